@@ -1,0 +1,26 @@
+// SHA-256 (libsodium).
+#pragma once
+
+#include <sodium.h>
+
+#include <string>
+#include <string_view>
+
+namespace sbx {
+
+class Sha256 {
+ public:
+  Sha256() { (void)crypto_hash_sha256_init(&state_); }
+  void update(std::string_view bytes) {
+    (void)crypto_hash_sha256_update(&state_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+  }
+  // Lower-case hex, 64 characters. The object is spent afterwards.
+  std::string hex();
+
+ private:
+  crypto_hash_sha256_state state_{};
+};
+
+std::string sha256_hex(std::string_view bytes);
+
+}  // namespace sbx

@@ -1,0 +1,141 @@
+// sbx-direct: a supervisor for one run, started by sbxrun as root when no sbxd is there. Speaks the client
+// protocol on descriptor 3 and uses the same spawner, launch and record as sbxd.
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstring>
+
+#include "os/file.h"
+#include "os/socket.h"
+#include "plan/make_plan.h"
+#include "run/run_one.h"
+#include "wire/client_protocol.h"
+
+namespace sbx {
+namespace {
+
+constexpr int kUsageError = 2;
+constexpr int kOurFailure = 125;
+
+Result<void> answer(ClientMessageType type, int exit_status, std::string_view bytes) {
+  const UniqueFd memory = TRY(os::sealed_memfd("sbx-answer", bytes));
+  ClientHeader header;
+  header.type = type;
+  header.value = exit_status;
+  const int fd = memory.get();
+  return os::send_struct(kClientSocketFd, header, std::span(&fd, 1));
+}
+
+Result<void> answer_error(int exit_status, const Error& error) {
+  FinishedRun finished;
+  finished.message = error.text;
+  return answer(ClientMessageType::finished, exit_status, encode_finished_run(finished));
+}
+
+std::string own_program() {
+  std::array<char, 4096> path{};
+  const ssize_t size = readlink("/proc/self/exe", path.data(), path.size() - 1);
+  return size > 0 ? std::string(path.data(), static_cast<std::size_t>(size)) : std::string("/");
+}
+
+struct Received {
+  RunRequest request;
+  std::vector<UniqueFd> streams;
+};
+
+Result<Received> receive_request() {
+  auto message = TRY(os::receive_message(kClientSocketFd, sizeof(ClientHeader)));
+  if (!message) return fail("sbxrun closed the connection");
+  const auto header = TRY(os::read_struct<ClientHeader>(*message, "request"));
+  if (header.version != kClientProtocolVersion || header.type != ClientMessageType::request) {
+    return fail("sbxrun speaks another protocol version; install both from one build");
+  }
+  if (message->descriptors.empty()) return fail("request: the payload is missing");
+  const std::string bytes =
+      TRY(os::read_sealed_memfd(message->descriptors.front().get(), "request", kMaxRequestBytes));
+  Received received;
+  received.request = TRY(decode_run_request(bytes));
+  message->descriptors.erase(message->descriptors.begin());
+  received.streams = std::move(message->descriptors);
+  return received;
+}
+
+// The run stays on the CPU it was asked on: a hand-over between CPUs costs more than the work (the program
+// itself gets all CPUs of the caller back). Returns those.
+CpuMask stay_on_this_cpu() {
+  CpuMask all{};
+  if (sched_getaffinity(0, sizeof all, reinterpret_cast<cpu_set_t*>(all.data())) != 0) {
+    all.fill(~0ULL);
+    return all;
+  }
+  const int cpu = sched_getcpu();
+  CpuMask one{};
+  if (cpu >= 0 && cpu < 1024) {
+    one[static_cast<std::size_t>(cpu) / 64] = 1ULL << (static_cast<unsigned>(cpu) % 64U);
+    (void)sched_setaffinity(0, sizeof one, reinterpret_cast<const cpu_set_t*>(one.data()));
+  }
+  return all;
+}
+
+Result<void> serve() {
+  const std::string program = own_program();
+  const CpuMask cpus = stay_on_this_cpu();
+  const bool root = geteuid() == 0;
+  // Started before anything is read, so that it is ready when the plan is.
+  Result<SpawnerProcess> spawner = root ? SpawnerProcess::start(program.substr(0, program.find_last_of('/')))
+                                        : Result<SpawnerProcess>(fail("only root can start a sandbox directly"));
+  Result<Received> received = receive_request();
+  if (!received) return answer_error(kOurFailure, received.error());
+  const RunRequest& request = received->request;
+  const Result<Settings> settings = make_settings(request, program);
+  if (!settings) return answer_error(kUsageError, settings.error());
+  const Result<Policy> policy = load_policy(request.policy, settings->policy_dirs);
+  if (!policy) return answer_error(kUsageError, policy.error());
+
+  if (request.action != RequestAction::run) {
+    const Result<SandboxPlan> plan = plan_only(*settings, *policy, request);
+    if (!plan) return answer_error(kOurFailure, plan.error());
+    return answer(ClientMessageType::text, 0,
+                  request.action == RequestAction::plan ? describe_plan(*plan, *policy)
+                                                        : explain_plan(*plan, *policy, request));
+  }
+
+  const Result<unsigned> swept = sweep_orphans(*settings);
+  const RunContext context{*settings, *policy, spawner, kClientSocketFd, getuid(), "direct", cpus};
+  RunReport report = run_one(context, request, std::move(received->streams));
+  const RunResult& result = report.result;
+  FinishedRun finished;
+  const bool hinted = result.outcome == Outcome::exited && !request.hint.empty() &&
+                      result.message.find(request.hint) != std::string::npos;
+  if (result.outcome != Outcome::exited || hinted) finished.message = result.message;
+  finished.notice = report.notice;
+  if (!swept) finished.notice += (finished.notice.empty() ? "" : "; ") + swept.error().text;
+  finished.json = result_to_json(result, true);
+  return answer(ClientMessageType::finished, sbxrun_exit_status(result), encode_finished_run(finished));
+}
+
+int run() {
+  (void)prctl(PR_SET_NAME, "sbx-direct");
+  (void)fcntl(kClientSocketFd, F_SETFD, FD_CLOEXEC);
+  (void)umask(077);
+  // Out of the terminal's session: a Ctrl-C reaches sbxrun, which tells us.
+  (void)setsid();
+  // Not traceable, no core: captured output and environment values pass through here.
+  (void)prctl(PR_SET_DUMPABLE, 0);
+  if (const auto served = serve(); !served) {
+    // sbxrun is gone: nobody is there to tell.
+    return served.error().error_number == EPIPE ? 0 : (std::fprintf(stderr, "sbx-direct: %s\n", served.error().text.c_str()), 1);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace sbx
+
+int main() { return sbx::run(); }

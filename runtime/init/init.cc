@@ -1,0 +1,364 @@
+// sbx-init: PID 1 of every sandbox. It runs the command, reaps what is left behind, passes signals on and
+// tells the supervisor how the command ended (wire/init_protocol.h).
+//
+// It has no C library, so that its exec costs next to nothing and there is little to read; it holds three
+// capabilities of the sandbox's own user namespace (give ids, signal), an inside uid of its own, and is not
+// dumpable, so that the command can neither trace, signal, nor limit it. It runs under the same seccomp
+// filter as the command.
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/mman.h>
+#include <linux/prctl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "os/raw.h"
+#include "wire/init_protocol.h"
+#include "wire/steps.h"
+
+extern "C" {
+
+// The compiler may call these even where we do not.
+void* memset(void* target, int value, size_t size) {
+  auto* bytes = static_cast<unsigned char*>(target);
+  for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<unsigned char>(value);
+  return target;
+}
+void* memcpy(void* target, const void* source, size_t size) {
+  auto* to = static_cast<unsigned char*>(target);
+  const auto* from = static_cast<const unsigned char*>(source);
+  for (size_t i = 0; i < size; ++i) to[i] = from[i];
+  return target;
+}
+}
+
+namespace sbx::init {
+namespace {
+
+using raw::call;
+using raw::pointer;
+
+constexpr int kAgain = 11;
+constexpr int kNoEntry = 2;
+constexpr int kAccess = 13;
+constexpr int kNotDirectory = 20;
+constexpr int kInvalid = 22;
+
+[[noreturn]] void end(int status) {
+  while (true) (void)call(SYS_exit_group, status);
+}
+
+int64_t now_ns() {
+  timespec now;
+  (void)call(SYS_clock_gettime, CLOCK_MONOTONIC, pointer(&now));
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+}
+
+// Sends a message, with one descriptor when `fd` is not -1.
+void send(const Message& message, int fd = -1) {
+  iovec part{const_cast<Message*>(&message), sizeof message};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  if (fd >= 0) {
+    header.msg_control = control;
+    header.msg_controllen = sizeof control;
+    cmsghdr* rights = CMSG_FIRSTHDR(&header);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(rights), &fd, sizeof fd);
+  }
+  // A failure means that the supervisor is gone; then we end at the next read.
+  (void)call(SYS_sendmsg, kControlFd, pointer(&header), MSG_NOSIGNAL);
+}
+
+void send_failure(LaunchStep step, long error) {
+  Message message;
+  message.type = MessageType::exec_failed;
+  message.step = static_cast<uint32_t>(step);
+  message.value = static_cast<int32_t>(error);
+  send(message);
+}
+
+struct Received {
+  Message message;
+  int fds[kExecMaxDescriptors] = {-1, -1, -1, -1};
+  unsigned fd_count = 0;
+};
+
+// False at end-of-file or on an error: the supervisor is gone.
+bool receive(Received& received) {
+  iovec part{&received.message, sizeof received.message};
+  alignas(cmsghdr) char control[CMSG_SPACE(kExecMaxDescriptors * sizeof(int))] = {};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  header.msg_control = control;
+  header.msg_controllen = sizeof control;
+  const long size = call(SYS_recvmsg, kControlFd, pointer(&header), MSG_CMSG_CLOEXEC);
+  if (size != sizeof received.message || received.message.version != kVersion) return false;
+  received.fd_count = 0;
+  const cmsghdr* rights = CMSG_FIRSTHDR(&header);
+  if (rights != nullptr && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS) {
+    received.fd_count = static_cast<unsigned>((rights->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+    memcpy(received.fds, CMSG_DATA(rights), received.fd_count * sizeof(int));
+  }
+  return true;
+}
+
+// The payload of an exec, mapped privately, its offsets made into pointers.
+struct Command {
+  const ExecPayload* header = nullptr;
+  const char* const* arguments = nullptr;
+  const char* const* environment = nullptr;
+  const char* const* candidates = nullptr;
+  const char* directory = nullptr;
+};
+
+bool map_command(int fd, Command& command) {
+  struct stat status;
+  if (call(SYS_fstat, fd, pointer(&status)) < 0) return false;
+  const auto size = static_cast<uint64_t>(status.st_size);
+  if (size < sizeof(ExecPayload)) return false;
+  const long address = call(SYS_mmap, 0, status.st_size, 1 | 2 /* read, write */, MAP_PRIVATE, fd, 0);
+  if (address < 0 && address > -4096) return false;
+  auto* base = reinterpret_cast<char*>(address);
+  const auto* header = reinterpret_cast<const ExecPayload*>(base);
+  const uint64_t lists = uint64_t{header->argc} + header->envc + header->candidates + 3;
+  if (header->version != kVersion || header->argc == 0 || lists > (size - sizeof *header) / sizeof(uint64_t) ||
+      header->cwd_offset >= size || base[size - 1] != '\0') {
+    return false;
+  }
+  auto* slots = reinterpret_cast<uint64_t*>(base + sizeof *header);
+  for (uint64_t i = 0; i < lists; ++i) {
+    if (slots[i] >= size) return false;
+    if (slots[i] != 0) slots[i] += static_cast<uint64_t>(address);
+  }
+  auto* list = reinterpret_cast<const char* const*>(slots);
+  command.header = header;
+  command.arguments = list;
+  command.environment = list + header->argc + 1;
+  command.candidates = command.environment + header->envc + 1;
+  command.directory = base + header->cwd_offset;
+  return true;
+}
+
+struct ExecContext {
+  Command command;
+  int streams[3] = {-1, -1, -1};
+  bool tty = false;
+  // Written by the child, which shares our memory until its exec.
+  LaunchStep failed_step = LaunchStep::none;
+  long error = 0;
+};
+
+// A pty of the sandbox's own devpts, made with the command's own ids so that it may reopen it; the master
+// goes to the supervisor. Gives the slave.
+long open_terminal(const ExecPayload& header) {
+  const long master = call(SYS_openat, AT_FDCWD, pointer("/dev/ptmx"), O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (master < 0) return master;
+  const int unlocked = 0;
+  long result = call(SYS_ioctl, master, TIOCSPTLCK, pointer(&unlocked));
+  if (result < 0) return result;
+  const winsize size{static_cast<unsigned short>(header.tty_rows), static_cast<unsigned short>(header.tty_columns), 0,
+                     0};
+  (void)call(SYS_ioctl, master, TIOCSWINSZ, pointer(&size));
+  const long slave = call(SYS_ioctl, master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (slave < 0) return slave;
+  Message message;
+  message.type = MessageType::started;
+  message.when_ns = now_ns();
+  send(message, static_cast<int>(master));
+  (void)call(SYS_close, master);
+  result = call(SYS_ioctl, slave, TIOCSCTTY, 0);
+  return result < 0 ? result : slave;
+}
+
+long connect_streams(const int (&streams)[3]) {
+  // Above the targets first: a stream may sit on the number of another one's place.
+  int moved[3];
+  for (int i = 0; i < 3; ++i) {
+    const long fd = call(SYS_fcntl, streams[i], F_DUPFD_CLOEXEC, 5);
+    if (fd < 0) return fd;
+    moved[i] = static_cast<int>(fd);
+  }
+  for (int i = 0; i < 3; ++i) {
+    const long result = call(SYS_dup3, moved[i], i, 0);
+    if (result < 0) return result;
+  }
+  return call(SYS_close_range, 3, ~0U, 0);
+}
+
+long set_workload_ids(const ExecPayload& header) {
+  const long result = call(SYS_setresgid, header.gid, header.gid, header.gid);
+  return result < 0 ? result : call(SYS_setresuid, header.uid, header.uid, header.uid);
+}
+
+// Ambient capabilities go with the permitted ones (capabilities(7)).
+long drop_capabilities() {
+  const __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  const __user_cap_data_struct none[2] = {};
+  return call(SYS_capset, pointer(&header), pointer(none));
+}
+
+// As execvp(3) looks a command up, over the paths that the supervisor made from PATH: a file that is there
+// but may not be executed is remembered, since it says more than "not found".
+long execute(const Command& command) {
+  long error = -kNoEntry;
+  for (const char* const* path = command.candidates; *path != nullptr; ++path) {
+    const long result = call(SYS_execve, pointer(*path), pointer(command.arguments), pointer(command.environment));
+    if (result == -kAccess) error = result;
+    if (result != -kNoEntry && result != -kNotDirectory && result != -kAccess) return result;
+  }
+  return error;
+}
+
+[[noreturn]] void run_command(void* argument) {
+  auto& context = *static_cast<ExecContext*>(argument);
+  const ExecPayload& header = *context.command.header;
+  const auto check = [&context](LaunchStep step, long result) {
+    if (result >= 0) return;
+    context.failed_step = step;
+    context.error = -result;
+    end(127);
+  };
+  check(LaunchStep::new_session, call(SYS_setsid));
+  const uint64_t no_signals = 0;
+  check(LaunchStep::new_session, call(SYS_rt_sigprocmask, SIG_SETMASK, pointer(&no_signals), 0, sizeof no_signals));
+  check(LaunchStep::workload_ids, set_workload_ids(header));
+  check(LaunchStep::workload_capabilities, drop_capabilities());
+  if (context.tty) {
+    const long slave = open_terminal(header);
+    check(LaunchStep::terminal, slave);
+    for (int& stream : context.streams) stream = static_cast<int>(slave);
+  }
+  // A mask that names no CPU of ours (all were taken offline) is no reason to fail.
+  const long affinity = call(SYS_sched_setaffinity, 0, sizeof header.cpu_mask, pointer(header.cpu_mask));
+  check(LaunchStep::cpu_affinity, affinity == -kInvalid ? 0 : affinity);
+  check(LaunchStep::working_directory, call(SYS_chdir, pointer(context.command.directory)));
+  check(LaunchStep::standard_streams, connect_streams(context.streams));
+  check(LaunchStep::execve, execute(context.command));
+  end(127);
+}
+
+// vfork by clone3, so that the child has a stack of its own.
+long start_command(ExecContext& context) {
+  alignas(16) static char stack[16384];
+  clone_args arguments{};
+  arguments.flags = CLONE_VM | CLONE_VFORK;
+  arguments.exit_signal = SIGCHLD;
+  arguments.stack = reinterpret_cast<uint64_t>(stack);
+  arguments.stack_size = sizeof stack;
+  return raw::clone_call(&arguments, sizeof arguments, run_command, &context);
+}
+
+void close_all(const Received& received) {
+  for (unsigned i = 0; i < received.fd_count; ++i) (void)call(SYS_close, received.fds[i]);
+}
+
+// Runs the one command of this sandbox; its pid, or ends.
+long exec_command(const Received& received) {
+  static ExecContext context;
+  context.tty = (static_cast<uint32_t>(received.message.value) & kExecTty) != 0;
+  const unsigned expected = context.tty ? 1 : 4;
+  if (received.fd_count != expected || !map_command(received.fds[0], context.command)) {
+    send_failure(LaunchStep::init_start, kInvalid);
+    end(1);
+  }
+  for (unsigned i = 1; i < expected; ++i) context.streams[i - 1] = received.fds[i];
+  const long pid = start_command(context);
+  close_all(received);
+  if (pid < 0) {
+    send_failure(LaunchStep::new_session, -pid);
+    end(1);
+  }
+  if (context.failed_step != LaunchStep::none) {
+    send_failure(context.failed_step, context.error);
+    end(1);
+  }
+  if (!context.tty) {
+    Message started;
+    started.type = MessageType::started;
+    started.when_ns = now_ns();
+    send(started);
+  }
+  return pid;
+}
+
+// Reaps all that ended; true when the command did, with its wait status.
+bool reap(long command, int& status) {
+  bool ended = false;
+  while (true) {
+    int child_status = 0;
+    const long pid = call(SYS_wait4, -1, pointer(&child_status), 1 /* WNOHANG */, 0);
+    if (pid <= 0) return ended;
+    if (pid != command) continue;
+    status = child_status;
+    ended = true;
+  }
+}
+
+// All signals are blocked: those that matter to a PID 1 arrive by the signalfd or the socket.
+int open_child_signal() {
+  const uint64_t all = ~0ULL;
+  const uint64_t child = 1ULL << (SIGCHLD - 1);
+  (void)call(SYS_rt_sigprocmask, SIG_SETMASK, pointer(&all), 0, sizeof all);
+  return static_cast<int>(call(SYS_signalfd4, -1, pointer(&child), sizeof child, 02000000 | 04000 /* CLOEXEC, NONBLOCK */));
+}
+
+[[noreturn]] void run() {
+  // Before anything is read: nobody may trace us or open our /proc files.
+  if (call(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) end(1);
+  const int child_signal = open_child_signal();
+  Received received;
+  if (!receive(received)) end(0);
+  if (child_signal < 0 || received.message.type != MessageType::exec) {
+    send_failure(LaunchStep::init_start, child_signal < 0 ? -child_signal : kInvalid);
+    end(1);
+  }
+  const long command = exec_command(received);
+
+  while (true) {
+    pollfd polled[2] = {{kControlFd, POLLIN, 0}, {child_signal, POLLIN, 0}};
+    const long ready = call(SYS_ppoll, pointer(polled), 2, 0, 0, 0);
+    if (ready < 0) continue;  // EINTR
+    if (polled[1].revents != 0) {
+      char info[128 * 4];  // struct signalfd_siginfo
+      while (call(SYS_read, child_signal, pointer(info), sizeof info) > 0) {
+      }
+      int status = 0;
+      if (reap(command, status)) {
+        Message exited;
+        exited.type = MessageType::exited;
+        exited.value = status;
+        exited.when_ns = now_ns();
+        send(exited);
+        end(0);  // and with PID 1 everything that is left in the sandbox
+      }
+    }
+    if (polled[0].revents != 0) {
+      Received more;
+      if (!receive(more)) end(0);
+      close_all(more);
+      if (more.message.type == MessageType::signal) {
+        // The command leads a process group of its own (setsid): a terminal would signal all of it, too.
+        (void)call(SYS_kill, -command, more.message.value);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sbx::init
+
+// The kernel enters here with an aligned stack and no return address (System V AMD64 ABI, 3.4.1).
+extern "C" [[noreturn, gnu::force_align_arg_pointer]] void _start() { sbx::init::run(); }

@@ -1,0 +1,59 @@
+#include "launch/spawner_process.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <array>
+
+#include "os/file.h"
+#include "os/socket.h"
+
+namespace sbx {
+
+Result<SpawnerProcess> SpawnerProcess::start(const std::string& programs) {
+  const std::string path = programs + "/sbx-spawner";
+  // A copy in memory, sealed: what a sandbox runs as PID 1 is never a file that it could reach
+  // (CVE-2019-5736), and nothing that changes under a running supervisor.
+  const std::string init = TRY(os::read_file(AT_FDCWD, programs + "/sbx-init", 4U << 20U));
+  const UniqueFd init_fd = TRY(os::sealed_memfd("sbx-init", init));
+  auto [ours, theirs] = TRY(os::seqpacket_pair());
+
+  posix_spawn_file_actions_t actions;
+  (void)posix_spawn_file_actions_init(&actions);
+  (void)posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  (void)posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  // Out of the way of the two numbers first.
+  const UniqueFd socket_high(fcntl(theirs.get(), F_DUPFD_CLOEXEC, 16));
+  const UniqueFd init_high(fcntl(init_fd.get(), F_DUPFD_CLOEXEC, 16));
+  (void)posix_spawn_file_actions_adddup2(&actions, socket_high.get(), kSpawnerSocketFd);
+  (void)posix_spawn_file_actions_adddup2(&actions, init_high.get(), kInitProgramFd);
+  std::array<char, 12> name{"sbx-spawner"};
+  const std::array<char*, 2> arguments{name.data(), nullptr};
+  const std::array<char*, 1> environment{nullptr};
+  pid_t pid = -1;
+  const int error = posix_spawn(&pid, path.c_str(), &actions, nullptr, arguments.data(), environment.data());
+  (void)posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) return fail(system_error("posix_spawn", path, error));
+  return SpawnerProcess(pid, std::move(ours));
+}
+
+SpawnerProcess::~SpawnerProcess() {
+  if (pid_ < 0) return;
+  socket_.reset();
+  (void)waitpid(pid_, nullptr, 0);
+}
+
+Result<void> SpawnerProcess::launch(std::uint64_t id, const LaunchPlan& plan,
+                                    const std::vector<int>& descriptors) const {
+  const UniqueFd payload = TRY(os::sealed_memfd("sbx-launch", encode_launch_plan(plan)));
+  std::vector<int> all{payload.get()};
+  all.insert(all.end(), descriptors.begin(), descriptors.end());
+  SpawnerMessage message;
+  message.type = SpawnerMessageType::launch;
+  message.id = id;
+  TRY_DOING("asking the spawner", os::send_struct(socket_.get(), message, all));
+  return {};
+}
+
+}  // namespace sbx

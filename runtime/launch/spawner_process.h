@@ -1,0 +1,39 @@
+// A spawner as its supervisor sees it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "wire/spawner_protocol.h"
+
+namespace sbx {
+
+class SpawnerProcess {
+ public:
+  // Starts PROGRAMS/sbx-spawner with PROGRAMS/sbx-init as the program of every sandbox's PID 1. Does not wait
+  // for its hello.
+  static Result<SpawnerProcess> start(const std::string& programs);
+  SpawnerProcess(SpawnerProcess&& other) noexcept : pid_(other.pid_), socket_(std::move(other.socket_)) { other.pid_ = -1; }
+  SpawnerProcess& operator=(SpawnerProcess&&) = delete;
+  SpawnerProcess(const SpawnerProcess&) = delete;
+  SpawnerProcess& operator=(const SpawnerProcess&) = delete;
+  // Closes the socket, at which the spawner kills what it has and ends, and waits for that.
+  ~SpawnerProcess();
+
+  [[nodiscard]] int socket() const { return socket_.get(); }
+
+  // `descriptors` in the order of wire/spawner_protocol.h.
+  Result<void> launch(std::uint64_t id, const LaunchPlan& plan, const std::vector<int>& descriptors) const;
+
+ private:
+  SpawnerProcess(pid_t pid, UniqueFd socket) : pid_(pid), socket_(std::move(socket)) {}
+
+  pid_t pid_ = -1;
+  UniqueFd socket_;
+};
+
+}  // namespace sbx

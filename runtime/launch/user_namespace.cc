@@ -1,0 +1,65 @@
+#include "launch/user_namespace.h"
+
+#include <fcntl.h>
+#include <linux/prctl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <string>
+
+#include "base/scope_exit.h"
+#include "os/file.h"
+#include "os/raw.h"
+
+namespace sbx {
+namespace {
+
+std::string map_text(const std::vector<IdMapLine>& lines) {
+  std::string text;
+  for (const IdMapLine& line : lines) {
+    text += std::to_string(line.first_inside) + " " + std::to_string(line.first_outside) + " " +
+            std::to_string(line.count) + "\n";
+  }
+  return text;
+}
+
+struct Helper {
+  long parent = 0;
+};
+
+// Waits to be killed; until then its namespace exists.
+void stay(void* argument) noexcept {
+  const auto* helper = static_cast<const Helper*>(argument);
+  (void)raw::call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+  if (raw::call(SYS_getppid) != helper->parent) (void)raw::call(SYS_exit_group, 0);
+  while (true) (void)raw::call(SYS_pause);
+}
+
+}  // namespace
+
+Result<UniqueFd> make_user_namespace(const IdMap& map) {
+  alignas(16) std::array<char, 4096> stack{};
+  Helper helper{getpid()};
+  clone_args arguments{};
+  arguments.flags = CLONE_VM | CLONE_NEWUSER;
+  arguments.exit_signal = SIGCHLD;
+  arguments.stack = reinterpret_cast<std::uint64_t>(stack.data());
+  arguments.stack_size = stack.size();
+  const long pid = raw::clone_call(&arguments, sizeof arguments, stay, &helper);
+  if (pid < 0) return fail(system_error("clone3", "CLONE_NEWUSER", static_cast<int>(-pid)));
+  // The helper is our child and not yet waited for: its pid cannot be reused.
+  const ScopeExit end_helper([pid] {
+    (void)kill(static_cast<pid_t>(pid), SIGKILL);
+    (void)waitpid(static_cast<pid_t>(pid), nullptr, 0);
+  });
+  const std::string directory = "/proc/" + std::to_string(pid) + "/";
+  TRY(os::write_existing(AT_FDCWD, directory + "uid_map", map_text(map.uids)));
+  TRY(os::write_existing(AT_FDCWD, directory + "gid_map", map_text(map.gids)));
+  return os::open_at(AT_FDCWD, directory + "ns/user", O_RDONLY);
+}
+
+}  // namespace sbx

@@ -1,0 +1,169 @@
+// spdlog carries the record; the sink is ours. spdlog's own rotating sink keeps its file open and its size in
+// memory: with several writers it renames the file away under the others and loses lines.
+#ifndef FMT_HEADER_ONLY
+#define FMT_HEADER_ONLY  // Debian's fmt and spdlog have no static library
+#endif
+
+#include "monitor/log_file.h"
+
+#include <spdlog/details/null_mutex.h>
+#include <spdlog/formatter.h>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/base_sink.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "os/file.h"
+
+namespace sbx {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A writer holds the lock for well under a millisecond. One that was stopped while it held it must not stop
+// the runs of everybody else.
+constexpr auto kLockTimeout = 5s;
+constexpr auto kLongestPause = 5ms;
+
+std::string directory_of(const std::string& path) {
+  const std::size_t slash = path.find_last_of('/');
+  return slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+}
+
+// The lock is a file of its own: the log itself is renamed away by a rotation.
+Result<UniqueFd> lock_log(const std::string& path) {
+  const std::string lock_path = path + ".lock";
+  const auto deadline = std::chrono::steady_clock::now() + kLockTimeout;
+  std::chrono::microseconds pause = 50us;
+  while (true) {
+    Result<std::optional<UniqueFd>> lock = os::lock_file(AT_FDCWD, lock_path, false);
+    if (!lock && lock.error().error_number == ENOENT) {
+      TRY(os::make_directories(directory_of(path), 0700));
+      lock = os::lock_file(AT_FDCWD, lock_path, false);
+    }
+    if (!lock) return fail(std::move(lock).error());
+    if (*lock) return std::move(**lock);
+    if (std::chrono::steady_clock::now() > deadline) {
+      return fail("'" + lock_path + "' has been locked by another process for 5 s");
+    }
+    std::this_thread::sleep_for(pause);
+    pause = std::min<std::chrono::microseconds>(pause * 2, kLongestPause);
+  }
+}
+
+struct OpenLog {
+  UniqueFd fd;
+  std::uint64_t size = 0;
+  bool torn = false;  // the last line has no end
+};
+
+Result<OpenLog> open_log(const std::string& path) {
+  OpenLog log;
+  // O_NONBLOCK: a FIFO in the place of the log must be refused, not waited for.
+  log.fd = TRY(
+      os::open_at(AT_FDCWD, path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600));
+  const struct stat status = TRY(os::stat_fd(log.fd.get(), path));
+  if (!S_ISREG(status.st_mode)) return fail("'" + path + "' is not a regular file");
+  log.size = static_cast<std::uint64_t>(status.st_size);
+  if (log.size > 0) {
+    char last = 0;
+    if (pread(log.fd.get(), &last, 1, status.st_size - 1) != 1)
+      return fail(system_error("read", path, errno));
+    log.torn = last != '\n';
+  }
+  return log;
+}
+
+// Oldest first, the log itself last: a crash in between leaves a gap in the numbers, never a lost new line.
+Result<void> rotate(const std::string& path, unsigned keep) {
+  if (keep == 0) {
+    if (unlink(path.c_str()) != 0) return fail(system_error("unlink", path, errno));
+    return {};
+  }
+  for (unsigned i = keep; i-- > 0;) {
+    const std::string from = i == 0 ? path : path + "." + std::to_string(i);
+    const std::string to = path + "." + std::to_string(i + 1);
+    if (rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT)
+      return fail(system_error("rename", from, errno));
+  }
+  return {};
+}
+
+Result<void> append_locked(const MonitorLogOptions& options, std::string_view record) {
+  const UniqueFd lock = TRY(lock_log(options.path));
+  OpenLog log = TRY(open_log(options.path));
+  if (options.rotate_bytes > 0 && log.size > 0 && log.size + record.size() > options.rotate_bytes) {
+    // Only for those who read the rotated files one after the other; on a full disk they see one torn line.
+    if (log.torn) (void)os::write_all(log.fd.get(), "\n", options.path);
+    TRY_DOING("rotating '" + options.path + "'", rotate(options.path, options.keep));
+    log = TRY(open_log(options.path));
+  }
+  const std::string bytes = (log.torn ? "\n" : "") + std::string(record);
+  // One write(2), unless the disk is full: then the rest is tried once more for the reason, and taken back.
+  Result<void> written = os::write_all(log.fd.get(), bytes, options.path);
+  if (!written && ftruncate(log.fd.get(), static_cast<off_t>(log.size)) != 0) {
+    return fail(std::move(written).error().while_doing("a torn line is left"));
+  }
+  return written;
+}
+
+// The record is a finished line of JSON already; spdlog's pattern formatter would only cost its set-up.
+class LineFormatter final : public spdlog::formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
+    out.append(message.payload.begin(), message.payload.end());
+    out.push_back('\n');
+  }
+  [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override {
+    return std::make_unique<LineFormatter>();
+  }
+};
+
+// One process writes one record: the lock that counts is the flock.
+class LockedFileSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ public:
+  explicit LockedFileSink(const MonitorLogOptions& options)
+      : base_sink(std::make_unique<LineFormatter>()), options_(options) {}
+  [[nodiscard]] Result<void> take_result() { return std::move(result_); }
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t record;
+    formatter_->format(message, record);
+    result_ = append_locked(options_, std::string_view(record.data(), record.size()));
+  }
+  void flush_() override {}
+
+ private:
+  const MonitorLogOptions& options_;
+  Result<void> result_ = fail("the line did not reach the log");
+};
+
+}  // namespace
+
+Result<void> append_to_monitor_log(const MonitorLogOptions& options, std::string_view line) {
+  if (options.path == "/dev/null") return {};  // the way to have no log; its lock would be a file in /dev
+  if (line.find('\n') != std::string_view::npos) return fail("monitor log: the line holds a line break");
+  try {
+    const auto sink = std::make_shared<LockedFileSink>(options);
+    spdlog::logger logger("monitor", sink);
+    std::string failure;
+    logger.set_error_handler([&failure](const std::string& text) { failure = text; });
+    logger.log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
+    if (!failure.empty()) return fail("monitor log: " + failure);
+    Result<void> result = sink->take_result();
+    if (!result) return fail(std::move(result).error().while_doing("monitor log"));
+    return result;
+  } catch (const std::exception& error) {
+    return fail("monitor log: " + std::string(error.what()));
+  }
+}
+
+}  // namespace sbx

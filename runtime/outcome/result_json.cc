@@ -1,0 +1,227 @@
+// The result as JSON. What it holds is partly the workload's and the caller's own bytes, so the text is pure
+// ASCII (everything else as \uXXXX): no control sequence reaches a terminal and no odd line break a log
+// reader.
+#include <sodium.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "base/hash.h"
+#include "outcome/run_result.h"
+
+namespace sbx {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// The command in a result is for a person who looks for a run, not a copy of a program.
+constexpr std::size_t kMaxArguments = 64;
+constexpr std::size_t kMaxCommandBytes = 4096;
+constexpr std::size_t kMaxArgumentBytes = 1024;
+constexpr std::size_t kMaxInlineCodeBytes = 120;
+constexpr std::size_t kDigestBytes = 96;  // what {"sha256":…} counts for; nearly its length in JSON
+
+Json or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+// How many bytes from the front are whole, valid characters (RFC 3629: no overlong forms, no surrogates,
+// nothing above U+10FFFF).
+std::size_t valid_utf8_prefix(std::string_view text) {
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const auto byte = [&](std::size_t offset) { return static_cast<unsigned char>(text[at + offset]); };
+    if (byte(0) < 0x80) {
+      ++at;
+      continue;
+    }
+    std::size_t length = 0;
+    unsigned char low = 0x80;
+    unsigned char high = 0xBF;
+    if (byte(0) >= 0xC2 && byte(0) <= 0xDF) length = 2;
+    if (byte(0) >= 0xE0 && byte(0) <= 0xEF) length = 3;
+    if (byte(0) >= 0xF0 && byte(0) <= 0xF4) length = 4;
+    if (byte(0) == 0xE0) low = 0xA0;
+    if (byte(0) == 0xED) high = 0x9F;
+    if (byte(0) == 0xF0) low = 0x90;
+    if (byte(0) == 0xF4) high = 0x8F;
+    if (length == 0 || text.size() - at < length || byte(1) < low || byte(1) > high) return at;
+    for (std::size_t i = 2; i < length; ++i) {
+      if ((byte(i) & 0xC0U) != 0x80) return at;
+    }
+    at += length;
+  }
+  return at;
+}
+
+// True for the first bytes of a character whose rest is missing.
+bool is_cut_character(std::string_view tail) {
+  if (tail.empty() || tail.size() > 3) return false;
+  for (const char* rest : {"\x80", "\x80\x80", "\x80\x80\x80", "\xBF\xBF", "\xBF\xBF\xBF"}) {
+    const std::string whole = std::string(tail) + rest;
+    if (valid_utf8_prefix(whole) == whole.size()) return true;
+  }
+  return false;
+}
+
+std::string base64(std::string_view bytes) {
+  std::string text(sodium_base64_ENCODED_LEN(bytes.size(), sodium_base64_VARIANT_ORIGINAL), '\0');
+  (void)sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                          bytes.size(), sodium_base64_VARIANT_ORIGINAL);
+  text.pop_back();  // the terminating NUL
+  return text;
+}
+
+Json stream_json(const std::optional<CapturedStream>& stream, bool with_output) {
+  if (!stream) return nullptr;
+  Json json = Json::object();
+  if (with_output) {
+    const std::string_view data = stream->data;
+    const std::size_t valid = valid_utf8_prefix(data);
+    // A limit that cut the stream inside a character does not make the text before it binary.
+    if (valid == data.size() || (stream->truncated && is_cut_character(data.substr(valid)))) {
+      json["text"] = data.substr(0, valid);
+    } else {
+      json["base64"] = base64(data);
+    }
+  }
+  json["bytes"] = stream->bytes;
+  json["truncated"] = stream->truncated;
+  return json;
+}
+
+// True for an option whose value is a program: -c, -e, -p, -r, clusters such as -lc, and their long forms.
+bool takes_inline_code(std::string_view argument) {
+  if (argument.starts_with("--")) {
+    return argument == "--eval" || argument == "--print" || argument == "--command" ||
+           argument == "--execute";
+  }
+  constexpr std::size_t kLongestCluster = 5;
+  if (argument.size() < 2 || argument.size() > kLongestCluster || argument[0] != '-') return false;
+  return std::string_view("cepr").find(argument.back()) != std::string_view::npos;
+}
+
+bool is_long_inline_code(const std::vector<std::string>& command, std::size_t index) {
+  const std::string& argument = command[index];
+  if (argument.size() <= kMaxInlineCodeBytes || index == 0) return false;
+  const std::string_view option = std::string_view(argument).substr(0, argument.find('='));
+  return takes_inline_code(command[index - 1]) || (option.starts_with("--") && takes_inline_code(option));
+}
+
+Json command_json(const std::vector<std::string>& command) {
+  Json list = Json::array();
+  std::size_t used = 0;
+  for (std::size_t i = 0; i < command.size(); ++i) {
+    const std::string& argument = command[i];
+    const bool hidden = argument.size() > kMaxArgumentBytes || is_long_inline_code(command, i);
+    used += hidden ? kDigestBytes : argument.size();
+    if (i == kMaxArguments || used > kMaxCommandBytes) {
+      // The rest as one: each argument followed by a NUL byte, as in /proc/PID/cmdline.
+      Sha256 hash;
+      std::uint64_t bytes = 0;
+      for (std::size_t rest = i; rest < command.size(); ++rest) {
+        hash.update(std::string_view(command[rest].c_str(), command[rest].size() + 1));
+        bytes += command[rest].size() + 1;
+      }
+      list.push_back({{"sha256", hash.hex()}, {"bytes", bytes}, {"arguments", command.size() - i}});
+      break;
+    }
+    if (hidden) {
+      list.push_back({{"sha256", sha256_hex(argument)}, {"bytes", argument.size()}});
+    } else {
+      list.push_back(argument);
+    }
+  }
+  return list;
+}
+
+// In the unit that the field's name says: bytes, milliseconds, a count, or CPUs as a decimal number.
+Json limit_json(std::uint64_t value, LimitUnit unit) {
+  return unit == LimitUnit::milli_cpus ? Json(static_cast<double>(value) / 1000.0) : Json(value);
+}
+
+Json limits_json(const LimitSet& limits) {
+  Json json = Json::object();
+  for (const LimitField& field : kLimits) {
+    const std::optional<std::uint64_t>& value = limits.*field.member;
+    json[std::string(field.name)] = value ? limit_json(*value, field.unit) : Json(nullptr);
+  }
+  return json;
+}
+
+Json limits_hit_json(const std::vector<LimitHit>& hits) {
+  Json list = Json::array();
+  for (const LimitHit& hit : hits) {
+    const auto* field = std::ranges::find(kLimits, hit.limit, &LimitField::name);
+    const LimitUnit unit = field == kLimits.end() ? LimitUnit::count : field->unit;
+    list.push_back({{"limit", hit.limit},
+                    {"value", limit_json(hit.value, unit)},
+                    {"reached", hit.reached ? limit_json(*hit.reached, unit) : Json(nullptr)}});
+  }
+  return list;
+}
+
+Json usage_json(const Usage& usage) {
+  return {{"wall_ms", or_null(usage.wall_ms)},
+          {"user_ms", or_null(usage.user_ms)},
+          {"system_ms", or_null(usage.system_ms)},
+          {"memory_peak_bytes", or_null(usage.memory_peak_bytes)},
+          {"pids_peak", or_null(usage.pids_peak)},
+          {"io_read_bytes", or_null(usage.io_read_bytes)},
+          {"io_write_bytes", or_null(usage.io_write_bytes)},
+          {"throttled_ms", or_null(usage.throttled_ms)}};
+}
+
+Json setup_json(const std::vector<std::pair<std::string, double>>& steps) {
+  Json json = Json::object();
+  for (const auto& [step, milliseconds] : steps) json[step] = std::round(milliseconds * 1000.0) / 1000.0;
+  return json;
+}
+
+}  // namespace
+
+std::string result_to_json(const RunResult& result, bool with_output) {
+  Json json;
+  json["schema"] = 1;
+  json["run_id"] = result.run_id;
+  json["task_id"] = or_null(result.task_id);
+  json["project_id"] = or_null(result.project_id);
+  json["sandbox_id"] = or_null(result.sandbox_id);
+  json["mode"] = result.mode;
+  json["image"] = {{"name", result.image_name}, {"digest", or_null(result.image_digest)}};
+  json["language"] = or_null(result.language);
+  json["command"] = command_json(result.command);
+  json["cwd"] = result.cwd;
+  json["caller"] = {{"uid", result.caller_uid}};
+  json["policy"] = {{"name", result.policy_name}, {"fingerprint", or_null(result.policy_fingerprint)}};
+  json["status"] = result_status(result);
+  json["outcome"] = outcome_name(result.outcome);
+  json["exit_code"] = or_null(result.exit_code);
+  json["signal"] = result.signal ? Json(signal_name(*result.signal)) : Json(nullptr);
+  json["message"] = result.message;
+  json["step"] = or_null(result.step);
+  json["limits"] = limits_json(result.limits);
+  json["limits_hit"] = limits_hit_json(result.limits_hit);
+  json["denied"] = Json::array();
+  json["usage"] = usage_json(result.usage);
+  json["stdout"] = stream_json(result.standard_output, with_output);
+  json["stderr"] = stream_json(result.standard_error, with_output);
+  json["controls"] = Json::object();
+  for (const auto& [control, how] : result.controls) json["controls"][control] = how;
+  json["degradations"] = result.degradations;
+  json["environment"] = result.environment_names;
+  json["validation"] = nullptr;
+  json["setup_ms"] = setup_json(result.setup_ms);
+  json["created_at"] = or_null(result.created_at);
+  json["started_at"] = or_null(result.started_at);
+  json["finished_at"] = or_null(result.finished_at);
+  constexpr int kOneLine = -1;
+  constexpr bool kAscii = true;
+  return json.dump(kOneLine, ' ', kAscii, Json::error_handler_t::replace);
+}
+
+}  // namespace sbx

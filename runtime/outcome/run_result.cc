@@ -1,0 +1,64 @@
+#include "outcome/run_result.h"
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+namespace sbx {
+
+std::string_view result_status(const RunResult& result) {
+  switch (result.outcome) {
+  case Outcome::exited: return result.exit_code == 0 ? "completed" : "error";
+  case Outcome::timed_out:
+  case Outcome::cpu_time_exceeded: return "timeout";
+  default: return "error";
+  }
+}
+
+int sbxrun_exit_status(const RunResult& result) {
+  constexpr int kOurFailure = 125;
+  switch (result.outcome) {
+  // An ending without its number is our bug, never a success.
+  case Outcome::exited: return result.exit_code.value_or(kOurFailure);
+  case Outcome::signaled: return result.signal ? 128 + *result.signal : kOurFailure;
+  case Outcome::timed_out:
+  case Outcome::cpu_time_exceeded: return 124;
+  case Outcome::out_of_memory:
+  case Outcome::output_limit:
+  case Outcome::disk_limit: return 128 + SIGKILL;
+  case Outcome::violation: return 128 + SIGSYS;
+  case Outcome::cancelled: return result.signal == SIGINT ? 128 + SIGINT : 128 + SIGTERM;
+  case Outcome::setup_failed:
+    // env(1): 127 when there is no such program, 126 when it is there but does not start.
+    if (result.step == "execve") return result.step_error == ENOENT ? 127 : 126;
+    return kOurFailure;
+  case Outcome::rejected: break;
+  }
+  return kOurFailure;
+}
+
+std::string signal_name(int signal) {
+  const char* name = sigabbrev_np(signal);
+  return "SIG" + (name != nullptr ? std::string(name) : std::to_string(signal));
+}
+
+std::string timestamp_now() {
+  using namespace std::chrono;
+  // By calendar arithmetic: gmtime_r would read /etc/localtime first, which costs more than all of this.
+  const auto now = floor<milliseconds>(system_clock::now());
+  const auto day = floor<days>(now);
+  const year_month_day date(day);
+  const hh_mm_ss time(now - day);
+  std::array<char, 64> text{};
+  (void)snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ",
+                 static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                 static_cast<unsigned>(date.day()), static_cast<int>(time.hours().count()),
+                 static_cast<int>(time.minutes().count()), static_cast<int>(time.seconds().count()),
+                 static_cast<int>(time.subseconds().count()));
+  return text.data();
+}
+
+}  // namespace sbx

@@ -1,0 +1,107 @@
+// The result of a run: what --json, --result, the API and the monitor log all show. The normative field
+// list is docs/result.schema.json; fields are added, never changed.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/limits.h"
+
+namespace sbx {
+
+// The one ending of a run; the first that happened wins.
+enum class Outcome : std::uint8_t {
+  exited,
+  signaled,
+  timed_out,
+  cpu_time_exceeded,
+  out_of_memory,
+  output_limit,
+  disk_limit,
+  violation,
+  rejected,
+  cancelled,
+  setup_failed,
+};
+inline constexpr std::array<std::string_view, 11> kOutcomeNames{
+    "exited",     "signaled",  "timed_out", "cpu_time_exceeded", "out_of_memory", "output_limit",
+    "disk_limit", "violation", "rejected",  "cancelled",         "setup_failed"};
+constexpr std::string_view outcome_name(Outcome outcome) { return kOutcomeNames[static_cast<std::size_t>(outcome)]; }
+
+// What the kernel counted; missing = the kernel cannot tell (never 0 instead).
+struct Usage {
+  std::optional<std::uint64_t> wall_ms;
+  std::optional<std::uint64_t> user_ms;
+  std::optional<std::uint64_t> system_ms;
+  std::optional<std::uint64_t> memory_peak_bytes;
+  std::optional<std::uint64_t> pids_peak;
+  std::optional<std::uint64_t> io_read_bytes;
+  std::optional<std::uint64_t> io_write_bytes;
+  std::optional<std::uint64_t> throttled_ms;
+};
+
+// A captured stream; missing in the result when the stream was passed through.
+struct CapturedStream {
+  std::string data;
+  std::uint64_t bytes = 0;  // written by the program, also those beyond the limit that were seen
+  bool truncated = false;
+};
+
+struct RunResult {
+  std::string run_id;  // UUIDv7
+  std::string task_id;
+  std::string project_id;
+  std::string sandbox_id;
+  std::string mode = "direct";  // "direct" | "supervisor"
+  std::string image_name;
+  std::string image_digest;  // empty: null (the image `host` has none)
+  std::string language;
+  std::vector<std::string> command;
+  std::string cwd;
+  std::uint32_t caller_uid = 0;
+  std::string policy_name;
+  std::string policy_fingerprint;
+  Outcome outcome = Outcome::setup_failed;
+  std::optional<int> exit_code;
+  // The number; shown by name. Of `cancelled`: the signal that cancelled the run (SIGINT exits 130, else 143).
+  std::optional<int> signal;
+  std::string message;        // one sentence
+  std::string step;           // of setup_failed; empty: null
+  int step_error = 0;         // errno of that step: 126 or 127 when step is "execve"
+  LimitSet limits;
+  std::vector<LimitHit> limits_hit;
+  Usage usage;
+  std::optional<CapturedStream> standard_output;
+  std::optional<CapturedStream> standard_error;
+  std::vector<std::pair<std::string, std::string>> controls;
+  std::vector<std::string> degradations;
+  std::vector<std::string> environment_names;  // of the request; values are never recorded
+  std::vector<std::pair<std::string, double>> setup_ms;
+  std::string created_at;  // RFC 3339 UTC with milliseconds
+  std::string started_at;  // empty: null (never started)
+  std::string finished_at;
+};
+
+// "completed" (exited with 0), "timeout" (timed_out, cpu_time_exceeded), "error" (all else).
+std::string_view result_status(const RunResult& result);
+
+// The exit status of sbxrun for this result (contracts: Exit status).
+int sbxrun_exit_status(const RunResult& result);
+
+// "SIGKILL" for 9; "SIG64" style for real-time signals without a name.
+std::string signal_name(int signal);
+
+// One JSON object without a line break, always valid UTF-8. `with_output` adds the captured text of the
+// streams (base64 where it is not UTF-8); the monitor log leaves it out.
+std::string result_to_json(const RunResult& result, bool with_output);
+
+// Now, as the result writes times: "2026-11-21T10:00:00.123Z".
+std::string timestamp_now();
+
+}  // namespace sbx

@@ -1,0 +1,56 @@
+#include "plan/make_plan.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/names.h"
+#include "plan/plan_environment.h"
+#include "plan/plan_mounts.h"
+
+namespace sbx {
+namespace {
+
+// Fewer descriptors than this and init could not even connect the command's streams.
+constexpr std::uint64_t kLeastNofile = 16;
+constexpr std::uint64_t kStackBytes = 8ULL << 20U;
+
+std::vector<ResourceLimit> plan_resource_limits(const LimitSet& limits, const PlanFacts& facts) {
+  std::vector<ResourceLimit> list;
+  list.push_back({RLIMIT_CORE, 0, 0});
+  list.push_back({RLIMIT_RTPRIO, 0, 0});
+  list.push_back({RLIMIT_NICE, 0, 0});
+  list.push_back({RLIMIT_STACK, std::min(kStackBytes, facts.stack_hard), facts.stack_hard});
+  if (limits.nofile) list.push_back({RLIMIT_NOFILE, *limits.nofile, *limits.nofile});
+  if (limits.fsize_bytes) list.push_back({RLIMIT_FSIZE, *limits.fsize_bytes, *limits.fsize_bytes});
+  return list;
+}
+
+}  // namespace
+
+Result<SandboxPlan> make_plan(const RunRequest& request, const LimitSet& granted, const Policy& policy,
+                              const PlanFacts& facts, std::string sandbox_id) {
+  if (request.command.empty() || request.command.front().empty()) return fail("no command to run");
+  SandboxPlan plan;
+  plan.sandbox_id = std::move(sandbox_id);
+  plan.hostname = "sandbox";
+  if (!request.hostname.empty()) {
+    TRY(check_hostname("--hostname", request.hostname));
+    plan.hostname = request.hostname;
+  }
+  plan.limits = granted;
+  // Lowered to what the host allows and shown so, never raised (contracts: Defaults).
+  plan.limits.nofile = std::min(granted.nofile.value_or(facts.nofile_hard), facts.nofile_hard);
+  if (*plan.limits.nofile < kLeastNofile) {
+    return fail("--nofile " + std::to_string(*plan.limits.nofile) + ": a sandbox needs at least " +
+                std::to_string(kLeastNofile));
+  }
+  plan.seccomp = policy.seccomp;
+  plan.resource_limits = plan_resource_limits(plan.limits, facts);
+  TRY(plan_mounts(request, policy, facts, plan));
+  TRY(plan_exec(request, facts, plan.exec));
+  return plan;
+}
+
+}  // namespace sbx

@@ -1,0 +1,92 @@
+#include "plan/plan_environment.h"
+
+#include <algorithm>
+
+#include "base/names.h"
+
+namespace sbx {
+namespace {
+
+constexpr std::string_view kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+void set_variable(std::vector<std::string>& environment, std::string_view name, std::string_view value) {
+  const std::string prefix = std::string(name) + "=";
+  const auto found = std::ranges::find_if(environment, [&](const std::string& v) { return v.starts_with(prefix); });
+  if (found != environment.end()) {
+    *found = prefix + std::string(value);
+  } else {
+    environment.push_back(prefix + std::string(value));
+  }
+}
+
+std::string_view variable(const std::vector<std::string>& environment, std::string_view name) {
+  for (const std::string& entry : environment) {
+    if (entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=') {
+      return std::string_view(entry).substr(name.size() + 1);
+    }
+  }
+  return {};
+}
+
+Result<void> check_variable(const EnvironmentVariable& entry) {
+  if (entry.name.empty() || entry.name.find('=') != std::string::npos) {
+    return fail("--env: '" + entry.name + "' is not a variable name");
+  }
+  if (entry.name.find('\0') != std::string::npos || entry.value.find('\0') != std::string::npos) {
+    return fail("--env: '" + entry.name + "' holds a NUL byte");
+  }
+  return {};
+}
+
+std::vector<std::string> candidates_of(const std::string& command, std::string_view path) {
+  if (command.find('/') != std::string::npos) return {command};
+  std::vector<std::string> candidates;
+  while (true) {
+    const std::size_t colon = path.find(':');
+    const std::string_view directory = path.substr(0, colon);
+    // An empty entry means the current directory (execvp(3)).
+    candidates.push_back((directory.empty() ? "." : std::string(directory)) + "/" + command);
+    if (colon == std::string_view::npos) return candidates;
+    path.remove_prefix(colon + 1);
+  }
+}
+
+std::string start_directory(const RunRequest& request, const PlanFacts& facts) {
+  if (!request.cwd.empty()) return request.cwd;
+  if (request.here) return "/workspace/project_files";
+  return facts.workspace_flat ? "/workspace" : "/workspace/agent_workspace";
+}
+
+}  // namespace
+
+Result<void> plan_exec(const RunRequest& request, const PlanFacts& facts, ExecPlan& exec) {
+  exec.command = request.command;
+  exec.tty = request.tty;
+  exec.tty_rows = request.tty_rows;
+  exec.tty_columns = request.tty_columns;
+  exec.cwd = TRY(check_inside_path("--cwd", start_directory(request, facts)));
+
+  set_variable(exec.environment, "PATH", kPath);
+  set_variable(exec.environment, "HOME", "/home/sandbox");
+  set_variable(exec.environment, "USER", "sandbox");
+  set_variable(exec.environment, "LOGNAME", "sandbox");
+  set_variable(exec.environment, "LANG", "C.UTF-8");
+  if (request.tty) set_variable(exec.environment, "TERM", "xterm-256color");
+  for (const std::string& entry : facts.image_environment) {
+    const std::size_t equals = entry.find('=');
+    if (equals != std::string::npos && equals > 0) {
+      set_variable(exec.environment, entry.substr(0, equals), entry.substr(equals + 1));
+    }
+  }
+  for (const EnvironmentVariable& entry : request.environment) {
+    TRY(check_variable(entry));
+    set_variable(exec.environment, entry.name, entry.value);
+  }
+  for (const std::string& argument : request.command) {
+    if (argument.find('\0') != std::string::npos) return fail("the command holds a NUL byte");
+  }
+  exec.candidates = candidates_of(request.command.front(), variable(exec.environment, "PATH"));
+  return {};
+}
+
+}  // namespace sbx

@@ -1,0 +1,302 @@
+#include "plan/plan_mounts.h"
+
+#include <linux/mount.h>
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+#include "base/names.h"
+
+namespace sbx {
+namespace {
+
+constexpr std::uint64_t kReadOnly = MOUNT_ATTR_RDONLY;
+constexpr std::uint64_t kSafe = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+constexpr std::uint64_t kInert = kSafe | MOUNT_ATTR_NOEXEC;
+
+// Docker's masked and read-only paths, and what we found beside them: what tells of the host or of other
+// sandboxes, or takes writes from anybody (pressure). Those that a kernel does not have are skipped.
+constexpr std::array<std::string_view, 18> kMaskedFiles{
+    "proc/kcore",       "proc/keys",          "proc/key-users",    "proc/latency_stats", "proc/timer_list",
+    "proc/timer_stats", "proc/sched_debug",   "proc/interrupts",   "proc/vmallocinfo",   "proc/slabinfo",
+    "proc/kallsyms",    "proc/pagetypeinfo",  "proc/config.gz",    "proc/kmsg",          "proc/kpagecount",
+    "proc/kpageflags",  "proc/kpagecgroup",   "proc/sysrq-trigger"};
+constexpr std::array<std::string_view, 3> kMaskedDirectories{"proc/acpi", "proc/asound", "proc/scsi"};
+constexpr std::array<std::string_view, 8> kReadOnlyPaths{"proc/bus", "proc/driver", "proc/fs",       "proc/irq",
+                                                         "proc/sys", "proc/tty",    "proc/pressure", "proc/mtrr"};
+
+// Parents before children: "a", "a/b", "a/b/c".
+std::vector<std::string> with_parents(const std::string& prefix, std::string_view path) {
+  std::vector<std::string> list;
+  for (std::size_t at = 0; at != std::string_view::npos;) {
+    at = path.find('/', at + 1);
+    list.push_back(prefix + std::string(path.substr(0, at)));
+  }
+  return list;
+}
+
+bool is_below(std::string_view path, std::string_view directory) {
+  return path == directory || (path.starts_with(directory) && path[directory.size()] == '/');
+}
+
+class MountPlanner {
+ public:
+  MountPlanner(const RunRequest& request, const Policy& policy, const PlanFacts& facts, SandboxPlan& plan)
+      : request_(request), policy_(policy), facts_(facts), plan_(plan) {}
+
+  Result<void> make() {
+    TRY(check_targets());
+    prepare_scratch();
+    root();
+    if (!facts_.host_usr.empty()) attach_tree(facts_.host_usr, SourceIdMap::sandbox, kReadOnly | kSafe, "usr", false);
+    devices();
+    proc();
+    bind("/scratch/tmp", "tmp", 0);
+    bind("/scratch/var_tmp", "var/tmp", 0);
+    bind("/scratch/home", "home/sandbox", 0);
+    workspace();
+    TRY(here());
+    for (std::size_t i = 0; i < request_.binds.size(); ++i) TRY(host_bind(i));
+    return {};
+  }
+
+ private:
+  // --- sources ---------------------------------------------------------------------------------------
+
+  std::uint32_t add(MountSource source) {
+    plan_.sources.push_back(std::move(source));
+    return static_cast<std::uint32_t>(plan_.sources.size() - 1);
+  }
+
+  MountSource& scratch() { return plan_.sources[scratch_]; }
+  MountSource& disk() { return plan_.sources[disk_]; }
+
+  static void add_directory(MountSource& source, const std::string& name, std::uint32_t mode,
+                            std::optional<std::uint32_t> owner, bool file = false) {
+    const auto same = [&](const ScratchDirectory& directory) { return directory.name == name; };
+    if (std::ranges::none_of(source.directories, same)) source.directories.push_back({name, mode, owner, file});
+  }
+
+  // Two file systems in memory: one for /tmp and its like, one for the workspace and upper layers.
+  void prepare_scratch() {
+    MountSource tmp;
+    tmp.kind = MountSource::Kind::scratch;
+    tmp.attributes = kSafe;
+    tmp.size_bytes = plan_.limits.tmp_bytes;
+    tmp.inodes = plan_.limits.inodes;
+    tmp.limit = "tmp_bytes";
+    scratch_ = add(tmp);
+    add_directory(scratch(), "tmp", 01777, 0);
+    add_directory(scratch(), "var_tmp", 01777, 0);
+    add_directory(scratch(), "shm", 01777, 0);
+    add_directory(scratch(), "home", 0700, kWorkloadId);
+    add_directory(scratch(), "empty", 0555, 0);
+
+    MountSource disk_source = tmp;
+    disk_source.directories.clear();
+    disk_source.size_bytes = plan_.limits.disk_bytes;
+    disk_source.limit = "disk_bytes";
+    disk_ = add(disk_source);
+  }
+
+  // --- commands --------------------------------------------------------------------------------------
+
+  MountCommand& command(MountAction action, std::string target) {
+    MountCommand next;
+    next.action = action;
+    next.target = std::move(target);
+    plan_.commands.push_back(std::move(next));
+    return plan_.commands.back();
+  }
+
+  void attach(std::uint32_t source, const std::string& target) {
+    command(MountAction::attach, target).descriptor = source;
+  }
+
+  void attach_tree(const std::string& path, SourceIdMap id_map, std::uint64_t attributes, const std::string& target,
+                   bool may_be_file) {
+    MountSource tree;
+    tree.path = path;
+    tree.id_map = id_map;
+    tree.attributes = attributes;
+    tree.may_be_file = may_be_file;
+    attach(add(tree), target);
+  }
+
+  void bind(const std::string& source, const std::string& target, std::uint64_t attributes) {
+    MountCommand& next = command(MountAction::bind, target);
+    next.source = source;
+    next.attributes = attributes;
+  }
+
+  // A copy-on-write view at `target` of the tree attached at `lower`. Its changes live in disk/NAME/upper, whose
+  // attributes are those of the view's top directory.
+  void overlay(const std::string& lower, const std::string& name, std::optional<std::uint32_t> owner,
+               const std::string& target, std::uint64_t attributes) {
+    add_layer(name, owner);
+    MountCommand& next = command(MountAction::overlay, target);
+    next.source = lower;
+    next.upper = "/disk/" + name;
+    next.attributes = attributes;
+  }
+
+  void add_layer(const std::string& name, std::optional<std::uint32_t> owner) {
+    add_directory(disk(), name, 0700, std::nullopt);
+    add_directory(disk(), name + "/upper", 0755, owner);
+    add_directory(disk(), name + "/work", 0700, std::nullopt);
+  }
+
+  // --- the parts -------------------------------------------------------------------------------------
+
+  // The image, read-only. A writable root, and one that lacks a bind's target, get an upper layer.
+  void root() {
+    const bool layered = policy_.writable_root || std::ranges::any_of(request_.binds, [](const BindRequest& b) {
+                           return needs_root_layer(b.inside);
+                         });
+    attach_tree(facts_.image_root, SourceIdMap::sandbox, kReadOnly | kSafe, layered ? "/image" : "/root", false);
+    attach(scratch_, "/scratch");
+    attach(disk_, "/disk");
+    if (layered) overlay("/image", "root", 0, "/root", policy_.writable_root ? kSafe : kSafe | kReadOnly);
+    command(MountAction::enter_root, "").source = "/root";
+  }
+
+  void devices() {
+    MountSource devices;
+    devices.kind = MountSource::Kind::devices;
+    devices.attributes = kReadOnly | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+    attach(add(devices), "dev");
+    command(MountAction::devpts, "dev/pts").attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+    bind("/scratch/shm", "dev/shm", MOUNT_ATTR_NOEXEC);
+    command(MountAction::mqueue, "dev/mqueue").attributes = kInert;
+  }
+
+  void proc() {
+    command(MountAction::proc, "proc").attributes = kInert;
+    for (const std::string_view path : kMaskedFiles) command(MountAction::mask_file, std::string(path));
+    for (const std::string_view path : kMaskedDirectories) {
+      MountCommand& mask = command(MountAction::mask_directory, std::string(path));
+      mask.source = "/scratch/empty";
+      mask.attributes = kReadOnly;
+    }
+    for (const std::string_view path : kReadOnlyPaths) {
+      command(MountAction::read_only, std::string(path)).attributes = kReadOnly;
+    }
+  }
+
+  void workspace() {
+    if (facts_.workspace_dir.empty()) {
+      add_directory(disk(), "workspace", 0755, 0);
+      for (const char* folder : {"project_files", "agent_workspace", "outputs"}) {
+        add_directory(disk(), std::string("workspace/") + folder, 0755, kWorkloadId);
+      }
+      bind("/disk/workspace", "workspace", 0);
+      return;
+    }
+    if (request_.workspace_mode == WorkspaceMode::ephemeral) {
+      attach_tree(facts_.workspace_dir, SourceIdMap::project, kReadOnly | kSafe, "/workspace", false);
+      // The top of a split workspace belongs to the host's root, so that its folders stay what they are.
+      overlay("/workspace", "workspace_layer", facts_.workspace_flat ? std::optional(kWorkloadId) : std::nullopt,
+              "workspace", kSafe);
+    } else {
+      attach_tree(facts_.workspace_dir, SourceIdMap::project, kSafe, "workspace", false);
+    }
+    if (!facts_.workspace_flat) {
+      command(MountAction::read_only, "workspace/project_files").attributes = kReadOnly;
+    }
+  }
+
+  Result<void> here() {
+    if (!request_.here) return {};
+    if (facts_.workspace_flat) {
+      return fail("--here: the project's layout is flat and has no project_files; use --bind");
+    }
+    attach_host(*request_.here, "workspace/project_files", false, "here");
+    return {};
+  }
+
+  Result<void> host_bind(std::size_t index) {
+    const BindRequest& bind_request = request_.binds[index];
+    const bool is_file = index < facts_.bind_is_file.size() && facts_.bind_is_file[index];
+    const std::string target = bind_request.inside.substr(1);
+    if (is_file && bind_request.mode == BindMode::copy_on_write) {
+      return fail("--bind: '" + bind_request.host + "' is a file; only a directory can be copy-on-write");
+    }
+    make_target(target, is_file);
+    attach_host(bind_request, target, is_file, "bind" + std::to_string(index));
+    return {};
+  }
+
+  void attach_host(const BindRequest& source, const std::string& target, bool is_file, const std::string& name) {
+    if (source.mode == BindMode::copy_on_write) {
+      attach_tree(source.host, SourceIdMap::owner, kReadOnly | kSafe, "/" + name, false);
+      overlay("/" + name, name, kWorkloadId, target, kSafe);
+      return;
+    }
+    const std::uint64_t attributes = source.mode == BindMode::read_write ? kSafe : kSafe | kReadOnly;
+    attach_tree(source.host, SourceIdMap::owner, attributes, target, is_file);
+  }
+
+  // Targets in file systems of ours are made; those in the image go into its upper layer.
+  void make_target(const std::string& target, bool is_file) {
+    struct Place {
+      std::string_view inside;
+      std::uint32_t source;
+      std::string_view directory;
+      std::uint32_t owner;
+    };
+    std::vector<Place> places{{"tmp", scratch_, "tmp", kWorkloadId},
+                              {"var/tmp", scratch_, "var_tmp", kWorkloadId},
+                              {"home/sandbox", scratch_, "home", kWorkloadId}};
+    if (facts_.workspace_dir.empty()) places.push_back({"workspace", disk_, "workspace", kWorkloadId});
+    Place place{"", disk_, "root/upper", 0};
+    for (const Place& candidate : places) {
+      if (is_below(target, candidate.inside)) place = candidate;
+    }
+    if (target == place.inside || (place.inside.empty() && !needs_root_layer("/" + target))) return;
+    const std::string rest = place.inside.empty() ? target : target.substr(place.inside.size() + 1);
+    const std::vector<std::string> parts = with_parents(std::string(place.directory) + "/", rest);
+    for (const std::string& part : parts) {
+      const bool last = &part == &parts.back();
+      add_directory(plan_.sources[place.source], part, 0755, place.owner, last && is_file);
+    }
+  }
+
+  static bool needs_root_layer(std::string_view inside) {
+    constexpr std::array<std::string_view, 4> kOurs{"/tmp", "/var/tmp", "/home/sandbox", "/workspace"};
+    return std::ranges::none_of(kOurs, [&](std::string_view ours) { return is_below(inside, ours); });
+  }
+
+  Result<void> check_targets() const {
+    std::vector<std::string> seen;
+    for (const BindRequest& bind_request : request_.binds) {
+      const std::string inside = TRY(check_inside_path("--bind", bind_request.inside));
+      if (inside != bind_request.inside) return fail("--bind: '" + bind_request.inside + "' ends with a '/'");
+      for (const std::string_view reserved : {"/proc", "/sys", "/dev"}) {
+        if (is_below(inside, reserved)) {
+          return fail("--bind: '" + inside + "' is below " + std::string(reserved) + ", which belongs to the sandbox");
+        }
+      }
+      if (inside == "/") return fail("--bind: '/' cannot be replaced; use --image");
+      if (std::ranges::find(seen, inside) != seen.end()) return fail("--bind: '" + inside + "' is given twice");
+      seen.push_back(inside);
+    }
+    return {};
+  }
+
+  const RunRequest& request_;
+  const Policy& policy_;
+  const PlanFacts& facts_;
+  SandboxPlan& plan_;
+  std::uint32_t scratch_ = 0;
+  std::uint32_t disk_ = 0;
+};
+
+}  // namespace
+
+Result<void> plan_mounts(const RunRequest& request, const Policy& policy, const PlanFacts& facts,
+                         SandboxPlan& plan) {
+  return MountPlanner(request, policy, facts, plan).make();
+}
+
+}  // namespace sbx

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "base/result.h"
+#include "plan/sandbox_plan.h"
+#include "policy/policy.h"
+
+namespace sbx {
+
+// The root file system of the sandbox: sources and mount commands of `plan`, from the bottom up.
+// plan.limits are in force already.
+Result<void> plan_mounts(const RunRequest& request, const Policy& policy, const PlanFacts& facts,
+                         SandboxPlan& plan);
+
+}  // namespace sbx

@@ -1,0 +1,90 @@
+// What will be done, resolved: every mount, id, limit, argument and environment variable of one sandbox
+// and its one command. Plain data, made by a pure function, printed by --dry-run. What is still missing is
+// made by resource/: descriptors for the sources, the id range, cgroups.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/limits.h"
+#include "request/run_request.h"
+#include "wire/spawner_protocol.h"
+
+namespace sbx {
+
+// Ids inside every sandbox. init has one of its own that no image uses.
+inline constexpr std::uint32_t kWorkloadId = 1000;
+inline constexpr std::uint32_t kInitId = 65533;
+inline constexpr std::uint32_t kIdsPerSandbox = 65536;
+
+// Which user namespace a source is id-mapped with.
+enum class SourceIdMap : std::uint8_t {
+  none,     // a file system of ours, written with outside ids
+  sandbox,  // ids on disk are the ids inside: an image
+  owner,    // the ids that own the source on disk are the workload's inside: a bind
+  project,  // the service id that owns projects on disk is the workload's inside
+};
+
+// A directory made in a scratch file system. The owner is an inside id, or the host's root.
+struct ScratchDirectory {
+  std::string name;
+  std::uint32_t mode = 0755;
+  std::optional<std::uint32_t> inside_owner;
+  bool file = false;  // an empty file instead (the target of a file bind)
+  bool operator==(const ScratchDirectory&) const = default;
+};
+
+// Something to mount, made ready by the supervisor as a detached mount.
+struct MountSource {
+  enum class Kind : std::uint8_t { tree, scratch, devices };
+  Kind kind = Kind::tree;
+  std::string path;  // tree: on the host
+  bool may_be_file = false;
+  SourceIdMap id_map = SourceIdMap::none;
+  std::uint64_t attributes = 0;  // MOUNT_ATTR_*
+  // scratch: a tmpfs
+  std::optional<std::uint64_t> size_bytes;
+  std::optional<std::uint64_t> inodes;
+  std::vector<ScratchDirectory> directories;
+  std::string limit;  // which limit its size is, for limits_hit: "tmp_bytes", "disk_bytes"
+  bool operator==(const MountSource&) const = default;
+};
+
+struct ExecPlan {
+  std::vector<std::string> command;
+  std::vector<std::string> candidates;  // paths to try for command[0]
+  std::vector<std::string> environment;  // "NAME=value"
+  std::string cwd;
+  bool tty = false;
+  std::uint16_t tty_rows = 24;
+  std::uint16_t tty_columns = 80;
+  bool operator==(const ExecPlan&) const = default;
+};
+
+struct SandboxPlan {
+  std::string sandbox_id;
+  std::string hostname;
+  LimitSet limits;  // in force: granted, and lowered to what the host allows
+  std::vector<MountSource> sources;
+  std::vector<MountCommand> commands;  // `descriptor` of an attach is an index into `sources`
+  std::vector<ResourceLimit> resource_limits;
+  std::string seccomp;
+  ExecPlan exec;
+  bool operator==(const SandboxPlan&) const = default;
+};
+
+// What a plan depends on besides request and policy; gathered by resource/.
+struct PlanFacts {
+  std::string image_root;  // on the host
+  std::vector<std::string> image_environment;  // "NAME=value"
+  std::string workspace_dir;        // of a project, on the host; empty: a thrown-away one
+  bool workspace_flat = false;
+  std::string host_usr;  // image `host`: the directory shown at /usr; else empty
+  std::uint64_t nofile_hard = 4096;
+  std::uint64_t stack_hard = ~0ULL;
+  std::vector<bool> bind_is_file;  // per request.binds
+};
+
+}  // namespace sbx

@@ -1,0 +1,39 @@
+#include "policy/apply_policy.h"
+
+#include <optional>
+
+namespace sbx {
+namespace {
+
+Result<std::optional<std::uint64_t>> grant(const LimitField& field, const RunRequest& request,
+                                           const Policy& policy) {
+  const std::optional<std::uint64_t> asked = request.limits.*field.member;
+  const std::optional<std::uint64_t> ceiling = policy.ceilings.*field.member;
+  const std::string flag = "--" + std::string(field.key);
+
+  // A person at a prompt is not cut off; what they ask for themselves can then only be less.
+  if (request.tty && !policy.wall_time_with_tty && field.member == &LimitSet::wall_ms) return asked;
+
+  if (asked && ceiling && *asked > *ceiling) {
+    return fail(flag + " " + format_limit(field, *asked) + ": above the ceiling of policy '" + policy.name +
+                "' (" + format_limit(field, *ceiling) + "); ask for less or use another policy");
+  }
+  if (asked) return asked;
+  const std::optional<std::uint64_t> granted = policy.limits.*field.member;
+  if (!granted && ceiling) {
+    return fail("policy '" + policy.name + "' has no default for this limit, only a ceiling (" +
+                format_limit(field, *ceiling) + "): ask with " + flag + " " + format_limit(field, *ceiling) +
+                " or less");
+  }
+  return granted;
+}
+
+}  // namespace
+
+Result<LimitSet> grant_limits(const RunRequest& request, const Policy& policy) {
+  LimitSet granted;
+  for (const LimitField& field : kLimits) granted.*field.member = TRY(grant(field, request, policy));
+  return granted;
+}
+
+}  // namespace sbx

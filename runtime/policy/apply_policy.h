@@ -1,0 +1,17 @@
+// request × policy → what is granted, or a refusal. A pure function.
+#pragma once
+
+#include "base/limits.h"
+#include "base/result.h"
+#include "policy/policy.h"
+#include "request/run_request.h"
+
+namespace sbx {
+
+// The limits in force: the request's where it asks, else the policy's. A request above a ceiling is refused
+// with flag, value and ceiling; so is one without a value where only a ceiling exists. With a terminal, and a
+// policy that says so, wall time is limited only as the request asks: it has no ceiling then, since not asking
+// would give more.
+Result<LimitSet> grant_limits(const RunRequest& request, const Policy& policy);
+
+}  // namespace sbx

@@ -1,0 +1,128 @@
+#include <algorithm>
+#include <array>
+#include <span>
+
+#include "base/names.h"
+#include "policy/policy.h"
+#include "policy/yaml_reader.h"
+
+namespace sbx {
+namespace {
+
+constexpr std::array<std::string_view, 9> kKeys{"name",          "description",        "limits",
+                                                "ceilings",      "wall_time_with_tty", "seccomp",
+                                                "writable_root", "workspace",          "allow_degraded"};
+constexpr std::array<std::string_view, 1> kWorkspaceKeys{"layout"};
+constexpr std::array<std::string_view, 2> kTtyWords{"limited", "unlimited"};
+constexpr std::array<std::string_view, 2> kLayoutWords{"split", "flat"};
+
+constexpr auto kLimitKeys = [] {
+  std::array<std::string_view, kLimits.size()> keys;
+  std::ranges::transform(kLimits, keys.begin(), &LimitField::key);
+  return keys;
+}();
+
+constexpr auto kControlNames = [] {
+  std::array<std::string_view, kDegradableControls.size()> names;
+  std::ranges::transform(kDegradableControls, names.begin(), &DegradableControl::name);
+  return names;
+}();
+
+// One word per limit for "no limit", so that `cpus: none` is not read as "no CPU".
+std::string_view unlimited_word(const LimitField& field) {
+  return field.unit == LimitUnit::milli_cpus ? "all" : "none";
+}
+
+Result<std::optional<std::uint64_t>> read_limit(std::string_view path, const yaml::Map& map,
+                                                std::string_view where, const LimitField& field) {
+  const std::string text = TRY(map.need_text(field.key));
+  const std::string_view unlimited = unlimited_word(field);
+  if (text == unlimited) return std::optional<std::uint64_t>{};
+  const Result<std::uint64_t> value =
+      parse_limit(field, std::string(where) + ": " + std::string(field.key), text);
+  if (value) return std::optional(*value);
+  return yaml::error_at(path, *map.find(field.key),
+                        value.error().text + "; for no limit say '" + std::string(unlimited) + "'");
+}
+
+// Every limit must be named: a forgotten one would silently be no limit.
+Result<LimitSet> read_limits(std::string_view path, const yaml::Node& node) {
+  const yaml::Map map = TRY(yaml::Map::open(path, node, "limits", kLimitKeys));
+  LimitSet limits;
+  for (const LimitField& field : kLimits) {
+    if (map.find(field.key) == nullptr) {
+      return map.error(field.key,
+                       "is missing; for no limit say '" + std::string(unlimited_word(field)) + "'");
+    }
+    limits.*field.member = TRY(read_limit(path, map, "limits", field));
+  }
+  return limits;
+}
+
+Result<LimitSet> read_ceilings(std::string_view path, const yaml::Node& node, const LimitSet& limits) {
+  const yaml::Map map = TRY(yaml::Map::open(path, node, "ceilings", kLimitKeys));
+  LimitSet ceilings;
+  for (const LimitField& field : kLimits) {
+    if (map.find(field.key) == nullptr) continue;
+    const std::optional<std::uint64_t> ceiling = TRY(read_limit(path, map, "ceilings", field));
+    const std::optional<std::uint64_t> limit = limits.*field.member;
+    if (ceiling && limit && *limit > *ceiling) {
+      return map.error(field.key, format_limit(field, *ceiling) + " is below the default in limits (" +
+                                      format_limit(field, *limit) + ")");
+    }
+    ceilings.*field.member = ceiling;
+  }
+  return ceilings;
+}
+
+Result<std::vector<std::string>> read_degraded(std::string_view path, const yaml::Map& map) {
+  constexpr std::string_view kKey = "allow_degraded";
+  std::vector<std::string> names;
+  if (map.find(kKey) == nullptr) return names;
+  const std::vector<yaml::Node>* items = TRY(map.need_list(kKey));
+  for (const yaml::Node& item : *items) {
+    std::string name = TRY(yaml::scalar_text(path, item, kKey));
+    if (std::ranges::find(kControlNames, name) == kControlNames.end()) {
+      return yaml::error_at(
+          path, item, "allow_degraded: no control '" + name + "': " + yaml::suggest(name, kControlNames));
+    }
+    if (std::ranges::find(names, name) != names.end()) {
+      return yaml::error_at(path, item, "allow_degraded: '" + name + "' is named twice");
+    }
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
+Result<std::string> read_name(std::string_view path, const yaml::Map& map, std::string_view key) {
+  std::string name = TRY(map.need_text(key));
+  const Result<void> checked = check_name(key, name);
+  if (!checked) return yaml::error_at(path, *map.find(key), checked.error().text);
+  return name;
+}
+
+}  // namespace
+
+Result<Policy> parse_policy(std::string_view path, std::string_view text) {
+  const yaml::Node document = TRY(yaml::parse_document(path, text));
+  const yaml::Map map = TRY(yaml::Map::open(path, document, "", kKeys));
+  Policy policy;
+  policy.name = TRY(read_name(path, map, "name"));
+  policy.description = TRY(map.need_text("description"));
+  const yaml::Node* limits = TRY(map.need("limits"));
+  policy.limits = TRY(read_limits(path, *limits));
+  if (const yaml::Node* ceilings = map.find("ceilings")) {
+    policy.ceilings = TRY(read_ceilings(path, *ceilings, policy.limits));
+  }
+  policy.wall_time_with_tty = TRY(map.choice("wall_time_with_tty", kTtyWords, 0)) == 0;
+  policy.seccomp = TRY(read_name(path, map, "seccomp"));
+  policy.writable_root = TRY(map.boolean("writable_root", false));
+  if (const yaml::Node* node = map.find("workspace")) {
+    const yaml::Map workspace = TRY(yaml::Map::open(path, *node, "workspace", kWorkspaceKeys));
+    policy.workspace_layout = static_cast<WorkspaceLayout>(TRY(workspace.choice("layout", kLayoutWords, 0)));
+  }
+  policy.allow_degraded = TRY(read_degraded(path, map));
+  return policy;
+}
+
+}  // namespace sbx

@@ -1,0 +1,59 @@
+// What is allowed: one YAML file per policy, every field of it here. docs/policy-reference.md and
+// policies/policy.schema.json describe the same fields for people and editors; tests compare the three.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/result.h"
+
+namespace sbx {
+
+// A control that a policy may give up by name (`allow_degraded`) where the host cannot provide it.
+// Without the name the run is refused; with it, the result's `degradations` says so.
+struct DegradableControl {
+  std::string_view name;
+  std::string_view meaning;
+};
+inline constexpr std::array<DegradableControl, 6> kDegradableControls{{
+    {"memory", "no memory controller: memory is not limited"},
+    {"swap", "memory is limited but swap is not"},
+    {"pids", "no pids controller: the number of processes is not limited"},
+    {"cpu", "no cpu controller: the CPU rate is not limited"},
+    {"cpu_accounting", "CPU time is neither counted nor limited"},
+    {"idmapped_mounts", "a source that cannot be id-mapped is shown with its files owned by nobody"},
+}};
+
+enum class WorkspaceLayout : unsigned char { split, flat };
+
+struct Policy {
+  std::string name;
+  std::string description;
+  LimitSet limits;    // defaults; missing: no limit
+  LimitSet ceilings;  // the most a request may ask for; missing: no ceiling
+  bool wall_time_with_tty = true;  // false: an interactive (-t) run has no wall limit unless it asks for one
+  std::string seccomp;             // name of a profile in policies/seccomp
+  bool writable_root = false;      // an upper layer over the image, as large as limits.disk_bytes, thrown away
+  WorkspaceLayout workspace_layout = WorkspaceLayout::split;  // of projects made under this policy
+  std::vector<std::string> allow_degraded;                    // names from kDegradableControls
+
+  std::string path;            // the file it was read from
+  std::string fingerprint;     // "sha256:…" of the policy's and the seccomp profile's bytes
+  std::string seccomp_path;    // the profile's file
+  std::string seccomp_digest;  // SHA-256 of its bytes, in hex
+};
+
+// Reads `name` from the first directory that has NAME.yaml, or the file itself when `name` holds a '/'.
+// The seccomp profile is looked up as seccomp/PROFILE.yaml beside the policy, then in each directory.
+// Errors: unknown key, wrong type, duplicate key, bad value, each with file, line and column; a file found by
+// name whose `name` is another; as root, a file that others could change (policy/trusted_file.h). ENOENT when
+// there is no such policy or profile.
+Result<Policy> load_policy(std::string_view name, const std::vector<std::string>& directories);
+
+// The same from text; `path` is for messages only. The fields from `path` on stay empty.
+Result<Policy> parse_policy(std::string_view path, std::string_view text);
+
+}  // namespace sbx

@@ -1,0 +1,83 @@
+// What a caller wants: one command, where and with what. Plain values, not yet allowed by anyone.
+// sbxrun makes one from its arguments and sends it over wire/client_protocol.h.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/result.h"
+#include "wire/wire.h"
+
+namespace sbx {
+
+enum class BindMode : std::uint8_t { read_only, read_write, copy_on_write };
+
+// A host path shown inside. `host` is absolute; symbolic links in it are the caller's own.
+struct BindRequest {
+  std::string host;
+  std::string inside;
+  BindMode mode = BindMode::read_only;
+  bool operator==(const BindRequest&) const = default;
+};
+
+enum class WorkspaceMode : std::uint8_t { persistent, ephemeral };
+
+// How one of the three standard streams reaches the sandbox.
+//   pass     the caller's descriptor itself: a pipe, /dev/null or a regular file of one direction
+//   relay    a pipe that sbxrun made, and reads or fills itself
+//   capture  output only: read into the result by the supervisor, bounded by the output limit
+//   null     /dev/null
+// With `tty` all three are a pty of the sandbox and these do not matter.
+enum class StreamMode : std::uint8_t { pass, relay, capture, null };
+
+// What to do with the request.
+//   run      run it
+//   plan     answer with the plan (--dry-run)
+//   explain  answer in words what the sandbox will allow (--explain)
+enum class RequestAction : std::uint8_t { run, plan, explain };
+
+struct EnvironmentVariable {
+  std::string name;
+  std::string value;
+  bool operator==(const EnvironmentVariable&) const = default;
+};
+
+struct RunRequest {
+  RequestAction action = RequestAction::run;
+  std::vector<std::string> command;
+  std::vector<EnvironmentVariable> environment;
+  std::string image = "host";
+  std::string policy = "default";  // a name, or a path when it holds a '/'
+  std::string project;             // empty: a thrown-away workspace
+  std::string task_id;
+  WorkspaceMode workspace_mode = WorkspaceMode::persistent;
+  std::string cwd;       // inside; empty: the policy's default
+  std::string hostname;  // empty: the sandbox's name
+  LimitSet limits;       // only what the caller asked for
+  std::vector<BindRequest> binds;
+  std::optional<BindRequest> here;  // --here: binds.host shown at the project_files of the workspace
+  std::string hint;  // sbxrun's words for a command that is not found: "you meant --here"
+  bool tty = false;
+  std::uint16_t tty_rows = 24;
+  std::uint16_t tty_columns = 80;
+  std::array<StreamMode, 3> streams{StreamMode::null, StreamMode::null, StreamMode::null};
+
+  // Where things are; empty: the default of contracts. Only a direct supervisor reads these.
+  std::string state_dir;
+  std::string run_dir;
+  std::string log;
+  std::string config;
+
+  bool operator==(const RunRequest&) const = default;
+};
+
+std::string encode_run_request(const RunRequest& request);
+
+// Checks the form (sizes, enums, NUL bytes), not the permission. The error names the field.
+Result<RunRequest> decode_run_request(std::string_view bytes);
+
+}  // namespace sbx

@@ -1,0 +1,164 @@
+#include "resource/cgroup.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <thread>
+
+#include "os/file.h"
+
+namespace sbx {
+namespace {
+
+constexpr auto kRemoveTimeout = std::chrono::seconds(2);
+
+// rmdir gives EBUSY until the last process of the group is fully gone, a moment after it was waited for.
+Result<void> remove_when_empty(const std::string& path) {
+  const auto deadline = std::chrono::steady_clock::now() + kRemoveTimeout;
+  auto pause = std::chrono::microseconds(100);
+  while (rmdir(path.c_str()) != 0) {
+    if (errno == ENOENT) return {};
+    if (errno != EBUSY || std::chrono::steady_clock::now() > deadline) return fail(system_error("rmdir", path, errno));
+    std::this_thread::sleep_for(pause);
+    pause = std::min(pause * 2, std::chrono::microseconds(20'000));
+  }
+  return {};
+}
+
+// v1 without a v2 mount: no cgroup.kill. A fork can slip between reading and killing, so again until empty.
+void kill_members(const std::string& path) {
+  for (int round = 0; round < 100; ++round) {
+    const auto members = os::read_file(AT_FDCWD, path + "/cgroup.procs");
+    if (!members || members->empty()) return;
+    const char* at = members->data();
+    const char* end = at + members->size();
+    while (at < end) {
+      int pid = 0;
+      const auto [next, error] = std::from_chars(at, end, pid);
+      if (error != std::errc{}) break;
+      if (pid > 0) (void)::kill(pid, SIGKILL);
+      at = next + 1;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+}  // namespace
+
+std::string CgroupLayout::controller(std::string_view name) const {
+  for (const auto& [controller_name, directory] : controllers) {
+    if (controller_name == name) return directory;
+  }
+  return {};
+}
+
+std::vector<std::string> cgroup_directories(const CgroupLayout& layout, const std::string& name) {
+  std::vector<std::string> directories;
+  if (!layout.unified.empty()) directories.push_back(layout.unified + "/" + name);
+  for (const auto& [controller, directory] : layout.controllers) {
+    const std::string path = directory + "/" + name;
+    if (std::ranges::find(directories, path) == directories.end()) directories.push_back(path);
+  }
+  return directories;
+}
+
+Result<std::unique_ptr<SandboxCgroup>> make_cgroup(const CgroupLayout& layout, const std::string& name,
+                                                   const LimitSet& limits, const std::vector<std::string>& allowed,
+                                                   CgroupControls& controls) {
+  const auto make = layout.kind == CgroupLayout::Kind::v2 ? make_cgroup_v2 : make_cgroup_v1;
+  return make(layout, name, limits, allowed, controls);
+}
+
+Result<void> remove_cgroup_directories(const std::vector<std::string>& directories) {
+  for (const std::string& directory : directories) {
+    if (access(directory.c_str(), F_OK) != 0) continue;
+    if (!os::write_existing(AT_FDCWD, directory + "/cgroup.kill", "1")) kill_members(directory);
+  }
+  for (const std::string& directory : directories) TRY(remove_when_empty(directory));
+  return {};
+}
+
+Result<CgroupDirectory> CgroupDirectory::create(const std::string& path) {
+  if (mkdir(path.c_str(), 0755) != 0) return fail(system_error("mkdir", path, errno));
+  CgroupDirectory directory;
+  directory.path_ = path;
+  Result<UniqueFd> fd = os::open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
+  if (!fd) {
+    (void)rmdir(path.c_str());
+    return fail(std::move(fd).error());
+  }
+  directory.fd_ = std::move(*fd);
+  return directory;
+}
+
+CgroupDirectory::CgroupDirectory(CgroupDirectory&& other) noexcept
+    : path_(std::exchange(other.path_, {})), fd_(std::move(other.fd_)) {}
+
+CgroupDirectory& CgroupDirectory::operator=(CgroupDirectory&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+CgroupDirectory::~CgroupDirectory() {
+  if (fd_.valid()) (void)remove();  // the normal path has called it and seen its error; the next sweep tries again
+}
+
+bool CgroupDirectory::has(const std::string& file) const { return faccessat(fd_.get(), file.c_str(), F_OK, 0) == 0; }
+
+Result<void> CgroupDirectory::write(const std::string& file, std::string_view value) const {
+  TRY_DOING("cgroup '" + path_ + "'", os::write_existing(fd_.get(), file, value));
+  return {};
+}
+
+std::optional<std::uint64_t> CgroupDirectory::number(const std::string& file) const {
+  const auto text = os::read_file(fd_.get(), file, 4096);
+  std::uint64_t value = 0;
+  if (!text || std::from_chars(text->data(), text->data() + text->size(), value).ec != std::errc{}) return {};
+  return value;
+}
+
+std::optional<std::uint64_t> CgroupDirectory::keyed(const std::string& file, std::string_view key) const {
+  const auto text = os::read_file(fd_.get(), file, 65536);
+  if (!text) return {};
+  return find_keyed_number(*text, key);
+}
+
+Result<void> CgroupDirectory::remove() {
+  if (!fd_.valid()) return {};
+  fd_.reset();
+  return remove_when_empty(path_);
+}
+
+std::optional<std::uint64_t> find_keyed_number(std::string_view text, std::string_view key) {
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    const std::string_view line = text.substr(0, end);
+    if (line.size() > key.size() && line.starts_with(key) && line[key.size()] == ' ') {
+      std::uint64_t value = 0;
+      const std::string_view digits = line.substr(key.size() + 1);
+      if (std::from_chars(digits.data(), digits.data() + digits.size(), value).ec == std::errc{}) return value;
+      return {};
+    }
+    if (end == std::string_view::npos) break;
+    text.remove_prefix(end + 1);
+  }
+  return {};
+}
+
+Result<void> degrade(std::string_view control, std::string_view why, const std::vector<std::string>& allowed,
+                     CgroupControls& controls) {
+  if (std::ranges::find(allowed, control) == allowed.end()) {
+    return fail("the control '" + std::string(control) + "' is missing: " + std::string(why) +
+                "; provide it, or name it in the policy's allow_degraded");
+  }
+  controls.degradations.emplace_back(control);
+  return {};
+}
+
+}  // namespace sbx

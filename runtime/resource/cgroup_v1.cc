@@ -1,0 +1,178 @@
+// The same limits through v1 controllers, for hybrid hosts; no more of v1 than that needs.
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "os/file.h"
+#include "resource/cgroup.h"
+
+namespace sbx {
+namespace {
+
+constexpr std::uint64_t kCpuPeriodUs = 100'000;
+
+class CgroupV1 final : public SandboxCgroup {
+ public:
+  int into_cgroup_fd() const override { return unified.valid() ? unified.fd() : -1; }
+
+  std::vector<int> task_fds() const override {
+    std::vector<int> fds;
+    for (const UniqueFd& fd : tasks) fds.push_back(fd.get());
+    return fds;
+  }
+
+  int memory_event_fd() const override { return oom_event.get(); }
+
+  CgroupCounters counters() override {
+    CgroupCounters counters;
+    if (memory.valid()) counters.oom_kills = memory.keyed("memory.oom_control", "oom_kill").value_or(0);
+    if (pids.valid()) counters.pids_limit_hits = pids.keyed("pids.events", "max").value_or(0);
+    if (cpu.valid()) counters.throttled_periods = cpu.keyed("cpu.stat", "nr_throttled").value_or(0);
+    return counters;
+  }
+
+  CgroupUsage usage() override {
+    const auto in_us = [](std::optional<std::uint64_t> nanoseconds) {
+      return nanoseconds ? std::optional(*nanoseconds / 1000) : std::nullopt;
+    };
+    CgroupUsage usage;
+    usage.cpu_us = cpu_us();
+    const CgroupDirectory& account = accounting();
+    if (account.valid()) {
+      usage.user_us = in_us(account.number("cpuacct.usage_user"));
+      usage.system_us = in_us(account.number("cpuacct.usage_sys"));
+    }
+    if (memory.valid()) usage.memory_peak_bytes = memory.number("memory.max_usage_in_bytes");
+    if (pids.valid()) usage.pids_peak = pids.number("pids.peak");
+    if (cpu.valid()) usage.throttled_us = in_us(cpu.keyed("cpu.stat", "throttled_time"));
+    return usage;
+  }
+
+  std::optional<std::uint64_t> cpu_us() override {
+    const auto nanoseconds = accounting().valid() ? accounting().number("cpuacct.usage") : std::nullopt;
+    return nanoseconds ? std::optional(*nanoseconds / 1000) : std::nullopt;
+  }
+
+  bool kill() override { return unified.valid() && unified.write("cgroup.kill", "1").has_value(); }
+
+  Result<void> remove() override {
+    Result<void> first;
+    for (CgroupDirectory* directory : {&memory, &pids, &cpuacct, &cpu, &unified}) {
+      if (auto removed = directory->remove(); !removed && first) first = std::move(removed);
+    }
+    return first;
+  }
+
+  // cpu and cpuacct are often one mount; then `cpu` serves as both.
+  CgroupDirectory& accounting() { return cpuacct.valid() ? cpuacct : cpu; }
+
+  CgroupDirectory unified;
+  CgroupDirectory cpu;
+  CgroupDirectory cpuacct;
+  CgroupDirectory pids;
+  CgroupDirectory memory;
+  std::vector<UniqueFd> tasks;
+  UniqueFd oom_event;
+};
+
+class Builder {
+ public:
+  Builder(const CgroupLayout& layout, const std::string& name, const LimitSet& limits,
+          const std::vector<std::string>& allowed, CgroupControls& controls)
+      : layout_(layout), name_(name), limits_(limits), allowed_(allowed), controls_(controls) {}
+
+  Result<std::unique_ptr<SandboxCgroup>> build() {
+    TRY(unified());
+    TRY(memory());
+    TRY(pids());
+    TRY(cpu());
+    return std::unique_ptr<SandboxCgroup>(std::move(group_));
+  }
+
+ private:
+  void control(const char* name, const char* how) { controls_.controls.emplace_back(name, how); }
+
+  Result<bool> make(std::string_view controller, std::string_view control_name, CgroupDirectory& directory) {
+    const std::string parent = layout_.controller(controller);
+    if (parent.empty()) {
+      TRY(degrade(control_name, "this host has no '" + std::string(controller) + "' cgroup controller", allowed_,
+                  controls_));
+      return false;
+    }
+    directory = TRY(CgroupDirectory::create(parent + "/" + name_));
+    group_->tasks.push_back(TRY(os::open_at(directory.fd(), "tasks", O_WRONLY)));
+    return true;
+  }
+
+  Result<void> unified() {
+    if (layout_.unified.empty()) return {};
+    group_->unified = TRY(CgroupDirectory::create(layout_.unified + "/" + name_));
+    return {};
+  }
+
+  Result<void> memory() {
+    CgroupDirectory& directory = group_->memory;
+    if (!TRY(make("memory", "memory", directory))) return {};
+    control("memory", "v1");
+    if (!limits_.memory_bytes) return {};
+    const std::string bytes = std::to_string(*limits_.memory_bytes);
+    TRY(directory.write("memory.limit_in_bytes", bytes));
+    // Memory and swap together: no swap on top.
+    if (directory.has("memory.memsw.limit_in_bytes")) {
+      TRY(directory.write("memory.memsw.limit_in_bytes", bytes));
+    } else if (host_has_swap()) {
+      TRY(degrade("swap", "the kernel does not account swap (boot with swapaccount=1) and swap is on", allowed_,
+                  controls_));
+    }
+    // v1 kills one process and knows no group: the supervisor hears of it and kills the rest.
+    group_->oom_event = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!group_->oom_event.valid()) return fail(system_error("eventfd", "", errno));
+    const UniqueFd oom_control = TRY(os::open_at(directory.fd(), "memory.oom_control", O_RDONLY));
+    TRY(directory.write("cgroup.event_control",
+                        std::to_string(group_->oom_event.get()) + " " + std::to_string(oom_control.get())));
+    control("oom_group", "emulated");
+    return {};
+  }
+
+  Result<void> pids() {
+    if (!TRY(make("pids", "pids", group_->pids))) return {};
+    control("pids", "v1");
+    if (limits_.pids) TRY(group_->pids.write("pids.max", std::to_string(*limits_.pids + 1)));  // + our init
+    return {};
+  }
+
+  Result<void> cpu() {
+    if (TRY(make("cpu", "cpu", group_->cpu))) {
+      control("cpu", "v1");
+      if (limits_.milli_cpus) {
+        TRY(group_->cpu.write("cpu.cfs_period_us", std::to_string(kCpuPeriodUs)));
+        TRY(group_->cpu.write("cpu.cfs_quota_us", std::to_string(*limits_.milli_cpus * kCpuPeriodUs / 1000)));
+      }
+    }
+    if (group_->cpu.valid() && layout_.controller("cpu") == layout_.controller("cpuacct")) return {};
+    (void)TRY(make("cpuacct", "cpu_accounting", group_->cpuacct));
+    return {};
+  }
+
+  static bool host_has_swap() {
+    const auto swaps = os::read_file(AT_FDCWD, "/proc/swaps");
+    return swaps && swaps->find('\n') + 1 < swaps->size();  // more than the heading
+  }
+
+  const CgroupLayout& layout_;
+  const std::string& name_;
+  const LimitSet& limits_;
+  const std::vector<std::string>& allowed_;
+  CgroupControls& controls_;
+  std::unique_ptr<CgroupV1> group_ = std::make_unique<CgroupV1>();
+};
+
+}  // namespace
+
+Result<std::unique_ptr<SandboxCgroup>> make_cgroup_v1(const CgroupLayout& layout, const std::string& name,
+                                                      const LimitSet& limits, const std::vector<std::string>& allowed,
+                                                      CgroupControls& controls) {
+  return Builder(layout, name, limits, allowed, controls).build();
+}
+
+}  // namespace sbx

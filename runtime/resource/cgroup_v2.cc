@@ -1,0 +1,106 @@
+#include <fcntl.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <charconv>
+
+#include "os/file.h"
+#include "resource/cgroup.h"
+
+namespace sbx {
+namespace {
+
+constexpr std::uint64_t kCpuPeriodUs = 100'000;
+
+// Sums "rbytes=N wbytes=N" over the devices of io.stat.
+std::uint64_t sum_of(std::string_view text, std::string_view key) {
+  std::uint64_t sum = 0;
+  for (std::size_t at = text.find(key); at != std::string_view::npos; at = text.find(key, at)) {
+    at += key.size();
+    std::uint64_t value = 0;
+    (void)std::from_chars(text.data() + at, text.data() + text.size(), value);
+    sum += value;
+  }
+  return sum;
+}
+
+class CgroupV2 final : public SandboxCgroup {
+ public:
+  int into_cgroup_fd() const override { return directory.fd(); }
+  std::vector<int> task_fds() const override { return {}; }
+  // memory.oom.group kills the whole group, init too: there is nothing to react to in time.
+  int memory_event_fd() const override { return -1; }
+
+  CgroupCounters counters() override {
+    CgroupCounters counters;
+    counters.oom_kills = directory.keyed("memory.events", "oom_kill").value_or(0);
+    counters.pids_limit_hits = directory.keyed("pids.events", "max").value_or(0);
+    counters.throttled_periods = directory.keyed("cpu.stat", "nr_throttled").value_or(0);
+    return counters;
+  }
+
+  CgroupUsage usage() override {
+    CgroupUsage usage;
+    usage.cpu_us = cpu_us();
+    usage.user_us = directory.keyed("cpu.stat", "user_usec");
+    usage.system_us = directory.keyed("cpu.stat", "system_usec");
+    usage.throttled_us = directory.keyed("cpu.stat", "throttled_usec");
+    usage.memory_peak_bytes = directory.number("memory.peak");
+    usage.pids_peak = directory.number("pids.peak");
+    if (const auto io = os::read_file(directory.fd(), "io.stat", 65536)) {
+      usage.io_read_bytes = sum_of(*io, "rbytes=");
+      usage.io_write_bytes = sum_of(*io, "wbytes=");
+    }
+    return usage;
+  }
+
+  std::optional<std::uint64_t> cpu_us() override { return directory.keyed("cpu.stat", "usage_usec"); }
+  bool kill() override { return directory.write("cgroup.kill", "1").has_value(); }
+  Result<void> remove() override { return directory.remove(); }
+
+  CgroupDirectory directory;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<SandboxCgroup>> make_cgroup_v2(const CgroupLayout& layout, const std::string& name,
+                                                      const LimitSet& limits, const std::vector<std::string>& allowed,
+                                                      CgroupControls& controls) {
+  auto group = std::make_unique<CgroupV2>();
+  group->directory = TRY(CgroupDirectory::create(layout.unified + "/" + name));
+  const CgroupDirectory& directory = group->directory;
+
+  // A controller's files are there exactly when it is enabled for this group.
+  const auto enabled = [&](const char* file, const char* control) -> Result<bool> {
+    if (directory.has(file)) {
+      controls.controls.emplace_back(control, "v2");
+      return true;
+    }
+    TRY(degrade(control,
+                "the cgroup v2 controller '" + std::string(control) + "' is not enabled below '" + layout.unified +
+                    "'",
+                allowed, controls));
+    return false;
+  };
+
+  if (TRY(enabled("memory.max", "memory"))) {
+    if (limits.memory_bytes) TRY(directory.write("memory.max", std::to_string(*limits.memory_bytes)));
+    if (directory.has("memory.swap.max")) {
+      TRY(directory.write("memory.swap.max", "0"));
+    } else {
+      TRY(degrade("swap", "the kernel does not account swap", allowed, controls));
+    }
+    TRY(directory.write("memory.oom.group", "1"));
+    controls.controls.emplace_back("oom_group", "on");
+  }
+  if (TRY(enabled("pids.max", "pids")) && limits.pids) {
+    TRY(directory.write("pids.max", std::to_string(*limits.pids + 1)));  // + our init
+  }
+  if (TRY(enabled("cpu.max", "cpu")) && limits.milli_cpus) {
+    TRY(directory.write("cpu.max", std::to_string(*limits.milli_cpus * kCpuPeriodUs / 1000) + " " +
+                                       std::to_string(kCpuPeriodUs)));
+  }
+  return std::unique_ptr<SandboxCgroup>(std::move(group));
+}
+
+}  // namespace sbx

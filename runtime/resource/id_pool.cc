@@ -1,0 +1,88 @@
+#include "resource/id_pool.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <optional>
+
+#include "os/file.h"
+#include "plan/sandbox_plan.h"
+
+namespace sbx {
+namespace {
+
+constexpr std::string_view kCgroup = "cgroup ";
+constexpr std::string_view kRecord = "record ";
+
+Result<UniqueFd> open_ids_directory(const std::string& run_dir) {
+  const std::string path = run_dir + "/ids";
+  if (auto opened = os::open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY); opened) return opened;
+  TRY(os::make_directories(path, 0700));
+  return os::open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
+}
+
+}  // namespace
+
+std::string journal_text(const Journal& journal) {
+  std::string text;
+  for (const std::string& directory : journal.cgroups) text += std::string(kCgroup) + directory + "\n";
+  return text + std::string(kRecord) + journal.record + "\n";
+}
+
+// A journal cut short by a kill -9 in the middle of its write keeps its whole lines.
+Journal parse_journal(std::string_view text) {
+  Journal journal;
+  for (std::size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end + 1);
+    if (line.starts_with(kCgroup)) journal.cgroups.emplace_back(line.substr(kCgroup.size()));
+    if (line.starts_with(kRecord)) journal.record = line.substr(kRecord.size());
+  }
+  return journal;
+}
+
+Result<void> IdClaim::write_journal(const Journal& journal) const {
+  const std::string text = journal_text(journal);
+  if (ftruncate(lock_.get(), 0) != 0) return fail(system_error("ftruncate", "the journal", errno));
+  if (pwrite(lock_.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+    return fail(system_error("pwrite", "the journal", errno));
+  }
+  return {};
+}
+
+Result<void> IdClaim::clear_journal() const {
+  if (ftruncate(lock_.get(), 0) != 0) return fail(system_error("ftruncate", "the journal", errno));
+  return {};
+}
+
+Result<IdClaim> claim_ids(const std::string& run_dir, const IdPool& pool) {
+  const UniqueFd directory = TRY(open_ids_directory(run_dir));
+  for (std::uint32_t slot = 1; slot < pool.ranges; ++slot) {
+    std::optional<UniqueFd> lock = TRY(os::lock_file(directory.get(), std::to_string(slot), false));
+    if (!lock) continue;
+    const struct stat status = TRY(os::stat_fd(lock->get(), "an id claim"));
+    if (status.st_size != 0) continue;  // an orphan that could not be recovered yet
+    return IdClaim(pool.first + slot * kIdsPerSandbox, std::move(*lock));
+  }
+  return fail("no id range is free: " + std::to_string(pool.ranges - 1) + " sandboxes are alive");
+}
+
+Result<std::vector<Orphan>> find_orphans(const std::string& run_dir, const IdPool& pool) {
+  const UniqueFd directory = TRY(open_ids_directory(run_dir));
+  std::vector<Orphan> orphans;
+  for (const std::string& name : TRY(os::list_directory(directory.get(), "."))) {
+    std::uint32_t slot = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), slot);
+    if (error != std::errc{} || *end != '\0' || slot == 0 || slot >= pool.ranges) continue;
+    struct stat status {};
+    if (fstatat(directory.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || status.st_size == 0) continue;
+    std::optional<UniqueFd> lock = TRY(os::lock_file(directory.get(), name, false));
+    if (!lock) continue;  // alive
+    Journal journal = parse_journal(TRY(os::read_all(lock->get(), name)));
+    orphans.push_back({IdClaim(pool.first + slot * kIdsPerSandbox, std::move(*lock)), std::move(journal)});
+  }
+  return orphans;
+}
+
+}  // namespace sbx

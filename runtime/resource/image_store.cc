@@ -1,0 +1,55 @@
+#include "resource/image_store.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+
+#include "base/names.h"
+#include "os/file.h"
+#include "resource/image_layout.h"
+
+namespace sbx {
+namespace {
+
+constexpr std::size_t kRecordLimit = 1U << 20U;
+
+Error unknown_image(const std::string& state_dir, std::string_view name) {
+  std::string text = "there is no image '" + std::string(name) + "'; there are: host";
+  if (const Result<std::vector<std::string>> known = list_images(state_dir)) {
+    for (const std::string& other : *known) text += ", " + other;
+  }
+  text += ". To make one: rootfs/build NAME, then sbxctl images import NAME.tar.zst";
+  return Error{std::move(text), ENOENT};
+}
+
+}  // namespace
+
+Result<Image> find_image(const std::string& state_dir, std::string_view name) {
+  Image image;
+  image.name = name;
+  if (name == kHostImage) return image;
+  TRY(check_name("image", name));
+  const std::optional<std::string> hex =
+      TRY(image_layout::linked_digest(AT_FDCWD, image_layout::names(state_dir) + "/" + image.name));
+  if (!hex) return fail(unknown_image(state_dir, name));
+  const std::string directory = image_layout::by_digest(state_dir) + "/" + *hex;
+  const std::string doing = "image '" + image.name + "' is damaged, import it again";
+  const std::string bytes = TRY_DOING(
+      doing, os::read_file(AT_FDCWD, directory + "/" + image_layout::record_file(name), kRecordLimit));
+  image_layout::Record record = TRY_DOING(doing, image_layout::decode_record(bytes));
+  image.digest = std::string(image_layout::kDigestPrefix) + *hex;
+  image.root = directory + "/" + std::string(image_layout::kTree);
+  image.environment = std::move(record.environment);
+  image.language = std::move(record.language);
+  return image;
+}
+
+Result<std::vector<std::string>> list_images(const std::string& state_dir) {
+  Result<std::vector<std::string>> names = os::list_directory(AT_FDCWD, image_layout::names(state_dir));
+  if (!names && names.error().error_number == ENOENT) return std::vector<std::string>{};
+  // What an import was killed at starts with a dot.
+  if (names) std::erase_if(*names, [](const std::string& name) { return !check_name("image", name); });
+  return names;
+}
+
+}  // namespace sbx

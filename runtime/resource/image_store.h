@@ -1,0 +1,74 @@
+// Images: a tarball (NAME.tar.zst) with a JSON sidecar (NAME.json), unpacked once into a
+// content-addressed directory below the state directory:
+//
+//   STATE/images/by-digest/<hex>/rootfs/     the unpacked tree, owned as in the tarball
+//   STATE/images/by-digest/<hex>/NAME.json   the sidecar it was imported with
+//   STATE/images/by-digest/<hex>/NAME.env    what a run needs of it
+//   STATE/images/names/NAME                  symbolic link to ../by-digest/<hex>
+//   STATE/images/tmp.<pid>.<n>/              an import or a removal at work, or what a killed one left
+//   STATE/images/locks/                      one per digest, and one for the names
+//
+// A rootfs tarball is hostile input: it is unpacked by directory descriptors only, and the first member
+// that is not allowed ends the import with that member's name.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace sbx {
+
+// Not in the store: the host's own /usr under a synthetic /etc.
+inline constexpr std::string_view kHostImage = "host";
+
+// What a run needs of an image.
+struct Image {
+  std::string name;
+  std::string digest;  // "sha256:…"; empty for `host`
+  std::string root;    // path of the tree, absolute when the state directory is; empty for `host`
+  std::vector<std::string> environment;  // "NAME=value" from the sidecar
+  std::string language;
+};
+
+struct ImportProgress {
+  std::uint64_t done_bytes = 0;  // of the tarball
+  std::uint64_t total_bytes = 0;
+  std::uint64_t entries = 0;
+  std::uint64_t without_attributes = 0;  // entries whose extended attributes or ACLs were left out
+};
+
+struct ImportLimits {
+  std::uint64_t unpacked_bytes = 16ULL << 30;
+  std::uint64_t entries = 2'000'000;
+  unsigned depth = 64;
+};
+
+// The image NAME, ready to be mounted. Unknown name: an error that lists the known ones and the command
+// that makes one. Whoever keeps the tree mounted may hold a shared flock(2) on the directory above it: a
+// removal leaves it alone then.
+Result<Image> find_image(const std::string& state_dir, std::string_view name);
+
+// Names of the images in the store, sorted.
+Result<std::vector<std::string>> list_images(const std::string& state_dir);
+
+// Verifies the digest of the tarball against its sidecar and unpacks it, atomically: a crash or a full disk
+// in the middle leaves nothing half visible. Two at once do the work once. Returns the image; importing
+// what is there already is quick and no error.
+Result<Image> import_image(const std::string& state_dir, const std::string& tarball,
+                           const std::string& sidecar, const ImportLimits& limits,
+                           const std::function<void(const ImportProgress&)>& progress);
+
+struct RemovedImages {
+  std::vector<std::string> removed;  // digests of the trees that are gone
+  std::vector<std::string> in_use;   // of those that are mounted somewhere and stay until the next removal
+};
+
+// Removes the name, and every tree that no name leads to any more (also those that a newer import replaced),
+// except those in use.
+Result<RemovedImages> remove_image(const std::string& state_dir, std::string_view name);
+
+}  // namespace sbx

@@ -1,0 +1,209 @@
+#include "resource/prepare.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "os/file.h"
+#include "os/mount.h"
+
+namespace sbx {
+namespace {
+
+Result<void> set_owner_and_mode(int directory, const std::string& name, uid_t owner, mode_t mode) {
+  if (fchownat(directory, name.c_str(), owner, owner, AT_SYMLINK_NOFOLLOW) != 0) {
+    return fail(system_error("fchownat", name, errno));
+  }
+  if (fchmodat(directory, name.c_str(), mode, 0) != 0) return fail(system_error("fchmodat", name, errno));
+  return {};
+}
+
+class Preparer {
+ public:
+  Preparer(const IdClaim& ids, const IdPool& pool, const std::vector<std::string>& allowed,
+           std::vector<std::string>& degradations)
+      : ids_(ids), pool_(pool), allowed_(allowed), degradations_(degradations) {
+    const IdMapLine whole{0, ids.first_id(), kIdsPerSandbox};
+    prepared_.id_maps.push_back({{whole}, {whole}});
+  }
+
+  Result<PreparedMounts> prepare(const SandboxPlan& plan) {
+    for (const MountSource& source : plan.sources) TRY(prepare_source(source));
+    return std::move(prepared_);
+  }
+
+ private:
+  Result<void> prepare_source(const MountSource& source) {
+    MountDescriptor descriptor;
+    UniqueFd mount;
+    switch (source.kind) {
+      case MountSource::Kind::scratch: mount = TRY(scratch(source)); break;
+      case MountSource::Kind::devices: mount = TRY(devices(source)); break;
+      case MountSource::Kind::tree: mount = TRY(tree(source, descriptor)); break;
+    }
+    prepared_.mounts.push_back(std::move(mount));
+    prepared_.descriptors.push_back(descriptor);
+    return {};
+  }
+
+  Result<UniqueFd> tree(const MountSource& source, MountDescriptor& descriptor) {
+    const UniqueFd fd = TRY(os::open_at(AT_FDCWD, source.path, O_PATH));
+    const struct stat status = TRY(os::stat_fd(fd.get(), source.path));
+    if (!S_ISDIR(status.st_mode) && !(source.may_be_file && S_ISREG(status.st_mode))) {
+      return fail("'" + source.path + "' is not a directory" + (source.may_be_file ? " or a regular file" : ""));
+    }
+    UniqueFd mount = TRY(os::clone_mount(fd.get(), source.path, source.attributes, 0));
+    switch (source.id_map) {
+      case SourceIdMap::none: break;
+      case SourceIdMap::sandbox: descriptor.id_map = 0; break;
+      case SourceIdMap::owner: descriptor.id_map = map_to_workload(status.st_uid, status.st_gid); break;
+      case SourceIdMap::project: descriptor.id_map = map_to_workload(pool_.service_id(), pool_.service_id()); break;
+    }
+    if (descriptor.id_map >= 0) TRY(check_id_mappable(mount.get(), source, descriptor));
+    return mount;
+  }
+
+  // The ids that own the source on disk are the workload's inside; all others are nobody's.
+  std::int32_t map_to_workload(uid_t uid, gid_t gid) {
+    const std::uint32_t outside = ids_.outside(kWorkloadId);
+    const IdMap map{{{uid, outside, 1}}, {{gid, outside, 1}}};
+    const auto found = std::ranges::find(prepared_.id_maps, map);
+    if (found != prepared_.id_maps.end()) return static_cast<std::int32_t>(found - prepared_.id_maps.begin());
+    prepared_.id_maps.push_back(map);
+    return static_cast<std::int32_t>(prepared_.id_maps.size() - 1);
+  }
+
+  // Overlayfs, NFS, FUSE and others refuse an id map (EINVAL, mount_setattr(2)); told before the launch so that
+  // the error can name the file system.
+  Result<void> check_id_mappable(int mount, const MountSource& source, MountDescriptor& descriptor) {
+    const std::string type = os::file_system_name(mount);
+    static constexpr std::array<std::string_view, 6> kRefusing{"overlay", "nfs", "fuse", "9p", "zfs", "cifs"};
+    if (std::ranges::find(kRefusing, type) == kRefusing.end()) return {};
+    if (std::ranges::find(allowed_, "idmapped_mounts") == allowed_.end()) {
+      return fail("'" + source.path + "' is on " + type +
+                  ", which cannot be id-mapped; move it to ext4, xfs, btrfs or tmpfs, or name idmapped_mounts in the "
+                  "policy's allow_degraded");
+    }
+    descriptor.id_map = -1;
+    if (std::ranges::find(degradations_, "idmapped_mounts") == degradations_.end()) {
+      degradations_.emplace_back("idmapped_mounts");
+    }
+    return {};
+  }
+
+  os::MountOptions owned_by_inside_root() const {
+    const std::string root = std::to_string(ids_.outside(0));
+    return {{"mode", "0755"}, {"uid", root}, {"gid", root}};
+  }
+
+  Result<UniqueFd> scratch(const MountSource& source) {
+    os::MountOptions options = owned_by_inside_root();
+    if (source.size_bytes) options.emplace_back("size", std::to_string(*source.size_bytes));
+    // Our own directories are not the program's to pay for.
+    if (source.inodes) {
+      options.emplace_back("nr_inodes", std::to_string(*source.inodes + source.directories.size() + 1));
+    }
+    UniqueFd mount = TRY(os::new_mount("tmpfs", options, source.attributes));
+    for (const ScratchDirectory& directory : source.directories) {
+      if (directory.file) {
+        (void)TRY(os::open_at(mount.get(), directory.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+      } else if (mkdirat(mount.get(), directory.name.c_str(), 0700) != 0) {
+        return fail(system_error("mkdir", directory.name, errno));
+      }
+      const uid_t owner = directory.inside_owner ? ids_.outside(*directory.inside_owner) : 0;
+      TRY(set_owner_and_mode(mount.get(), directory.name, owner, directory.mode));
+    }
+    prepared_.scratch.push_back({source.limit, UniqueFd(fcntl(mount.get(), F_DUPFD_CLOEXEC, 5))});
+    return mount;
+  }
+
+  // A /dev of our own with the harmless nodes only (null(4), random(4), full(4), tty(4)).
+  Result<UniqueFd> devices(const MountSource& source) {
+    os::MountOptions options = owned_by_inside_root();
+    options.emplace_back("size", "64k");
+    options.emplace_back("nr_inodes", "64");
+    UniqueFd mount = TRY(os::new_mount("tmpfs", options, 0));
+    struct Node {
+      const char* name;
+      unsigned major;
+      unsigned minor;
+    };
+    for (const Node& node : {Node{"null", 1, 3}, Node{"zero", 1, 5}, Node{"full", 1, 7}, Node{"random", 1, 8},
+                             Node{"urandom", 1, 9}, Node{"tty", 5, 0}}) {
+      if (mknodat(mount.get(), node.name, S_IFCHR | 0600, makedev(node.major, node.minor)) != 0) {
+        return fail(system_error("mknod", node.name, errno));
+      }
+      TRY(set_owner_and_mode(mount.get(), node.name, ids_.outside(0), 0666));
+    }
+    struct Link {
+      const char* name;
+      const char* target;
+    };
+    for (const Link& link : {Link{"ptmx", "pts/ptmx"}, Link{"fd", "/proc/self/fd"}, Link{"stdin", "/proc/self/fd/0"},
+                             Link{"stdout", "/proc/self/fd/1"}, Link{"stderr", "/proc/self/fd/2"}}) {
+      if (symlinkat(link.target, mount.get(), link.name) != 0) return fail(system_error("symlink", link.name, errno));
+      (void)fchownat(mount.get(), link.name, ids_.outside(0), ids_.outside(0), AT_SYMLINK_NOFOLLOW);  // for looks
+    }
+    for (const char* directory : {"pts", "shm", "mqueue"}) {
+      if (mkdirat(mount.get(), directory, 0755) != 0) return fail(system_error("mkdir", directory, errno));
+    }
+    mount_attr attributes{};
+    attributes.attr_set = source.attributes;
+    if (syscall(SYS_mount_setattr, mount.get(), "", AT_EMPTY_PATH, &attributes, sizeof attributes) != 0) {
+      return fail(system_error("mount_setattr", "/dev", errno));
+    }
+    return mount;
+  }
+
+  const IdClaim& ids_;
+  const IdPool& pool_;
+  const std::vector<std::string>& allowed_;
+  std::vector<std::string>& degradations_;
+  PreparedMounts prepared_;
+};
+
+}  // namespace
+
+Result<PreparedMounts> prepare_mounts(const SandboxPlan& plan, const IdClaim& ids, const IdPool& pool,
+                                      const std::vector<std::string>& allowed,
+                                      std::vector<std::string>& degradations) {
+  return Preparer(ids, pool, allowed, degradations).prepare(plan);
+}
+
+Result<std::string> prepare_stage(const std::string& run_dir, const SandboxPlan& plan) {
+  const std::string stage = run_dir + "/stage";
+  // Overlayfs reads these characters in a path as its own.
+  if (stage.find_first_of(":,\\") != std::string::npos) {
+    return fail("--run-dir: '" + run_dir + "' holds a ':', ',' or '\\', which overlayfs cannot take");
+  }
+  TRY(os::make_directories(stage, 0700));
+  for (const MountCommand& command : plan.commands) {
+    if (!command.target.starts_with('/')) continue;
+    const std::string path = stage + command.target;
+    if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return fail(system_error("mkdir", path, errno));
+  }
+  return stage;
+}
+
+std::vector<LimitHit> scratch_limit_hits(const std::vector<ScratchUse>& scratch, const LimitSet& limits) {
+  std::vector<LimitHit> hits;
+  for (const ScratchUse& use : scratch) {
+    struct statvfs status {};
+    if (fstatvfs(use.mount.get(), &status) != 0) continue;
+    const auto& bytes = use.limit == "tmp_bytes" ? limits.tmp_bytes : limits.disk_bytes;
+    if (bytes && status.f_bfree == 0) {
+      hits.push_back({use.limit, *bytes, (status.f_blocks - status.f_bfree) * status.f_frsize});
+    }
+    if (limits.inodes && status.f_ffree == 0) hits.push_back({"inodes", *limits.inodes, limits.inodes});
+  }
+  return hits;
+}
+
+}  // namespace sbx

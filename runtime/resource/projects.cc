@@ -1,0 +1,69 @@
+#include "resource/projects.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/names.h"
+#include "base/scope_exit.h"
+#include "os/file.h"
+
+namespace sbx {
+namespace {
+
+Result<void> make_owned(int directory, const std::string& name, uid_t owner) {
+  if (mkdirat(directory, name.c_str(), 0755) != 0) return fail(system_error("mkdir", name, errno));
+  if (fchownat(directory, name.c_str(), owner, owner, AT_SYMLINK_NOFOLLOW) != 0) {
+    return fail(system_error("chown", name, errno));
+  }
+  if (fchmodat(directory, name.c_str(), 0755, 0) != 0) return fail(system_error("chmod", name, errno));
+  return {};
+}
+
+Result<void> fill_project(int directory, WorkspaceLayout layout, uid_t service_id) {
+  const bool flat = layout == WorkspaceLayout::flat;
+  TRY(make_owned(directory, "workspace", flat ? service_id : 0));
+  if (!flat) {
+    for (const char* name : {"workspace/project_files", "workspace/agent_workspace", "workspace/outputs"}) {
+      TRY(make_owned(directory, name, service_id));
+    }
+  }
+  return os::replace_file(directory, "layout", flat ? "flat\n" : "split\n", 0600);
+}
+
+}  // namespace
+
+Result<Project> open_project(const std::string& state_dir, const std::string& id, WorkspaceLayout layout,
+                             std::uint32_t service_id) {
+  TRY(check_name("--project", id));
+  const std::string projects = state_dir + "/projects";
+  Project project;
+  project.workspace = projects + "/" + id + "/workspace";
+  auto stored = os::read_file(AT_FDCWD, projects + "/" + id + "/layout", 64);
+  if (!stored) {
+    if (stored.error().error_number != ENOENT) return fail(std::move(stored).error());
+    TRY(os::make_directories(projects, 0700));
+    const UniqueFd parent = TRY(os::open_at(AT_FDCWD, projects, O_RDONLY | O_DIRECTORY));
+    // No name of a project starts with a dot.
+    const std::string temporary = ".new." + std::to_string(getpid());
+    TRY(os::remove_tree(parent.get(), temporary));
+    if (mkdirat(parent.get(), temporary.c_str(), 0700) != 0) return fail(system_error("mkdir", temporary, errno));
+    ScopeExit undo([&] { (void)os::remove_tree(parent.get(), temporary); });
+    const UniqueFd directory = TRY(os::open_at(parent.get(), temporary, O_RDONLY | O_DIRECTORY));
+    TRY_DOING("making project '" + id + "'", fill_project(directory.get(), layout, service_id));
+    if (renameat(parent.get(), temporary.c_str(), parent.get(), id.c_str()) == 0) {
+      undo.dismiss();
+    } else if (errno != EEXIST && errno != ENOTEMPTY) {  // else somebody else made it at the same time
+      return fail(system_error("rename", id, errno));
+    }
+    stored = os::read_file(AT_FDCWD, projects + "/" + id + "/layout", 64);
+    if (!stored) return fail(std::move(stored).error());
+  }
+  if (*stored != "flat\n" && *stored != "split\n") {
+    return fail("project '" + id + "': its layout file says neither flat nor split");
+  }
+  project.layout = *stored == "flat\n" ? WorkspaceLayout::flat : WorkspaceLayout::split;
+  return project;
+}
+
+}  // namespace sbx

@@ -1,0 +1,77 @@
+#include "run/load_config.h"
+
+#include <array>
+
+#include "base/units.h"
+#include "plan/sandbox_plan.h"
+#include "policy/trusted_file.h"
+#include "policy/yaml_reader.h"
+
+namespace sbx {
+namespace {
+
+constexpr const char* kDefaultPath = "/etc/sbx/config.yaml";
+constexpr std::array<std::string_view, 5> kKeys{"state_dir", "run_dir", "log", "id_pool", "cgroup_parent"};
+constexpr std::array<std::string_view, 3> kLogKeys{"path", "rotate", "keep"};
+constexpr std::array<std::string_view, 2> kPoolKeys{"first", "ranges"};
+
+Result<void> read_path(const yaml::Map& map, std::string_view key, std::string& target) {
+  if (map.find(key) == nullptr) return {};
+  std::string path = TRY(map.need_text(key));
+  if (!path.starts_with('/')) return map.error(key, "'" + path + "' is not an absolute path");
+  target = std::move(path);
+  return {};
+}
+
+Result<void> read_number(const yaml::Map& map, std::string_view key, std::uint64_t most, std::uint32_t& target) {
+  if (map.find(key) == nullptr) return {};
+  const Result<std::uint64_t> value = parse_count(key, TRY(map.need_text(key)));
+  if (!value) return map.error(key, value.error().text);
+  if (*value > most) return map.error(key, "is above " + std::to_string(most));
+  target = static_cast<std::uint32_t>(*value);
+  return {};
+}
+
+Result<void> read_log(std::string_view path, const yaml::Node& node, MonitorLogOptions& log) {
+  const yaml::Map map = TRY(yaml::Map::open(path, node, "log", kLogKeys));
+  TRY(read_path(map, "path", log.path));
+  if (map.find("rotate") != nullptr) {
+    const Result<std::uint64_t> bytes = parse_bytes("rotate", TRY(map.need_text("rotate")));
+    if (!bytes) return map.error("rotate", bytes.error().text);
+    log.rotate_bytes = *bytes;
+  }
+  return read_number(map, "keep", 1000, log.keep);
+}
+
+Result<void> read_pool(std::string_view path, const yaml::Node& node, IdPool& pool) {
+  const yaml::Map map = TRY(yaml::Map::open(path, node, "id_pool", kPoolKeys));
+  TRY(read_number(map, "first", UINT32_MAX, pool.first));
+  TRY(read_number(map, "ranges", 65535, pool.ranges));
+  if (pool.ranges < 2) return map.error("ranges", "must be at least 2: the first one belongs to the projects");
+  // (uid_t)-1 is no id (user_namespaces(7)).
+  const std::uint64_t end = std::uint64_t{pool.first} + std::uint64_t{pool.ranges} * kIdsPerSandbox;
+  if (end > UINT32_MAX) return map.error("ranges", "the pool goes beyond the last id, 4294967294");
+  if (pool.first < kIdsPerSandbox) return map.error("first", "the first 65536 ids are the host's own");
+  return {};
+}
+
+}  // namespace
+
+Result<void> load_config(const std::string& path, Settings& settings) {
+  const std::string file = path.empty() ? kDefaultPath : path;
+  const std::optional<std::string> text = TRY(read_trusted_file(file, yaml::kMaxBytes));
+  if (!text) {
+    if (path.empty()) return {};
+    return fail("--config: there is no file '" + path + "'");
+  }
+  const yaml::Node document = TRY(yaml::parse_document(file, *text));
+  const yaml::Map map = TRY(yaml::Map::open(file, document, "", kKeys));
+  TRY(read_path(map, "state_dir", settings.state_dir));
+  TRY(read_path(map, "run_dir", settings.run_dir));
+  TRY(read_path(map, "cgroup_parent", settings.cgroup_parent));
+  if (const yaml::Node* log = map.find("log")) TRY(read_log(file, *log, settings.log));
+  if (const yaml::Node* pool = map.find("id_pool")) TRY(read_pool(file, *pool, settings.ids));
+  return {};
+}
+
+}  // namespace sbx

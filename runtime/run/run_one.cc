@@ -1,0 +1,317 @@
+#include "run/run_one.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "base/names.h"
+#include "base/scope_exit.h"
+#include "os/file.h"
+#include "os/socket.h"
+#include "outcome/decide_outcome.h"
+#include "plan/make_plan.h"
+#include "policy/apply_policy.h"
+#include "policy/seccomp_profile.h"
+#include "resource/cgroup.h"
+#include "resource/host_image.h"
+#include "resource/id_pool.h"
+#include "resource/image_store.h"
+#include "resource/prepare.h"
+#include "resource/projects.h"
+#include "run/streams.h"
+#include "supervise/supervise.h"
+#include "wire/init_protocol.h"
+
+namespace sbx {
+namespace {
+
+constexpr std::uint64_t kLaunchId = 1;  // a direct supervisor launches once
+
+// What a run holds on to while it lives, besides its plan.
+struct Inputs {
+  PlanFacts facts;
+  std::string image_digest;
+  std::string language;
+  UniqueFd image_in_use;
+};
+
+Result<Inputs> gather_inputs(const Settings& settings, const Policy& policy, const RunRequest& request) {
+  Inputs inputs;
+  if (request.image == "host") {
+    HostImage image = TRY(host_image(settings.state_dir));
+    inputs.facts.image_root = std::move(image.root);
+    inputs.facts.host_usr = "/usr";
+    inputs.image_in_use = std::move(image.in_use);
+  } else {
+    Image image = TRY(find_image(settings.state_dir, request.image));
+    inputs.facts.image_root = std::move(image.root);
+    inputs.facts.image_environment = std::move(image.environment);
+    inputs.image_digest = std::move(image.digest);
+    inputs.language = std::move(image.language);
+  }
+  if (!request.project.empty()) {
+    Project project = TRY(open_project(settings.state_dir, request.project, policy.workspace_layout,
+                                       settings.ids.service_id()));
+    inputs.facts.workspace_dir = std::move(project.workspace);
+    inputs.facts.workspace_flat = project.layout == WorkspaceLayout::flat;
+  }
+  for (const BindRequest& bind : request.binds) {
+    struct stat status {};
+    if (stat(bind.host.c_str(), &status) != 0) return fail(system_error("--bind: stat", bind.host, errno));
+    inputs.facts.bind_is_file.push_back(!S_ISDIR(status.st_mode));
+  }
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) inputs.facts.nofile_hard = limit.rlim_max;
+  if (getrlimit(RLIMIT_STACK, &limit) == 0) inputs.facts.stack_hard = limit.rlim_max;
+  return inputs;
+}
+
+class Run {
+ public:
+  Run(const RunContext& context, const RunRequest& request) : context_(context), request_(request) {
+    RunResult& result = report_.result;
+    result.created_at = timestamp_now();
+    result.run_id = new_run_id();
+    result.sandbox_id = "sbx-" + result.run_id;
+    result.task_id = request.task_id;
+    result.project_id = request.project;
+    result.mode = context.mode;
+    result.image_name = request.image;
+    result.command = request.command;
+    result.cwd = request.cwd;
+    result.caller_uid = context.caller_uid;
+    result.policy_name = context.policy.name;
+    result.policy_fingerprint = context.policy.fingerprint;
+    result.limits = request.limits;
+    for (const EnvironmentVariable& variable : request.environment) {
+      result.environment_names.push_back(variable.name);
+    }
+  }
+
+  RunReport execute(std::vector<UniqueFd> passed) {
+    if (const auto done = try_execute(std::move(passed)); !done) fail_with(done.error());
+    finish();
+    return std::move(report_);
+  }
+
+ private:
+  Result<void> try_execute(std::vector<UniqueFd> passed) {
+    const Result<LimitSet> granted = grant_limits(request_, context_.policy);
+    if (!granted) {
+      rejected_ = true;
+      return fail(granted.error());
+    }
+    report_.result.limits = *granted;
+    const CgroupLayout layout = TRY(find_cgroup_layout(context_.settings.cgroup_parent));
+    ids_ = TRY(claim_ids(context_.settings.run_dir, context_.settings.ids));
+    claimed_ = true;
+    TRY(write_journal(layout));
+
+    inputs_ = TRY(gather_inputs(context_.settings, context_.policy, request_));
+    plan_ = TRY(make_plan(request_, *granted, context_.policy, inputs_.facts, report_.result.sandbox_id));
+    RunResult& result = report_.result;
+    result.limits = plan_.limits;
+    result.image_digest = inputs_.image_digest;
+    result.language = inputs_.language;
+    result.cwd = plan_.exec.cwd;
+
+    CgroupControls controls;
+    cgroup_ = TRY(make_cgroup(layout, result.sandbox_id, plan_.limits, context_.policy.allow_degraded, controls));
+    result.degradations = std::move(controls.degradations);
+    cgroup_controls_ = std::move(controls.controls);
+    prepared_ = TRY(prepare_mounts(plan_, ids_, context_.settings.ids, context_.policy.allow_degraded,
+                                   result.degradations));
+    ExecStreams streams = TRY(make_streams(request_, std::move(passed), ids_.outside(kWorkloadId)));
+    const UniqueFd init_socket = TRY(launch(streams));
+    streams.inside = {};  // the sandbox's copies are all there are: their end is its end
+    watch(init_socket.get(), std::move(streams.captures));
+    return {};
+  }
+
+  // Before anything is made: what the next start has to remove and to record should we be killed.
+  Result<void> write_journal(const CgroupLayout& layout) const {
+    RunResult record = report_.result;
+    record.outcome = Outcome::cancelled;
+    record.message = "the run was cancelled because its supervisor was killed";
+    const Journal journal{cgroup_directories(layout, record.sandbox_id), result_to_json(record, false)};
+    return ids_.write_journal(journal);
+  }
+
+  Result<UniqueFd> launch(const ExecStreams& streams) {
+    LaunchPlan launch;
+    launch.stage = TRY(prepare_stage(context_.settings.run_dir, plan_));
+    launch.id_maps = prepared_.id_maps;
+    launch.mounts = prepared_.descriptors;
+    launch.commands = plan_.commands;
+    launch.resource_limits = plan_.resource_limits;
+    launch.hostname = plan_.hostname;
+    launch.init_uid = kInitId;
+    launch.init_gid = kInitId;
+    launch.filter = TRY(load_seccomp_filter(context_.policy.seccomp_path, context_.settings.state_dir + "/cache"));
+    launch.into_cgroup = cgroup_->into_cgroup_fd() >= 0 ? 1 : 0;
+    launch.task_files = static_cast<std::uint32_t>(cgroup_->task_fds().size());
+
+    auto [ours, theirs] = TRY(os::seqpacket_pair());
+    TRY(send_command(ours.get(), streams));
+    std::vector<int> descriptors{theirs.get()};
+    if (launch.into_cgroup != 0) descriptors.push_back(cgroup_->into_cgroup_fd());
+    for (const int fd : cgroup_->task_fds()) descriptors.push_back(fd);
+    for (const UniqueFd& mount : prepared_.mounts) descriptors.push_back(mount.get());
+    if (!context_.spawner) return fail(context_.spawner.error());
+    report_.result.started_at = timestamp_now();
+    TRY(context_.spawner->launch(kLaunchId, launch, descriptors));
+    prepared_.mounts.clear();
+    return std::move(ours);
+  }
+
+  // Waits in the socket until init reads it: no round trip.
+  Result<void> send_command(int socket, const ExecStreams& streams) const {
+    const UniqueFd payload = TRY(os::sealed_memfd("sbx-exec", make_exec_payload(plan_.exec, context_.cpus)));
+    init::Message message;
+    message.type = init::MessageType::exec;
+    std::vector<int> descriptors{payload.get()};
+    if (plan_.exec.tty) {
+      message.value = static_cast<std::int32_t>(init::kExecTty);
+    } else {
+      for (const UniqueFd& fd : streams.inside) descriptors.push_back(fd.get());
+    }
+    return os::send_struct(socket, message, descriptors);
+  }
+
+  void watch(int init_socket, std::array<CapturePipe, 2> captures) {
+    SuperviseInput input;
+    input.client = context_.client;
+    input.spawner = context_.spawner->socket();
+    input.init = init_socket;
+    input.launch_id = kLaunchId;
+    input.tty = plan_.exec.tty;
+    input.cgroup = cgroup_.get();
+    input.limits = plan_.limits;
+    input.captures = std::move(captures);
+    SuperviseReport watched = supervise(std::move(input));
+
+    RunResult& result = report_.result;
+    if (!watched.started) result.started_at.clear();
+    take_captures(watched);
+    for (unsigned step = 0; step < kLaunchSteps; ++step) {
+      if (watched.step_us[step] == 0) continue;
+      result.setup_ms.emplace_back(launch_step_name(static_cast<LaunchStep>(step)), watched.step_us[step] / 1000.0);
+    }
+    read_usage(watched);
+    note_controls();
+    decide_outcome(watched.ending, facts_, request_.hint, result);
+  }
+
+  void take_captures(SuperviseReport& watched) {
+    const auto take = [&](std::size_t index, std::optional<CapturedStream>& stream) {
+      if (request_.tty || request_.streams[index + 1] != StreamMode::capture) return;
+      CapturePipe& capture = watched.captures[index];
+      stream = CapturedStream{std::move(capture.data), capture.bytes, capture.truncated};
+    };
+    take(0, report_.result.standard_output);
+    take(1, report_.result.standard_error);
+  }
+
+  void read_usage(const SuperviseReport& watched) {
+    const auto in_ms = [](std::optional<std::uint64_t> us) {
+      return us ? std::optional(*us / 1000) : std::nullopt;
+    };
+    const CgroupUsage counted = cgroup_->usage();
+    const CgroupCounters counters = cgroup_->counters();
+    Usage& usage = report_.result.usage;
+    if (watched.started) usage.wall_ms = static_cast<std::uint64_t>(watched.ended_ns - watched.started_ns) / 1'000'000;
+    usage.user_ms = in_ms(counted.user_us);
+    usage.system_ms = in_ms(counted.system_us);
+    usage.memory_peak_bytes = counted.memory_peak_bytes;
+    // Without our init, which the limit does not count either.
+    if (counted.pids_peak) usage.pids_peak = *counted.pids_peak - std::min<std::uint64_t>(1, *counted.pids_peak);
+    usage.io_read_bytes = counted.io_read_bytes;
+    usage.io_write_bytes = counted.io_write_bytes;
+    usage.throttled_ms = in_ms(counted.throttled_us);
+    facts_.oom_kills = counters.oom_kills;
+    facts_.pids_limit_hits = counters.pids_limit_hits;
+    facts_.throttled_periods = counters.throttled_periods;
+    facts_.cpu_us = counted.cpu_us.value_or(0);
+    facts_.output_bytes = watched.output_bytes;
+    facts_.scratch_hits = scratch_limit_hits(prepared_.scratch, plan_.limits);
+  }
+
+  void note_controls() {
+    auto& controls = report_.result.controls;
+    for (const char* name : {"user_ns", "mount_ns", "pid_ns", "net_ns", "ipc_ns", "uts_ns", "cgroup_ns"}) {
+      controls.emplace_back(name, "on");
+    }
+    controls.emplace_back("seccomp", plan_.seccomp);
+    controls.emplace_back("capabilities", "none");
+    controls.emplace_back("no_new_privs", "on");
+    controls.emplace_back("network", "loopback");
+    controls.emplace_back("root", context_.policy.writable_root ? "writable copy" : "read-only");
+    for (auto& control : cgroup_controls_) controls.push_back(std::move(control));
+  }
+
+  void fail_with(const Error& error) {
+    RunResult& result = report_.result;
+    result.outcome = rejected_ ? Outcome::rejected : Outcome::setup_failed;
+    result.message = error.text;
+    if (!rejected_) result.step = "prepare";
+    result.started_at.clear();
+  }
+
+  // Frees everything, in an order in which a kill -9 in between loses nothing, and records the run.
+  void finish() {
+    prepared_ = {};
+    bool clean = true;
+    if (cgroup_) {
+      if (const auto removed = cgroup_->remove(); !removed) {
+        clean = false;
+        report_.notice = "a cgroup could not be removed; the next start tries again: " + removed.error().text;
+      }
+      cgroup_.reset();
+    }
+    report_.result.finished_at = timestamp_now();
+    const auto logged = append_to_monitor_log(context_.settings.log, result_to_json(report_.result, false));
+    if (!logged) report_.notice = "the monitor log could not be written: " + logged.error().text;
+    if (!claimed_ || !clean) return;
+    if (const auto cleared = ids_.clear_journal(); !cleared) report_.notice = cleared.error().text;
+  }
+
+  const RunContext& context_;
+  const RunRequest& request_;
+  RunReport report_;
+  bool rejected_ = false;
+  bool claimed_ = false;
+  IdClaim ids_;
+  Inputs inputs_;
+  SandboxPlan plan_;
+  PreparedMounts prepared_;
+  std::unique_ptr<SandboxCgroup> cgroup_;
+  std::vector<std::pair<std::string, std::string>> cgroup_controls_;
+  RunFacts facts_;
+};
+
+}  // namespace
+
+RunReport run_one(const RunContext& context, const RunRequest& request, std::vector<UniqueFd> passed) {
+  return Run(context, request).execute(std::move(passed));
+}
+
+Result<SandboxPlan> plan_only(const Settings& settings, const Policy& policy, const RunRequest& request) {
+  const LimitSet granted = TRY(grant_limits(request, policy));
+  PlanFacts facts;
+  // Nothing is made or opened for a plan: names stand for what a run would find.
+  facts.image_root = request.image == "host" ? settings.state_dir + "/host-root" : "image " + request.image;
+  if (request.image == "host") facts.host_usr = "/usr";
+  if (!request.project.empty()) {
+    facts.workspace_dir = settings.state_dir + "/projects/" + request.project + "/workspace";
+    facts.workspace_flat = policy.workspace_layout == WorkspaceLayout::flat;
+  }
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) facts.nofile_hard = limit.rlim_max;
+  return make_plan(request, granted, policy, facts, "sbx-plan");
+}
+
+}  // namespace sbx

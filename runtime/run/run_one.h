@@ -1,0 +1,44 @@
+// One run, from its request to its record: request → policy → plan → launch → supervise → outcome → monitor.
+// A stage that fails is still an outcome and a record.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "launch/exec_payload.h"
+#include "launch/spawner_process.h"
+#include "outcome/run_result.h"
+#include "policy/policy.h"
+#include "request/run_request.h"
+#include "run/settings.h"
+
+namespace sbx {
+
+struct RunContext {
+  const Settings& settings;
+  const Policy& policy;
+  Result<SpawnerProcess>& spawner;
+  int client = -1;              // sbxrun's socket
+  std::uint32_t caller_uid = 0;
+  std::string mode = "direct";
+  CpuMask cpus{};               // those that the program may use
+};
+
+struct RunReport {
+  RunResult result;
+  std::string notice;  // what could not be done for the record; empty: nothing
+};
+
+// Runs the request. `passed` are the stream descriptors that came with it.
+RunReport run_one(const RunContext& context, const RunRequest& request, std::vector<UniqueFd> passed);
+
+// Finds what killed supervisors left behind, removes it and writes its record. Errors are told, not fatal.
+// Returns how many sandboxes were swept, or the first error.
+Result<unsigned> sweep_orphans(const Settings& settings);
+
+// The facts and the plan of a request without running it.
+Result<SandboxPlan> plan_only(const Settings& settings, const Policy& policy, const RunRequest& request);
+
+}  // namespace sbx

@@ -1,0 +1,28 @@
+// Where things are and what a supervisor works with: flag or environment (sbxrun resolved those), then the
+// configuration file, then the default.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "monitor/log_file.h"
+#include "request/run_request.h"
+#include "resource/id_pool.h"
+
+namespace sbx {
+
+struct Settings {
+  std::string state_dir = "/var/lib/sbx";
+  std::string run_dir = "/run/sbx";
+  MonitorLogOptions log;
+  IdPool ids;
+  std::string cgroup_parent;             // v2 only; empty: found
+  std::vector<std::string> policy_dirs;  // in order of search
+  std::string programs;                  // the directory of our own programs
+};
+
+// `own_program` is the path of the running program; policies of a checkout are found from it.
+Result<Settings> make_settings(const RunRequest& request, const std::string& own_program);
+
+}  // namespace sbx

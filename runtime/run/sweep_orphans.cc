@@ -1,0 +1,49 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "os/file.h"
+#include "resource/cgroup.h"
+#include "resource/id_pool.h"
+#include "run/run_one.h"
+
+namespace sbx {
+namespace {
+
+// The run's supervisor may have been killed between its record and the end of its journal.
+bool is_recorded(const std::string& log, const std::string& record) {
+  constexpr off_t kTail = 1 << 20;
+  constexpr std::string_view kKey = "\"run_id\":\"";
+  const std::size_t at = record.find(kKey);
+  if (at == std::string::npos) return false;
+  const std::string id = record.substr(at, kKey.size() + 36);
+  for (const std::string& path : {log, log + ".1"}) {
+    const auto fd = os::open_at(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW);
+    if (!fd) continue;
+    const off_t size = lseek(fd->get(), 0, SEEK_END);
+    if (size < 0 || lseek(fd->get(), size > kTail ? size - kTail : 0, SEEK_SET) < 0) continue;
+    const auto text = os::read_all(fd->get(), path, kTail * 2);
+    if (text && text->find(id) != std::string::npos) return true;
+  }
+  return false;
+}
+
+Result<void> recover(const Settings& settings, const Orphan& orphan) {
+  TRY(remove_cgroup_directories(orphan.journal.cgroups));
+  if (!orphan.journal.record.empty() && !is_recorded(settings.log.path, orphan.journal.record)) {
+    TRY(append_to_monitor_log(settings.log, orphan.journal.record));
+  }
+  return orphan.claim.clear_journal();
+}
+
+}  // namespace
+
+Result<unsigned> sweep_orphans(const Settings& settings) {
+  unsigned swept = 0;
+  for (const Orphan& orphan : TRY(find_orphans(settings.run_dir, settings.ids))) {
+    TRY_DOING("sweeping what a killed supervisor left", recover(settings, orphan));
+    ++swept;
+  }
+  return swept;
+}
+
+}  // namespace sbx

@@ -1,0 +1,59 @@
+// What sbxrun and a supervisor say to each other, over a SOCK_SEQPACKET socket: the socket pair of a direct
+// supervisor, or later sbxd's socket.
+//
+//   sbxrun                                        supervisor
+//       │  Request + payload memfd + streams           │
+//       ├────────────────────────────────────────────▶│
+//       │                        Terminal + pty master │   with -t only
+//       │◀────────────────────────────────────────────┤
+//       │  Signal{number}, OutputExceeded{}            │
+//       ├────────────────────────────────────────────▶│
+//       │        Text{exit status} + memfd             │   a plan, --explain
+//       │        Finished{exit status} + memfd         │
+//       │◀────────────────────────────────────────────┤
+//
+// Output never passes through the supervisor unless it captures it: what cannot be handed to the sandbox is
+// relayed by sbxrun itself, with its own rights. When sbxrun's end closes, the run is cancelled and recorded so.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace sbx {
+
+inline constexpr std::uint32_t kClientProtocolVersion = 1;
+inline constexpr std::size_t kMaxRequestBytes = 8U << 20U;
+inline constexpr int kClientSocketFd = 3;  // in a direct supervisor
+
+enum class ClientMessageType : std::uint32_t {
+  request = 1,          // payload memfd (RunRequest), then one descriptor per stream that is passed or relayed
+  signal = 2,           // value: number
+  output_exceeded = 3,  // sbxrun counted more output than was asked for on streams that it relays
+  terminal = 4,         // the master of the sandbox's pty
+  text = 5,             // the answer to a request that runs nothing: memfd; value: exit status
+  finished = 6,         // value: exit status of sbxrun; memfd: FinishedRun
+};
+
+struct ClientHeader {
+  std::uint32_t version = kClientProtocolVersion;
+  ClientMessageType type{};
+  std::int32_t value = 0;
+  std::uint32_t reserved = 0;
+  std::uint64_t bytes = 0;  // output_exceeded
+};
+
+// The memfd of Finished, encoded with wire/wire.h: the sentence for a person (empty when the program ended by
+// itself), what could not be done for the record (empty: nothing), and the result as JSON.
+struct FinishedRun {
+  std::string message;
+  std::string notice;
+  std::string json;
+};
+
+std::string encode_finished_run(const FinishedRun& finished);
+Result<FinishedRun> decode_finished_run(std::string_view bytes);
+
+}  // namespace sbx

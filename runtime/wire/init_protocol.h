@@ -1,0 +1,59 @@
+// What the supervisor and a sandbox's init (PID 1) say to each other, over a SOCK_SEQPACKET socket pair.
+//
+//   supervisor                                   init
+//       │  Exec + descriptors (payload, streams)   │
+//       ├─────────────────────────────────────────▶│  vfork, drop rights, execve
+//       │                                  Started │
+//       │◀─────────────────────────────────────────┤  or ExecFailed{step, errno}
+//       │  Signal{number}                          │  (with tty: Started carries the pty's master)
+//       ├─────────────────────────────────────────▶│  kill
+//       │                           Exited{status} │
+//       │◀─────────────────────────────────────────┤  then init ends, and with it the PID namespace
+//
+// The socket's end is the death signal of both: init ends at end-of-file. Plain structs, because init has
+// no C library; the payload of Exec is a sealed memfd laid out by exec_payload.h. The parent believes
+// nothing here beyond what the table of each message says, and reads each kind at most once per exec.
+#pragma once
+
+#include <stdint.h>
+
+namespace sbx::init {
+
+inline constexpr uint32_t kVersion = 1;
+inline constexpr int kControlFd = 3;  // init's end of the socket
+
+enum class MessageType : uint32_t { exec = 1, signal = 2, started = 3, exec_failed = 4, exited = 5 };
+
+struct Message {
+  uint32_t version = kVersion;
+  MessageType type{};
+  int32_t value = 0;   // signal: number · exec_failed: errno · exited: wait status (waitpid(2))
+  uint32_t step = 0;   // exec_failed: LaunchStep
+  int64_t when_ns = 0;  // started, exited: CLOCK_MONOTONIC
+};
+
+// Flags of exec.
+inline constexpr uint32_t kExecTty = 1;  // make a pty inside; no stream descriptors are sent
+
+// Exec: Message with value = flags, and as SCM_RIGHTS the payload memfd, then (without kExecTty) the
+// three standard streams.
+inline constexpr unsigned kExecMaxDescriptors = 4;
+
+// The payload: this header, then argc+1, envc+1 and candidates+1 offsets (uint64_t from the start of the
+// payload, the last of each list 0), then the strings, each with its NUL. `candidates` are the paths to
+// try for argv[0], in order of PATH.
+struct ExecPayload {
+  uint32_t version = kVersion;
+  uint32_t argc = 0;
+  uint32_t envc = 0;
+  uint32_t candidates = 0;
+  uint32_t uid = 0;  // inside
+  uint32_t gid = 0;
+  uint32_t cwd_offset = 0;
+  uint32_t tty_rows = 0;
+  uint32_t tty_columns = 0;
+  uint32_t reserved = 0;
+  uint64_t cpu_mask[16] = {};  // sched_setaffinity(2), 1024 CPUs
+};
+
+}  // namespace sbx::init

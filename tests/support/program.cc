@@ -1,0 +1,106 @@
+#include "support/program.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+
+namespace sbx::test {
+namespace {
+
+struct Pipe {
+  int read_end = -1;
+  int write_end = -1;
+};
+
+Pipe make_pipe() {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) std::abort();
+  return {ends[0], ends[1]};
+}
+
+void close_fd(int& fd) {
+  if (fd >= 0) (void)close(fd);
+  fd = -1;
+}
+
+[[noreturn]] void become(const std::vector<std::string>& arguments, const ProgramOptions& options, const Pipe& in,
+                         const Pipe& out, const Pipe& err) {
+  (void)dup2(options.null_input ? open("/dev/null", O_RDONLY) : in.read_end, 0);
+  (void)dup2(out.write_end, 1);
+  (void)dup2(err.write_end, 2);
+  if (!options.directory.empty() && chdir(options.directory.c_str()) != 0) _exit(126);
+  for (const std::string& name : options.unset) (void)unsetenv(name.c_str());
+  for (const auto& [name, value] : options.environment) (void)setenv(name.c_str(), value.c_str(), 1);
+  if (options.before_exec) options.before_exec();
+  std::vector<char*> list;
+  for (const std::string& argument : arguments) list.push_back(const_cast<char*>(argument.c_str()));
+  list.push_back(nullptr);
+  (void)execvp(list[0], list.data());
+  _exit(127);
+}
+
+void read_some(int& fd, std::string& text) {
+  std::array<char, 65536> buffer{};
+  const ssize_t count = read(fd, buffer.data(), buffer.size());
+  if (count <= 0) {
+    close_fd(fd);
+  } else {
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+}
+
+}  // namespace
+
+ProgramResult run_program(const std::vector<std::string>& arguments, const ProgramOptions& options) {
+  (void)signal(SIGPIPE, SIG_IGN);
+  Pipe in = make_pipe();
+  Pipe out = make_pipe();
+  Pipe err = make_pipe();
+  const pid_t pid = fork();
+  if (pid == 0) {
+    (void)signal(SIGPIPE, SIG_DFL);
+    become(arguments, options, in, out, err);
+  }
+  close_fd(in.read_end);
+  close_fd(out.write_end);
+  close_fd(err.write_end);
+  if (options.after_start) options.after_start(pid);
+
+  ProgramResult result;
+  std::size_t written = 0;
+  const auto deadline = std::chrono::steady_clock::now() + options.timeout;
+  (void)fcntl(in.write_end, F_SETFL, O_NONBLOCK);
+  while (out.read_end >= 0 || err.read_end >= 0) {
+    if (written == options.input.size()) close_fd(in.write_end);
+    std::array<pollfd, 3> polled{{{out.read_end, POLLIN, 0}, {err.read_end, POLLIN, 0}, {in.write_end, POLLOUT, 0}}};
+    (void)poll(polled.data(), polled.size(), 100);
+    if (polled[0].revents != 0) read_some(out.read_end, result.out);
+    if (polled[1].revents != 0) read_some(err.read_end, result.err);
+    if (polled[2].revents != 0) {
+      const ssize_t count = write(in.write_end, options.input.data() + written, options.input.size() - written);
+      if (count < 0) {
+        written = options.input.size();
+      } else {
+        written += static_cast<std::size_t>(count);
+      }
+    }
+    if (std::chrono::steady_clock::now() > deadline) {
+      result.timed_out = true;
+      (void)kill(pid, SIGKILL);
+      break;
+    }
+  }
+  close_fd(in.write_end);
+  close_fd(out.read_end);
+  close_fd(err.read_end);
+  int status = 0;
+  (void)waitpid(pid, &status, 0);
+  result.exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return result;
+}
+
+}  // namespace sbx::test

@@ -1,0 +1,166 @@
+#include "support/sandbox.h"
+
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+namespace sbx::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string required(const char* name) {
+  const char* value = std::getenv(name);
+  REQUIRE_MESSAGE(value != nullptr, name << " is not set; run the tests by tools/test or tools/dev test");
+  return value;
+}
+
+// Files of journals that are not empty: sandboxes alive, or left behind.
+std::string open_journals(const std::string& run_dir) {
+  std::string text;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(run_dir + "/ids", error)) {
+    if (entry.file_size(error) > 0) text += "journal " + entry.path().string() + ": " + read_file(entry.path()) + "\n";
+  }
+  return text;
+}
+
+// Our processes have our run directory in no place that can be read; their names and our cgroups tell. Tests run
+// one after the other, so that anything named so is ours.
+std::string our_processes() {
+  std::string text;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator("/proc", error)) {
+    const std::string name = entry.path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::string comm = read_file(entry.path() / "comm");
+    if (comm.starts_with("sbx-")) text += "process " + name + " " + comm;
+  }
+  return text;
+}
+
+std::string our_cgroups() {
+  std::string text;
+  std::error_code error;
+  const auto options = fs::directory_options::skip_permission_denied;
+  for (auto entry = fs::recursive_directory_iterator("/sys/fs/cgroup", options, error);
+       entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    if (error) break;
+    if (entry->is_directory(error) && entry->path().filename().string().starts_with("sbx-")) {
+      text += "cgroup " + entry->path().string() + "\n";
+    }
+  }
+  return text;
+}
+
+std::string our_mounts(const std::string& directory) {
+  std::string text;
+  std::istringstream lines(read_file("/proc/self/mountinfo"));
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find(directory) != std::string::npos) text += "mount " + line + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string program_directory() { return required("SBX_TEST_BIN"); }
+std::string probe_directory() { return required("SBX_TEST_PROBES"); }
+
+int time_scale() {
+  const char* value = std::getenv("SBX_TEST_TIME_SCALE");
+  return value != nullptr && std::atoi(value) > 0 ? std::atoi(value) : 1;
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+void write_file(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  file.close();
+  REQUIRE_MESSAGE(file.good(), "cannot write " << path);
+}
+
+Sandbox::Sandbox() {
+  // Below the state directory's own file system where there is one (a virtual machine), else /var/tmp.
+  const char* base = std::getenv("SBX_TEST_DIR");
+  std::string pattern = std::string(base != nullptr ? base : "/var/tmp") + "/sbx-test-XXXXXX";
+  REQUIRE(mkdtemp(pattern.data()) != nullptr);
+  directory_ = pattern;
+}
+
+Sandbox::~Sandbox() {
+  if (check_leftovers_) {
+    const std::string left = leftovers();
+    CHECK_MESSAGE(left.empty(), "left on the host:\n" << left);
+  }
+  std::error_code error;
+  fs::remove_all(directory_, error);
+  CHECK_MESSAGE(!error, "removing " << directory_ << ": " << error.message());
+}
+
+ProgramResult Sandbox::sbxrun(const std::vector<std::string>& arguments, ProgramOptions options) const {
+  std::vector<std::string> all{program_directory() + "/sbxrun"};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  options.environment.emplace_back("SBX_STATE_DIR", state_dir());
+  options.environment.emplace_back("SBX_RUN_DIR", run_dir());
+  options.environment.emplace_back("SBX_LOG", log());
+  return run_program(all, options);
+}
+
+ProgramResult Sandbox::run(const std::vector<std::string>& arguments, ProgramOptions options) const {
+  std::vector<std::string> all{"--direct", "--quiet"};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  return sbxrun(all, std::move(options));
+}
+
+nlohmann::json Sandbox::run_json(const std::vector<std::string>& arguments, ProgramOptions options) const {
+  std::vector<std::string> all{"--json"};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  const ProgramResult result = run(all, std::move(options));
+  INFO("sbxrun said: " << result.err << result.out);
+  nlohmann::json parsed = nlohmann::json::parse(result.out, nullptr, false);
+  REQUIRE(!parsed.is_discarded());
+  CHECK(result.out.find('\n') == result.out.size() - 1);
+  return parsed;
+}
+
+ProgramResult Sandbox::shell(const std::string& script, std::vector<std::string> options) const {
+  for (const char* argument : {"--", "/bin/sh", "-c"}) options.emplace_back(argument);
+  options.push_back(script);
+  return run(options);
+}
+
+std::vector<nlohmann::json> Sandbox::log_lines() const {
+  std::vector<nlohmann::json> lines;
+  std::istringstream text(read_file(log()));
+  for (std::string line; std::getline(text, line);) {
+    nlohmann::json parsed = nlohmann::json::parse(line, nullptr, false);
+    CHECK_MESSAGE(!parsed.is_discarded(), "not JSON: " << line);
+    lines.push_back(std::move(parsed));
+  }
+  return lines;
+}
+
+std::string Sandbox::leftovers(int seconds) const {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(seconds * time_scale());
+  while (true) {
+    std::string left = open_journals(run_dir()) + our_processes() + our_cgroups() + our_mounts(directory_);
+    if (left.empty() || std::chrono::steady_clock::now() > deadline) return left;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+}  // namespace sbx::test

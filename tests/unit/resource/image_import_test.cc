@@ -1,0 +1,426 @@
+// Importing: what a good tarball becomes, and what stays when an import is cut short.
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/xattr.h>
+
+#include <chrono>
+#include <csignal>
+#include <random>
+#include <thread>
+
+#include "base/unique_fd.h"
+#include "image_fixture.h"
+
+namespace sbx::testing {
+namespace {
+
+std::string random_bytes(std::size_t size, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::string bytes(size, '\0');
+  for (char& byte : bytes) byte = static_cast<char>(generator());
+  return bytes;
+}
+
+// Large enough that an import can be stopped in the middle.
+std::vector<Member> large_tree() {
+  std::vector<Member> members = mount_points();
+  for (unsigned i = 0; i < 200; ++i) {
+    members.push_back(
+        file("usr/d" + std::to_string(i % 20) + "/f" + std::to_string(i), random_bytes(20'000, i)));
+  }
+  return members;
+}
+
+bool is_complete(const Image& image) {
+  for (unsigned i = 0; i < 200; ++i) {
+    if (content(image.root + "/usr/d" + std::to_string(i % 20) + "/f" + std::to_string(i)) !=
+        random_bytes(20'000, i)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+TEST_CASE("an imported image can be found and listed") {
+  const Store store;
+  store.make(mount_points() + std::vector{file("usr/bin/tool", "#!")});
+  const Result<Image> imported = store.import();
+  REQUIRE_MESSAGE(imported, imported.error().text);
+  const Result<Image> image = find_image(store.state(), "test");
+  REQUIRE(image);
+  CHECK(image->name == "test");
+  CHECK(image->digest == "sha256:" + sha256_hex(content(store.tarball())));
+  CHECK(image->language == "test");
+  CHECK(image->environment == std::vector<std::string>{"PATH=/usr/bin:/bin", "LANG=C.UTF-8"});
+  CHECK(content(image->root + "/usr/bin/tool") == "#!");
+  CHECK(imported->root == image->root);
+  CHECK(list_images(store.state()).value() == std::vector<std::string>{"test"});
+  CHECK(read_sidecar(*image).value() == content(store.sidecar()));
+  CHECK(store.temporaries().empty());
+  CHECK((status_of(store.state() + "/images").st_mode & 07777U) == 0700);
+}
+
+TEST_CASE("without an import there are no images, and the error says how to make one") {
+  const Store store;
+  CHECK(list_images(store.state()).value().empty());
+  const Result<Image> image = find_image(store.state(), "python-3.11");
+  REQUIRE_FALSE(image);
+  CHECK(image.error().text.find("sbxctl images import") != std::string::npos);
+  CHECK_FALSE(find_image(store.state(), "../test"));
+  CHECK(find_image(store.state(), "host")->root.empty());
+}
+
+TEST_CASE("modes, owners, times, links and holes are kept") {
+  const Store store;
+  Member tool = file("opt/tool", "tool");
+  tool.mode = 0751;
+  Member sparse = file("opt/sparse", "end");
+  sparse.hole = 8 << 20;
+  Member closed = directory("opt/closed", 0500);
+  closed.modified = {-5, 0};
+  store.make(mount_points() +
+             std::vector{directory("opt/"), tool, file("opt/empty", ""), sparse,
+                         symlink_to("opt/absolute", "/etc/passwd"), symlink_to("opt/up", "../../../x"),
+                         hard_link_to("opt/again", "./opt/tool"), closed, file("opt/closed/in")});
+  const Result<Image> image = store.import();
+  REQUIRE_MESSAGE(image, image.error().text);
+  const std::string opt = image->root + "/opt/";
+  CHECK((status_of(opt + "tool").st_mode & 07777U) == 0751);
+  CHECK(status_of(opt + "tool").st_mtim.tv_sec == 1'600'000'000);
+  CHECK(status_of(opt + "tool").st_mtim.tv_nsec == 123'456'789);
+  CHECK(status_of(opt).st_mtim.tv_sec == 1'600'000'000);
+  CHECK(status_of(image->root).st_mtim.tv_sec == 1'600'000'000);
+  CHECK(status_of(opt + "absolute").st_mtim.tv_sec == 1'600'000'000);
+  CHECK(status_of(opt + "tool").st_ino == status_of(opt + "again").st_ino);
+  CHECK(status_of(opt + "empty").st_size == 0);
+  CHECK(fs::read_symlink(opt + "absolute") == "/etc/passwd");
+  CHECK(fs::read_symlink(opt + "up") == "../../../x");
+  CHECK(status_of(opt + "sparse").st_size == (8 << 20) + 3);
+  CHECK(status_of(opt + "sparse").st_blocks < 1000);
+  CHECK(content(opt + "sparse").ends_with(std::string("\0end", 4)));
+  CHECK((status_of(opt + "closed").st_mode & 07777U) == 0500);
+  CHECK(status_of(opt + "closed").st_mtim.tv_sec == -5);
+  fs::permissions(opt + "closed", fs::perms::owner_all);  // without root it could not be removed
+  CHECK((status_of(image->root + "/tmp").st_mode & 07777U) == 01777);
+}
+
+TEST_CASE("a hole at the end of a file is kept, and a plain tar is taken") {
+  const Store store;
+  Member sparse = file("hole", "");
+  sparse.hole = 3 << 20;
+  write_tarball(store.tarball(), mount_points() + std::vector{sparse}, false);
+  store.describe();
+  const Result<Image> image = store.import();
+  REQUIRE_MESSAGE(image, image.error().text);
+  CHECK(content(image->root + "/hole") == std::string(3 << 20, '\0'));
+}
+
+TEST_CASE("owners are those of the tarball, and missing mount points are made") {
+  if (geteuid() != 0) {
+    MESSAGE("skipped: needs root (chown)");
+    return;
+  }
+  const Store store;
+  Member owned = file("owned");
+  owned.uid = 65535;
+  owned.gid = 7;
+  Member link = symlink_to("link", "x");
+  link.uid = 1000;
+  store.make({owned, link});
+  const Result<Image> image = store.import();
+  REQUIRE_MESSAGE(image, image.error().text);
+  CHECK(status_of(image->root + "/owned").st_uid == 65535);
+  CHECK(status_of(image->root + "/owned").st_gid == 7);
+  CHECK(status_of(image->root + "/link").st_uid == 1000);
+  const std::vector<std::tuple<const char*, mode_t, uid_t>> expected{
+      {"", 0755, 0},     {"dev", 0755, 0},         {"proc", 0555, 0}, {"sys", 0555, 0},
+      {"tmp", 01777, 0}, {"var/tmp", 01777, 0},    {"run", 0755, 0},  {"home/sandbox", 0755, 1000},
+      {"var", 0755, 0},  {"workspace", 0755, 1000}};
+  for (const auto& [name, mode, owner] : expected) {
+    CAPTURE(name);
+    const struct stat status = status_of(image->root + "/" + name);
+    CHECK(S_ISDIR(status.st_mode));
+    CHECK((status.st_mode & 07777U) == mode);
+    CHECK(status.st_uid == owner);
+    CHECK(status.st_gid == owner);
+  }
+  CHECK_FALSE(fs::exists(image->root + "/usr"));
+}
+
+TEST_CASE("file capabilities, labels and user attributes are left out and counted") {
+  const Store store;
+  Member tool = file("tool");
+  tool.attributes = {{"security.capability", std::string("\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20)},
+                     {"user.comment", "x"}};
+  store.make(mount_points() + std::vector{tool});
+  ImportProgress last;
+  const Result<Image> image =
+      store.import("test", {}, [&](const ImportProgress& progress) { last = progress; });
+  REQUIRE_MESSAGE(image, image.error().text);
+  CHECK(last.without_attributes == 1);
+  CHECK(last.done_bytes == last.total_bytes);
+  CHECK(last.total_bytes == content(store.tarball()).size());
+  CHECK(last.entries == mount_points().size() + 1);
+  CHECK(getxattr((image->root + "/tool").c_str(), "security.capability", nullptr, 0) < 0);
+  CHECK(getxattr((image->root + "/tool").c_str(), "user.comment", nullptr, 0) < 0);
+}
+
+TEST_CASE("names are bytes: not normalised, not decoded, whatever the locale is") {
+  const std::string decomposed = "e\xcc\x81";  // e + combining acute; its composed form is another name
+  const std::string composed = "\xc3\xa9";
+  const std::string latin1 = "caf\xe9";
+  for (const char* name : {"C", "C.UTF-8"}) {
+    CAPTURE(name);
+    locale_t locale = newlocale(LC_ALL_MASK, name, nullptr);
+    REQUIRE(locale != nullptr);
+    locale_t before = uselocale(locale);
+    const Store store;
+    store.make(mount_points() + std::vector{file("d/" + decomposed, "1"), file("d/" + composed, "2"),
+                                            file("d/" + latin1, "3"), symlink_to("d/link", decomposed),
+                                            hard_link_to("d/hard", "d/" + decomposed)});
+    const Result<Image> image = store.import();
+    (void)uselocale(before);
+    freelocale(locale);
+    REQUIRE_MESSAGE(image, image.error().text);
+    CHECK(content(image->root + "/d/" + decomposed) == "1");
+    CHECK(content(image->root + "/d/" + composed) == "2");
+    CHECK(content(image->root + "/d/" + latin1) == "3");
+    CHECK(fs::read_symlink(image->root + "/d/link") == decomposed);
+    CHECK(content(image->root + "/d/hard") == "1");
+  }
+}
+
+TEST_CASE("importing again does no work; a new sidecar for the same tarball counts") {
+  const Store store;
+  store.make(mount_points());
+  REQUIRE(store.import());
+  nlohmann::json sidecar = sidecar_for(store.tarball(), "test");
+  sidecar["env"] = {"A=b"};
+  store.describe("test", sidecar);
+  bool worked = false;
+  const Result<Image> image = store.import("test", {}, [&](const ImportProgress&) { worked = true; });
+  REQUIRE_MESSAGE(image, image.error().text);
+  CHECK_FALSE(worked);
+  CHECK(image->environment == std::vector<std::string>{"A=b"});
+}
+
+TEST_CASE("two names share one tree and keep their own descriptions") {
+  const Store store;
+  store.make(mount_points());
+  store.make(mount_points(), "other");
+  nlohmann::json sidecar = sidecar_for(store.tarball("other"), "other");
+  sidecar["language"] = "other";
+  store.describe("other", sidecar);
+  const Result<Image> first = store.import();
+  const Result<Image> second = store.import("other");
+  REQUIRE(first);
+  REQUIRE(second);
+  CHECK(first->root == second->root);
+  CHECK(find_image(store.state(), "test")->language == "test");
+  CHECK(find_image(store.state(), "other")->language == "other");
+  CHECK(remove_image(store.state(), "test")->removed.empty());
+  CHECK(fs::exists(second->root));
+  CHECK(remove_image(store.state(), "other")->removed == std::vector{second->digest});
+  CHECK_FALSE(fs::exists(second->root));
+}
+
+TEST_CASE("a tarball that is not what its sidecar says is refused and leaves nothing") {
+  const Store store;
+  store.make(mount_points());
+  const nlohmann::json good = sidecar_for(store.tarball(), "test");
+  const auto refused = [&](const char* field, const nlohmann::json& value, const char* reason) {
+    CAPTURE(field);
+    nlohmann::json sidecar = good;
+    sidecar[field] = value;
+    store.describe("test", sidecar);
+    const Result<Image> image = store.import();
+    REQUIRE_FALSE(image);
+    CHECK_MESSAGE(image.error().text.find(reason) != std::string::npos, image.error().text);
+    CHECK(store.visible() == 0);
+  };
+  refused("digest", "sha256:" + std::string(64, '0'), "digest");
+  CHECK(store.trees() == 0);
+  CHECK(store.temporaries().empty());
+  refused("tarball_bytes", 1, "its sidecar says 1");
+  refused("architecture", "s390x", "s390x");
+  refused("os", "windows", "windows");
+  refused("name", "host", "built-in");
+  refused("name", "../x", "name");
+  refused("unpacked_bytes", 1ULL << 60U, "more than is allowed");
+}
+
+TEST_CASE("a new tarball takes over the name; removal then takes both trees") {
+  const Store store;
+  store.make(mount_points() + std::vector{file("version", "1")});
+  const Result<Image> first = store.import();
+  store.make(mount_points() + std::vector{file("version", "2")});
+  const Result<Image> second = store.import();
+  REQUIRE(first);
+  REQUIRE(second);
+  CHECK(content(find_image(store.state(), "test")->root + "/version") == "2");
+  CHECK(content(first->root + "/version") == "1");  // a run may still use it
+  CHECK(remove_image(store.state(), "test")->removed.size() == 2);
+  CHECK(store.visible() == 0);
+  CHECK(store.trees() == 0);
+  CHECK(store.temporaries().empty());
+  CHECK_FALSE(remove_image(store.state(), "test"));
+  CHECK_FALSE(remove_image(store.state(), "host"));
+}
+
+TEST_CASE("a tree that somebody holds stays until it is free") {
+  const Store store;
+  store.make(mount_points());
+  const Result<Image> image = store.import();
+  REQUIRE(image);
+  const std::string directory = fs::path(image->root).parent_path();
+  const UniqueFd holder(open(directory.c_str(), O_RDONLY | O_CLOEXEC));
+  REQUIRE(flock(holder.get(), LOCK_SH) == 0);
+  CHECK(remove_image(store.state(), "test")->in_use == std::vector{image->digest});
+  CHECK(fs::exists(image->root));
+  CHECK(store.visible() == 0);
+}
+
+TEST_CASE("a tree that is mounted stays") {
+  if (geteuid() != 0) {
+    MESSAGE("skipped: needs root (a mount)");
+    return;
+  }
+  const Store store;
+  store.make(mount_points());
+  const Result<Image> image = store.import();
+  REQUIRE(image);
+  const int status = in_child([&] {
+    if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+      return 2;
+    if (mount("overlay", "/mnt", "overlay", MS_RDONLY, ("lowerdir=" + image->root + ":/mnt").c_str()) != 0)
+      return 3;
+    return remove_image(store.state(), "test")->in_use.size() == 1 ? 0 : 1;
+  });
+  CHECK(status == 0);
+  CHECK(fs::exists(image->root));
+}
+
+TEST_CASE("two imports at once do the work once") {
+  const Store store;
+  store.make(large_tree());
+  std::vector<pid_t> children;
+  for (int i = 0; i < 4; ++i) {
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      bool worked = false;
+      const Result<Image> image = store.import("test", {}, [&](const ImportProgress&) { worked = true; });
+      _exit(!image || !is_complete(*image) ? 1 : (worked ? 10 : 0));
+    }
+    children.push_back(child);
+  }
+  int workers = 0;
+  for (const pid_t child : children) {
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK((WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 10));
+    workers += WEXITSTATUS(status) == 10 ? 1 : 0;
+  }
+  CHECK(workers == 1);
+  CHECK(store.temporaries().empty());
+}
+
+void check_after_kill(const Store& store) {
+  // Either it had not come to its end, then nothing is there; or it had, then all is.
+  if (const Result<Image> image = find_image(store.state(), "test")) CHECK(is_complete(*image));
+  const Result<Image> again = store.import();
+  REQUIRE_MESSAGE(again, again.error().text);
+  CHECK(is_complete(*again));
+  CHECK(store.temporaries().empty());
+  CHECK(store.trees() == 1);
+  fs::remove_all(store.state());
+}
+
+TEST_CASE("an import that is killed while it unpacks leaves nothing visible, and the next one cleans up") {
+  const Store store;
+  store.make(large_tree());
+  for (const unsigned percent : {0U, 20U, 50U, 80U, 100U}) {
+    CAPTURE(percent);
+    const int status = in_child([&] {
+      (void)store.import("test", {}, [&](const ImportProgress& progress) {
+        if (progress.done_bytes * 100 >= progress.total_bytes * percent) (void)raise(SIGKILL);
+      });
+      return 0;
+    });
+    CHECK(status == 128 + SIGKILL);
+    CHECK(store.visible() == 0);
+    CHECK(store.trees() == 0);
+    CHECK(store.temporaries().size() == 1);
+    check_after_kill(store);
+  }
+}
+
+TEST_CASE("an import that is killed at any time leaves all or nothing") {
+  const Store store;
+  store.make(large_tree());
+  const auto start = std::chrono::steady_clock::now();
+  REQUIRE(store.import());
+  const auto whole = std::chrono::steady_clock::now() - start;
+  fs::remove_all(store.state());
+  constexpr int kPoints = 20;
+  for (int point = 0; point < kPoints; ++point) {
+    CAPTURE(point);
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) _exit(store.import() ? 0 : 1);
+    std::this_thread::sleep_for(whole * point / kPoints);
+    REQUIRE(kill(child, SIGKILL) == 0);
+    REQUIRE(waitpid(child, nullptr, 0) == child);
+    check_after_kill(store);
+  }
+}
+
+TEST_CASE("a half-made link of a killed import is removed by the next") {
+  const Store store;
+  store.make(mount_points());
+  REQUIRE(store.import());
+  REQUIRE(symlink("../by-digest/x", (store.state() + "/images/names/.other").c_str()) == 0);
+  CHECK(list_images(store.state()).value() == std::vector<std::string>{"test"});
+  REQUIRE(store.import());
+  CHECK_FALSE(fs::is_symlink(store.state() + "/images/names/.other"));
+}
+
+TEST_CASE("a full disk ends the import and leaves nothing; with space it works") {
+  if (geteuid() != 0) {
+    MESSAGE("skipped: needs root (a tmpfs of its own)");
+    return;
+  }
+  const Store store;
+  store.make(large_tree());
+  const int status = in_child([&] {
+    fs::create_directory(store.state());
+    if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+      return 2;
+    if (mount("small", store.state().c_str(), "tmpfs", 0, "size=2m,mode=700") != 0) return 3;
+    const Result<Image> full = store.import();
+    if (full || full.error().error_number != ENOSPC) return 4;
+    if (full.error().text.find("member 'usr/") == std::string::npos) return 5;
+    if (store.visible() != 0 || store.trees() != 0 || !store.temporaries().empty()) return 6;
+    if (mount("small", store.state().c_str(), "tmpfs", MS_REMOUNT, "size=32m,mode=700") != 0) return 7;
+    const Result<Image> image = store.import();
+    return image && is_complete(*image) ? 0 : 8;
+  });
+  CHECK(status == 0);
+}
+
+TEST_CASE("an import that cannot fit is refused before it starts") {
+  const Store store;
+  store.make(mount_points());
+  nlohmann::json sidecar = sidecar_for(store.tarball(), "test");
+  sidecar["unpacked_bytes"] = 1ULL << 60U;
+  store.describe("test", sidecar);
+  const ImportLimits limits{.unpacked_bytes = 1ULL << 61U};
+  const Result<Image> image = store.import("test", limits);
+  REQUIRE_FALSE(image);
+  CHECK(image.error().error_number == ENOSPC);
+}
+
+}  // namespace
+}  // namespace sbx::testing

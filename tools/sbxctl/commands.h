@@ -1,0 +1,27 @@
+// The commands of sbxctl: each is a file that adds its subcommands to the parser. One that was named on the
+// command line puts what it does into `action`, which main calls when the whole line is understood.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+namespace sbx {
+
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitFailed = 1;
+inline constexpr int kExitUsage = 2;
+
+struct Settings {
+  std::string state_dir = "/var/lib/sbx";
+};
+
+using Action = std::function<int()>;  // returns the exit status
+
+// `settings` and `action` outlive the parser.
+void add_images_command(CLI::App& app, const Settings& settings, Action& action);
+
+// "sbxctl: TEXT" on standard error; returns kExitFailed.
+int report_failure(const std::string& text);
+
+}  // namespace sbx

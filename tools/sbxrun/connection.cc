@@ -1,0 +1,97 @@
+#include "connection.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstring>
+
+#include "os/socket.h"
+#include "wire/client_protocol.h"
+
+namespace sbx::sbxrun {
+namespace {
+
+Result<Connection> connect_socket(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return fail("--socket: '" + path + "' is too long for a socket path");
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  UniqueFd socket_fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  if (!socket_fd.valid()) return fail(system_error("socket", "", errno));
+  if (connect(socket_fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    Error error = system_error("connect", path, errno);
+    error.text += "; is sbxd running? With --direct a run as root needs none";
+    return fail(std::move(error));
+  }
+  return Connection{std::move(socket_fd), -1};
+}
+
+Result<Connection> start_direct() {
+  const std::string path = program_directory() + "/sbx-direct";
+  auto [ours, theirs] = TRY(os::seqpacket_pair());
+  posix_spawn_file_actions_t actions;
+  (void)posix_spawn_file_actions_init(&actions);
+  // Our streams are not the supervisor's: it must not keep a pipe of the caller open.
+  (void)posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  (void)posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  const UniqueFd high(fcntl(theirs.get(), F_DUPFD_CLOEXEC, 16));
+  (void)posix_spawn_file_actions_adddup2(&actions, high.get(), kClientSocketFd);
+  (void)posix_spawn_file_actions_addclosefrom_np(&actions, kClientSocketFd + 1);
+  posix_spawnattr_t attributes;
+  (void)posix_spawnattr_init(&attributes);
+  sigset_t none;
+  (void)sigemptyset(&none);
+  (void)posix_spawnattr_setsigmask(&attributes, &none);
+  (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+  std::array<char, 12> name{"sbx-direct"};
+  const std::array<char*, 2> arguments{name.data(), nullptr};
+  // The supervisor reads nothing from its environment, and passes none on.
+  const std::array<char*, 1> environment{nullptr};
+  Connection connection;
+  const int error = posix_spawn(&connection.direct_supervisor, path.c_str(), &actions, &attributes, arguments.data(),
+                                environment.data());
+  (void)posix_spawn_file_actions_destroy(&actions);
+  (void)posix_spawnattr_destroy(&attributes);
+  if (error != 0) return fail(system_error("posix_spawn", path, error));
+  connection.socket = std::move(ours);
+  return connection;
+}
+
+bool is_there(const std::string& socket_path) {
+  struct stat status {};
+  return lstat(socket_path.c_str(), &status) == 0;
+}
+
+}  // namespace
+
+std::string program_directory() {
+  std::array<char, 4096> path{};
+  const ssize_t size = readlink("/proc/self/exe", path.data(), path.size());
+  const std::string text(path.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+  return text.substr(0, text.find_last_of('/'));
+}
+
+Result<Connection> connect_supervisor(const Options& options) {
+  const bool runs = options.request.action == RequestAction::run;
+  if (options.mode == Mode::socket) return connect_socket(options.socket);
+  // A plan needs no rights and no daemon.
+  if (!runs) return start_direct();
+  if (options.mode == Mode::automatic && is_there(options.socket)) return connect_socket(options.socket);
+  if (geteuid() != 0) {
+    return fail("no supervisor at '" + options.socket +
+                "', and only root can start a sandbox directly: ask the operator to start sbxd, or use sudo sbxrun");
+  }
+  if (options.mode == Mode::automatic && !options.quiet) {
+    std::fprintf(stderr, "sbxrun: direct mode (no supervisor at %s)\n", options.socket.c_str());
+  }
+  return start_direct();
+}
+
+}  // namespace sbx::sbxrun

@@ -1,0 +1,97 @@
+// sbxrun: run a program in a sandbox. A thin client: it reads arguments, hands its streams over and prints
+// what the supervisor answers.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <cstdio>
+
+#include "connection.h"
+#include "options.h"
+#include "os/file.h"
+#include "session.h"
+#include "streams.h"
+
+namespace sbx::sbxrun {
+namespace {
+
+constexpr int kUsageError = 2;
+constexpr int kOurFailure = 125;
+
+int complain(int status, const Error& error) {
+  std::fprintf(stderr, "sbxrun: %s\n", error.text.c_str());
+  return status;
+}
+
+// Opened before the run, so that a bad path is known before it, not after.
+Result<UniqueFd> open_result(const std::string& target) {
+  if (!target.starts_with("fd:")) {
+    return os::open_at(AT_FDCWD, target, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+  }
+  int fd = -1;
+  const char* end = target.data() + target.size();
+  const auto [after, error] = std::from_chars(target.data() + 3, end, fd);
+  if (error != std::errc{} || after != end || fd < 0) return fail("--result: '" + target + "' is not fd:NUMBER");
+  UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  if (!copy.valid()) return fail(system_error("--result", target, errno));
+  return copy;
+}
+
+int run_doctor() {
+  const std::string path = program_directory() + "/sbxctl";
+  std::array<char, 7> name{"sbxctl"};
+  std::array<char, 7> command{"doctor"};
+  const std::array<char*, 3> arguments{name.data(), command.data(), nullptr};
+  (void)execv(path.c_str(), arguments.data());
+  return complain(kOurFailure, system_error("execv", path, errno));
+}
+
+int print_answer(const Answer& answer, const Options& options, int result_fd) {
+  if (answer.text) return os::write_all(1, *answer.text, "standard output") ? answer.exit_status : kOurFailure;
+  const FinishedRun& finished = answer.finished;
+  if (!finished.message.empty() && (!options.quiet || finished.json.empty())) {
+    std::fprintf(stderr, "sbxrun: %s\n", finished.message.c_str());
+  }
+  if (!finished.notice.empty()) std::fprintf(stderr, "sbxrun: %s\n", finished.notice.c_str());
+  if (finished.json.empty()) return answer.exit_status;
+  if (options.json) {
+    if (const auto written = os::write_all(1, finished.json + "\n", "standard output"); !written) {
+      return complain(kOurFailure, written.error());
+    }
+  }
+  if (result_fd >= 0) {
+    if (const auto written = os::write_all(result_fd, finished.json + "\n", options.result); !written) {
+      return complain(kOurFailure, written.error());
+    }
+  }
+  return answer.exit_status;
+}
+
+int run(int argc, char** argv) {
+  hold_standard_streams();
+  Result<Options> options = parse_options(argc, argv);
+  if (!options) return complain(kUsageError, options.error());
+  if (options->help) return std::fputs(help_text().c_str(), stdout) < 0 ? kOurFailure : 0;
+  if (options->version) return std::puts("sbxrun " SBX_VERSION) < 0 ? kOurFailure : 0;
+  if (options->check) return run_doctor();
+
+  UniqueFd result_fd;
+  if (!options->result.empty()) {
+    auto opened = open_result(options->result);
+    if (!opened) return complain(kUsageError, opened.error());
+    result_fd = std::move(*opened);
+  }
+  Result<ClientStreams> streams = plan_streams(*options);
+  if (!streams) return complain(kUsageError, streams.error());
+  const Result<Connection> connection = connect_supervisor(*options);
+  if (!connection) return complain(kOurFailure, connection.error());
+  const Result<Answer> answer = hold_session(*connection, *options, std::move(*streams));
+  if (!answer) return complain(kOurFailure, answer.error());
+  return print_answer(*answer, *options, result_fd.get());
+}
+
+}  // namespace
+}  // namespace sbx::sbxrun
+
+int main(int argc, char** argv) { return sbx::sbxrun::run(argc, argv); }

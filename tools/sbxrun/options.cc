@@ -1,0 +1,352 @@
+#include "options.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include "base/names.h"
+#include "base/units.h"
+#include "os/file.h"
+
+namespace sbx::sbxrun {
+namespace {
+
+constexpr const char* kWhat = "What to run";
+constexpr const char* kFiles = "Files";
+constexpr const char* kLimitGroup = "Limits (default: the policy's)";
+constexpr const char* kOutput = "Output";
+constexpr const char* kWhere = "Supervisor and places";
+
+constexpr std::array kSpecs{
+    OptionSpec{kWhat, "image", 0, "NAME", "the root file system: host (default), or one of sbxctl images list", nullptr},
+    OptionSpec{kWhat, "policy", 0, "NAME|FILE", "what is allowed: default, strict, permissive, or a file", nullptr},
+    OptionSpec{kWhat, "env", 'e', "NAME[=VALUE]", "set a variable inside; without a value, the caller's", nullptr},
+    OptionSpec{kWhat, "env-file", 0, "FILE", "set variables from lines NAME=VALUE", nullptr},
+    OptionSpec{kWhat, "cwd", 'w', "DIR", "start in this directory inside", nullptr},
+    OptionSpec{kWhat, "workdir", 0, "DIR", "", "cwd"},
+    OptionSpec{kWhat, "hostname", 'h', "NAME", "the host name inside (default: sandbox)", nullptr},
+    OptionSpec{kWhat, "tty", 't', nullptr, "run on a terminal of the sandbox's own", nullptr},
+    OptionSpec{kWhat, "interactive", 'i', nullptr, "accepted; standard input is always passed", nullptr},
+    OptionSpec{kWhat, "task", 0, "ID", "a task id for the record", nullptr},
+
+    OptionSpec{kFiles, "here", 0, "[=ro|rw|cow]",
+               "show the current directory at /workspace/project_files and start there", nullptr},
+    OptionSpec{kFiles, "bind", 0, "HOST:INSIDE[:ro|rw|cow]", "show a host path inside (default: ro)", nullptr},
+    OptionSpec{kFiles, "volume", 'v', "HOST:INSIDE[:ro|rw]", "as --bind, writable unless :ro", nullptr},
+    OptionSpec{kFiles, "project", 0, "ID", "keep /workspace under this name", nullptr},
+    OptionSpec{kFiles, "workspace-mode", 0, "persistent|ephemeral", "keep or throw away changes of the project",
+               nullptr},
+
+    OptionSpec{kLimitGroup, "memory", 'm', "SIZE", "memory of the whole sandbox, page cache and /tmp included", nullptr},
+    OptionSpec{kLimitGroup, "cpus", 0, "N", "CPUs, such as 0.5", nullptr},
+    OptionSpec{kLimitGroup, "pids", 0, "N", "processes and threads", nullptr},
+    OptionSpec{kLimitGroup, "pids-limit", 0, "N", "", "pids"},
+    OptionSpec{kLimitGroup, "wall-time", 0, "TIME", "time until it is killed", nullptr},
+    OptionSpec{kLimitGroup, "timeout", 0, "TIME", "", "wall-time"},
+    OptionSpec{kLimitGroup, "cpu-time", 0, "TIME", "CPU time of the whole sandbox", nullptr},
+    OptionSpec{kLimitGroup, "output-limit", 0, "SIZE", "bytes of both streams together", nullptr},
+    OptionSpec{kLimitGroup, "nofile", 0, "N", "open files per process", nullptr},
+    OptionSpec{kLimitGroup, "fsize", 0, "SIZE", "size of one file", nullptr},
+    OptionSpec{kLimitGroup, "tmp", 0, "SIZE", "HOME, /tmp, /var/tmp and /dev/shm together", nullptr},
+    OptionSpec{kLimitGroup, "disk", 0, "SIZE", "the workspace, where it is thrown away", nullptr},
+    OptionSpec{kLimitGroup, "inodes", 0, "N", "files and directories in each of these two", nullptr},
+    OptionSpec{kLimitGroup, "ulimit", 0, "nofile=N|fsize=SIZE", "Docker's way to say --nofile and --fsize", nullptr},
+
+    OptionSpec{kOutput, "json", 0, nullptr, "capture the output and print the result object", nullptr},
+    OptionSpec{kOutput, "result", 0, "FILE|fd:N", "write the result object there", nullptr},
+    OptionSpec{kOutput, "quiet", 'q', nullptr, "say nothing about the run itself", nullptr},
+    OptionSpec{kOutput, "dry-run", 0, nullptr, "print the plan and run nothing", nullptr},
+    OptionSpec{kOutput, "explain", 0, nullptr, "say in words what the program will be allowed", nullptr},
+    OptionSpec{kOutput, "check", 0, nullptr, "say what this host can enforce (sbxctl doctor)", nullptr},
+    OptionSpec{kOutput, "help", 0, nullptr, "print this", nullptr},
+    OptionSpec{kOutput, "version", 0, nullptr, "print the version", nullptr},
+
+    OptionSpec{kWhere, "direct", 0, nullptr, "supervise this run directly (root); never use sbxd", nullptr},
+    OptionSpec{kWhere, "socket", 0, "PATH", "use the sbxd at this socket; never run directly", nullptr},
+    OptionSpec{kWhere, "state-dir", 0, "DIR", "images and projects (default: /var/lib/sbx)", nullptr},
+    OptionSpec{kWhere, "run-dir", 0, "DIR", "what lives as long as the machine is up (default: /run/sbx)", nullptr},
+    OptionSpec{kWhere, "log", 0, "FILE", "monitor log (default: /var/log/sbx/monitor.jsonl)", nullptr},
+    OptionSpec{kWhere, "config", 0, "FILE", "configuration (default: /etc/sbx/config.yaml)", nullptr},
+};
+
+constexpr int kFirstLongOption = 1000;
+
+std::string absolute(const std::string& path) {
+  if (path.starts_with('/')) return path;
+  std::array<char, 4096> cwd{};
+  if (getcwd(cwd.data(), cwd.size()) == nullptr) return path;
+  const std::string base = cwd.data();
+  return path == "." ? base : (base == "/" ? "" : base) + "/" + path;
+}
+
+// HOST:INSIDE[:MODE]
+Result<BindRequest> parse_bind(const std::string& what, const std::string& text, BindMode mode) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string::npos || colon == 0) return fail(what + ": '" + text + "' is not HOST:INSIDE[:MODE]");
+  BindRequest bind;
+  bind.mode = mode;
+  bind.host = absolute(text.substr(0, colon));
+  bind.inside = text.substr(colon + 1);
+  if (const std::size_t second = bind.inside.find(':'); second != std::string::npos) {
+    const std::string word = bind.inside.substr(second + 1);
+    bind.inside.resize(second);
+    if (word == "ro") {
+      bind.mode = BindMode::read_only;
+    } else if (word == "rw") {
+      bind.mode = BindMode::read_write;
+    } else if (word == "cow") {
+      bind.mode = BindMode::copy_on_write;
+    } else {
+      return fail(what + ": '" + text + "': the mode '" + word + "' is none of ro, rw, cow");
+    }
+  }
+  bind.inside = TRY(check_inside_path(what, bind.inside));
+  return bind;
+}
+
+Result<void> add_variable(const std::string& what, const std::string& text, RunRequest& request) {
+  const std::size_t equals = text.find('=');
+  const std::string name = text.substr(0, equals);
+  if (name.empty()) return fail(what + ": '" + text + "' is not NAME=VALUE");
+  if (equals != std::string::npos) {
+    request.environment.push_back({name, text.substr(equals + 1)});
+  } else if (const char* value = std::getenv(name.c_str()); value != nullptr) {
+    request.environment.push_back({name, value});
+  }
+  return {};
+}
+
+Result<void> add_env_file(const std::string& path, RunRequest& request) {
+  const std::string text = TRY_DOING("--env-file", os::read_file(AT_FDCWD, path, 1U << 20U));
+  std::size_t number = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    const std::string line = text.substr(at, end - at);
+    at = end + 1;
+    ++number;
+    if (line.empty() || line.starts_with('#')) continue;
+    TRY(add_variable("--env-file " + path + ":" + std::to_string(number), line, request));
+  }
+  return {};
+}
+
+Result<void> set_ulimit(const std::string& text, RunRequest& request) {
+  const std::size_t equals = text.find('=');
+  const std::string name = text.substr(0, equals);
+  if (equals == std::string::npos || (name != "nofile" && name != "fsize")) {
+    return fail("--ulimit: '" + text + "': only nofile=N and fsize=SIZE can be set");
+  }
+  // Docker's SOFT:HARD: one limit here, the hard one.
+  std::string value = text.substr(equals + 1);
+  if (const std::size_t colon = value.find(':'); colon != std::string::npos) value = value.substr(colon + 1);
+  const LimitField& field = *find_limit(name);
+  request.limits.*field.member = TRY(parse_limit(field, "--ulimit " + name, value));
+  return {};
+}
+
+class Parser {
+ public:
+  Result<Options> parse(int argc, char** argv) {
+    read_environment();
+    std::vector<option> table;
+    std::string shorts = "+:";  // stop at the command; tell a missing argument apart
+    for (std::size_t i = 0; i < kSpecs.size(); ++i) {
+      const OptionSpec& spec = kSpecs[i];
+      const int has = spec.argument == nullptr ? no_argument
+                      : spec.argument[0] == '[' ? optional_argument
+                                                : required_argument;
+      table.push_back({spec.name, has, nullptr, kFirstLongOption + static_cast<int>(i)});
+      if (spec.short_name != 0) {
+        shorts += spec.short_name;
+        if (has == required_argument) shorts += ':';
+      }
+    }
+    table.push_back({nullptr, 0, nullptr, 0});
+    opterr = 0;
+    while (true) {
+      const int before = optind;
+      const int code = getopt_long(argc, argv, shorts.c_str(), table.data(), nullptr);
+      if (code == -1) break;
+      if (code == ':') return fail("option '" + std::string(argv[before]) + "' needs a value");
+      const OptionSpec* spec = find(code);
+      if (code == '?' || spec == nullptr) {
+        return fail("unknown option '" + std::string(argv[before]) + "' (see sbxrun --help)");
+      }
+      TRY(apply(*spec, optarg == nullptr ? "" : optarg, optarg != nullptr));
+    }
+    for (int i = optind; i < argc; ++i) options_.request.command.emplace_back(argv[i]);
+    TRY(check());
+    return std::move(options_);
+  }
+
+ private:
+  static const OptionSpec* find(int code) {
+    const auto matches = [code](const OptionSpec& spec) {
+      return code >= kFirstLongOption ? &spec == &kSpecs[static_cast<std::size_t>(code - kFirstLongOption)]
+                                      : spec.short_name != 0 && spec.short_name == code;
+    };
+    const auto* found = std::ranges::find_if(kSpecs, matches);
+    return found == kSpecs.end() ? nullptr : found;
+  }
+
+  void read_environment() {
+    const auto read = [](const char* name, std::string& target) {
+      if (const char* value = std::getenv(name); value != nullptr && *value != '\0') target = value;
+    };
+    read("SBX_STATE_DIR", options_.request.state_dir);
+    read("SBX_RUN_DIR", options_.request.run_dir);
+    read("SBX_LOG", options_.request.log);
+    read("SBX_CONFIG", options_.request.config);
+    read("SBX_SOCKET", options_.socket);
+  }
+
+  Result<void> apply(const OptionSpec& given, const std::string& value, bool has_value) {
+    const std::string name = given.alias_of != nullptr ? given.alias_of : given.name;
+    const std::string what = "--" + std::string(given.name);
+    RunRequest& request = options_.request;
+    if (const LimitField* field = find_limit(name); field != nullptr) {
+      request.limits.*field->member = TRY(parse_limit(*field, what, value));
+      return {};
+    }
+    if (name == "image") return set_name(what, value, request.image);
+    if (name == "project") return set_name(what, value, request.project);
+    if (name == "task") return set_name(what, value, request.task_id);
+    if (name == "policy") return set_policy(value);
+    if (name == "env") return add_variable(what, value, request);
+    if (name == "env-file") return add_env_file(value, request);
+    if (name == "ulimit") return set_ulimit(value, request);
+    if (name == "cwd") {
+      request.cwd = TRY(check_inside_path(what, value));
+    } else if (name == "hostname") {
+      TRY(check_hostname(what, value));
+      request.hostname = value;
+    } else if (name == "here") {
+      return set_here(has_value ? value : "ro");
+    } else if (name == "bind") {
+      request.binds.push_back(TRY(parse_bind(what, value, BindMode::read_only)));
+    } else if (name == "volume") {
+      request.binds.push_back(TRY(parse_bind(what, value, BindMode::read_write)));
+    } else if (name == "workspace-mode") {
+      if (value != "persistent" && value != "ephemeral") {
+        return fail(what + ": '" + value + "' is neither persistent nor ephemeral");
+      }
+      request.workspace_mode = value == "ephemeral" ? WorkspaceMode::ephemeral : WorkspaceMode::persistent;
+    } else if (name == "socket") {
+      options_.socket = absolute(value);
+      options_.mode = Mode::socket;
+    } else if (name == "result") {
+      options_.result = value;
+    } else {
+      set_flag_or_place(name, value);
+    }
+    return {};
+  }
+
+  void set_flag_or_place(const std::string& name, const std::string& value) {
+    RunRequest& request = options_.request;
+    if (name == "tty") request.tty = true;
+    if (name == "json") options_.json = true;
+    if (name == "quiet") options_.quiet = true;
+    if (name == "help") options_.help = true;
+    if (name == "version") options_.version = true;
+    if (name == "check") options_.check = true;
+    if (name == "direct") options_.mode = Mode::direct;
+    if (name == "dry-run") request.action = RequestAction::plan;
+    if (name == "explain") request.action = RequestAction::explain;
+    if (name == "state-dir") request.state_dir = absolute(value);
+    if (name == "run-dir") request.run_dir = absolute(value);
+    if (name == "log") request.log = absolute(value);
+    if (name == "config") request.config = absolute(value);
+  }
+
+  static Result<void> set_name(const std::string& what, const std::string& value, std::string& target) {
+    TRY(check_name(what, value));
+    target = value;
+    return {};
+  }
+
+  Result<void> set_policy(const std::string& value) {
+    if (value.find('/') == std::string::npos && !value.ends_with(".yaml")) {
+      return set_name("--policy", value, options_.request.policy);
+    }
+    options_.request.policy = absolute(value);
+    return {};
+  }
+
+  Result<void> set_here(const std::string& mode) {
+    BindRequest here = TRY(parse_bind("--here", absolute(".") + ":/workspace/project_files:" + mode, BindMode::read_only));
+    options_.request.here = std::move(here);
+    return {};
+  }
+
+  Result<void> check() {
+    RunRequest& request = options_.request;
+    if (options_.help || options_.version || options_.check) return {};
+    if (request.command.empty()) return fail("no command to run (see sbxrun --help)");
+    if (request.tty && options_.json) return fail("--json captures the output; with --tty there is none to capture");
+    if (request.workspace_mode == WorkspaceMode::ephemeral && request.project.empty()) {
+      return fail("--workspace-mode ephemeral needs a --project; without one every workspace is thrown away");
+    }
+    set_hint();
+    return {};
+  }
+
+  // The first thing that everybody trips over: the sandbox does not see the current directory.
+  void set_hint() {
+    RunRequest& request = options_.request;
+    if (request.here || !request.binds.empty()) return;
+    for (const std::string& argument : request.command) {
+      if (argument.empty() || argument.starts_with('/') || argument.starts_with('-')) continue;
+      if (access(argument.c_str(), F_OK) != 0) continue;
+      request.hint = "'" + argument + "' is a file of the current directory, which the sandbox does not see: use --here";
+      return;
+    }
+  }
+
+  Options options_;
+};
+
+}  // namespace
+
+std::span<const OptionSpec> option_specs() { return kSpecs; }
+
+Result<Options> parse_options(int argc, char** argv) { return Parser().parse(argc, argv); }
+
+std::string help_text() {
+  std::string text =
+      "Usage: sbxrun [OPTION…] [--] COMMAND [ARG…]\n"
+      "Runs a program that nobody has read in a sandbox: own namespaces, no capabilities, a system call\n"
+      "allowlist, no network, hard limits. Exits with the program's own status, or one of those below.\n";
+  const char* group = "";
+  for (const OptionSpec& spec : kSpecs) {
+    if (spec.alias_of != nullptr) continue;
+    if (group != spec.group) {
+      group = spec.group;
+      text += "\n" + std::string(group) + ":\n";
+    }
+    std::string left = "  ";
+    left += spec.short_name != 0 ? std::string("-") + spec.short_name + ", " : "    ";
+    left += "--" + std::string(spec.name);
+    for (const OptionSpec& alias : kSpecs) {
+      if (alias.alias_of != nullptr && std::string_view(alias.alias_of) == spec.name) left += ", --" + std::string(alias.name);
+    }
+    if (spec.argument != nullptr) left += (spec.argument[0] == '[' ? "" : " ") + std::string(spec.argument);
+    if (left.size() < 36) {
+      left.resize(36, ' ');
+    } else {
+      left += "\n" + std::string(36, ' ');
+    }
+    text += left + spec.help + "\n";
+  }
+  return text +
+         "\nSizes: K M G (1024-based), bare bytes. Times: ms s m h, bare seconds.\n"
+         "\nExit status: the program's own; 128+n killed by signal n; 124 out of wall or CPU time; 137 out of\n"
+         "memory or output; 159 forbidden system call; 125 not run (policy, set-up); 126/127 cannot be\n"
+         "executed / not found; 130/143 cancelled; 2 bad option.\n";
+}
+
+}  // namespace sbx::sbxrun

@@ -1,0 +1,47 @@
+#include "relay.h"
+
+#include <limits.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace sbx::sbxrun {
+
+std::optional<pollfd> Relay::wanted() const {
+  if (done_) return {};
+  if (!pending_.empty()) return pollfd{to_, POLLOUT, 0};
+  return pollfd{from_, POLLIN, 0};
+}
+
+void Relay::finish() {
+  done_ = true;
+  owned_.reset();
+}
+
+void Relay::handle(short events) {
+  if (done_ || events == 0) return;
+  if (!pending_.empty()) {
+    const std::size_t size = std::min<std::size_t>(pending_.size(), PIPE_BUF);
+    const ssize_t count = write(to_, pending_.data(), size);
+    if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    if (count < 0) return finish();  // nobody reads any more: the writer gets EPIPE by our closing
+    pending_.erase(0, static_cast<std::size_t>(count));
+    if (pending_.empty() && ended_) finish();
+    return;
+  }
+  std::array<char, 65536> buffer;
+  const ssize_t count = read(from_, buffer.data(), buffer.size());
+  if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
+  if (count <= 0) {  // EIO: the last process on a pty is gone
+    ended_ = true;
+    pending_ = ends_with_;
+    if (pending_.empty()) finish();
+    return;
+  }
+  bytes_ += static_cast<std::uint64_t>(count);
+  pending_.assign(buffer.data(), static_cast<std::size_t>(count));
+}
+
+}  // namespace sbx::sbxrun

@@ -1,0 +1,212 @@
+#include "session.h"
+
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <vector>
+
+#include "os/file.h"
+#include "os/socket.h"
+
+namespace sbx::sbxrun {
+namespace {
+
+constexpr std::size_t kMaxAnswerBytes = 1U << 30U;
+constexpr std::int64_t kDrainMs = 1000;
+
+std::int64_t now_ms() {
+  timespec now{};
+  (void)clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
+}
+
+// The caller's terminal in raw mode: every key goes to the program inside.
+class RawTerminal {
+ public:
+  RawTerminal() = default;
+  RawTerminal(const RawTerminal&) = delete;
+  RawTerminal& operator=(const RawTerminal&) = delete;
+  ~RawTerminal() {
+    if (active_) (void)tcsetattr(0, TCSADRAIN, &before_);
+  }
+  void enter() {
+    if (tcgetattr(0, &before_) != 0) return;  // standard input is no terminal
+    termios raw = before_;
+    cfmakeraw(&raw);
+    active_ = tcsetattr(0, TCSADRAIN, &raw) == 0;
+  }
+  [[nodiscard]] bool active() const { return active_; }
+
+ private:
+  termios before_{};
+  bool active_ = false;
+};
+
+class Session {
+ public:
+  Session(const Connection& connection, const Options& options, ClientStreams streams)
+      : socket_(connection.socket.get()), options_(options), streams_(std::move(streams)) {}
+
+  Result<Answer> hold() {
+    TRY(open_signals());
+    TRY(send_request());
+    while (!finished()) TRY(wait());
+    if (!answer_) return fail("the supervisor ended without an answer");
+    return std::move(*answer_);
+  }
+
+ private:
+  Result<void> open_signals() {
+    (void)signal(SIGPIPE, SIG_IGN);
+    sigset_t set;
+    (void)sigemptyset(&set);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGWINCH}) (void)sigaddset(&set, number);
+    (void)sigprocmask(SIG_BLOCK, &set, nullptr);
+    signals_ = UniqueFd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!signals_.valid()) return fail(system_error("signalfd", "", errno));
+    return {};
+  }
+
+  Result<void> send_request() {
+    RunRequest request = options_.request;
+    if (winsize size{}; request.tty && ioctl(0, TIOCGWINSZ, &size) == 0 && size.ws_row > 0) {
+      request.tty_rows = size.ws_row;
+      request.tty_columns = size.ws_col;
+    }
+    const std::string bytes = encode_run_request(request);
+    if (bytes.size() > kMaxRequestBytes) return fail("the command and environment are larger than 8M");
+    const UniqueFd payload = TRY(os::sealed_memfd("sbx-request", bytes));
+    std::vector<int> descriptors{payload.get()};
+    descriptors.insert(descriptors.end(), streams_.sent.begin(), streams_.sent.end());
+    ClientHeader header;
+    header.type = ClientMessageType::request;
+    TRY(os::send_struct(socket_, header, descriptors));
+    streams_.to_close.clear();
+    return {};
+  }
+
+  bool finished() const {
+    if (!gone_ && !answer_) return false;
+    for (const Relay& relay : streams_.outputs) {
+      if (!relay.done() && now_ms() < drain_until_) return false;
+    }
+    return true;
+  }
+
+  Result<void> wait() {
+    std::vector<pollfd> polled{{signals_.get(), POLLIN, 0}, {answer_ || gone_ ? -1 : socket_, POLLIN, 0}};
+    std::vector<Relay*> relays;
+    const auto add = [&](Relay& relay) {
+      if (const auto wanted = relay.wanted()) {
+        polled.push_back(*wanted);
+        relays.push_back(&relay);
+      }
+    };
+    for (Relay& relay : streams_.outputs) add(relay);
+    if (!answer_) {
+      for (Relay& relay : streams_.inputs) add(relay);
+    }
+    const bool draining = answer_ || gone_;
+    if (poll(polled.data(), polled.size(), draining ? 50 : -1) < 0 && errno != EINTR) {
+      return fail(system_error("poll", "", errno));
+    }
+    if (polled[0].revents != 0) read_signal();
+    for (std::size_t i = 0; i < relays.size(); ++i) relays[i]->handle(polled[i + 2].revents);
+    check_output_limit();
+    if (polled[1].revents != 0) TRY(read_socket());
+    return {};
+  }
+
+  void read_signal() {
+    signalfd_siginfo info{};
+    while (read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+      const auto number = static_cast<int>(info.ssi_signo);
+      if (number == SIGWINCH) {
+        resize();
+        continue;
+      }
+      ClientHeader header;
+      header.type = ClientMessageType::signal;
+      header.value = number;
+      (void)os::send_struct(socket_, header);  // a supervisor that is gone is seen at the socket
+    }
+  }
+
+  void resize() const {
+    winsize size{};
+    if (master_ >= 0 && ioctl(0, TIOCGWINSZ, &size) == 0) (void)ioctl(master_, TIOCSWINSZ, &size);
+  }
+
+  void check_output_limit() {
+    const auto limit = options_.request.limits.output_bytes;
+    if (!limit || output_exceeded_) return;
+    std::uint64_t bytes = 0;
+    for (const Relay& relay : streams_.outputs) bytes += relay.bytes();
+    if (bytes <= *limit) return;
+    output_exceeded_ = true;
+    ClientHeader header;
+    header.type = ClientMessageType::output_exceeded;
+    header.bytes = bytes;
+    (void)os::send_struct(socket_, header);
+  }
+
+  Result<void> read_socket() {
+    auto message = TRY(os::receive_message(socket_, sizeof(ClientHeader)));
+    if (!message) {
+      gone_ = true;
+      drain_until_ = now_ms() + kDrainMs;
+      return {};
+    }
+    const auto header = TRY(os::read_struct<ClientHeader>(*message, "supervisor"));
+    if (header.version != kClientProtocolVersion) return fail("the supervisor speaks another protocol version");
+    if (message->descriptors.size() != 1) return fail("supervisor: a message without its descriptor");
+    UniqueFd fd = std::move(message->descriptors.front());
+    if (header.type == ClientMessageType::terminal) {
+      attach_terminal(std::move(fd));
+      return {};
+    }
+    const std::string bytes = TRY(os::read_sealed_memfd(fd.get(), "answer", kMaxAnswerBytes));
+    Answer answer;
+    answer.exit_status = header.value;
+    if (header.type == ClientMessageType::text) {
+      answer.text = bytes;
+    } else {
+      answer.finished = TRY(decode_finished_run(bytes));
+    }
+    answer_ = std::move(answer);
+    drain_until_ = now_ms() + kDrainMs;
+    return {};
+  }
+
+  void attach_terminal(UniqueFd master) {
+    master_ = master.get();
+    resize();
+    raw_.enter();
+    // At the end of a standard input that is no terminal the program reads end-of-file (VEOF, termios(3)).
+    streams_.inputs.emplace_back(0, master_, UniqueFd(), raw_.active() ? "" : "\x04");
+    streams_.outputs.emplace_back(master_, 1, std::move(master));
+  }
+
+  int socket_;
+  const Options& options_;
+  ClientStreams streams_;
+  UniqueFd signals_;
+  RawTerminal raw_;
+  int master_ = -1;
+  bool gone_ = false;
+  bool output_exceeded_ = false;
+  std::int64_t drain_until_ = 0;
+  std::optional<Answer> answer_;
+};
+
+}  // namespace
+
+Result<Answer> hold_session(const Connection& connection, const Options& options, ClientStreams streams) {
+  return Session(connection, options, std::move(streams)).hold();
+}
+
+}  // namespace sbx::sbxrun
