@@ -27,7 +27,12 @@ class Builder : public YAML::EventHandler {
   }
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    (void)add(Kind::null, mark, "", anchor);
+    Node* node = add(Kind::null, mark, "", anchor);
+    if (node == nullptr || stack_.empty() || stack_.back()->kind != Kind::map) return;
+    // The mark of a value that is not there is where the next key begins.
+    const Node& key = stack_.back()->items[stack_.back()->items.size() - 2];
+    node->line = key.line;
+    node->column = key.column;
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
     complain(mark, "an alias (*): not allowed, write the value out");
@@ -162,6 +167,8 @@ Result<Node> parse_document(std::string_view path, std::string_view text) {
   if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
     return fail(std::string(path) + ": a NUL byte at offset " + std::to_string(nul) + ": not a text file");
   }
+  // yaml-cpp takes a quote that is never closed for closed where the text ends with a line break.
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.remove_suffix(1);
   Builder builder(path);
   try {
     TextBuffer buffer(text);

@@ -44,8 +44,10 @@ Result<std::optional<UniqueFd>> open_unused(const ImageDisk& disk, const std::st
   return std::optional(std::move(tree));
 }
 
-// Moves the trees without a name into `temporary`, where they can be removed without a lock.
-Result<void> take_unlinked(const ImageDisk& disk, const TemporaryImage& temporary, RemovedImages& result) {
+// Moves the trees without a name into `temporary`, where they can be removed without the lock of the names.
+// Their own locks go to `held`: hold_image must fail until they are gone.
+Result<void> take_unlinked(const ImageDisk& disk, const TemporaryImage& temporary,
+                           std::vector<UniqueFd>& held, RemovedImages& result) {
   const std::vector<std::string> linked = TRY(linked_digests(disk));
   for (const std::string& hex : TRY(os::list_directory(disk.by_digest.get(), "."))) {
     if (!image_layout::is_digest_hex(hex) || std::ranges::find(linked, hex) != linked.end()) continue;
@@ -53,7 +55,7 @@ Result<void> take_unlinked(const ImageDisk& disk, const TemporaryImage& temporar
     const std::optional<UniqueFd> lock = TRY(os::lock_file(disk.locks.get(), hex, false));
     if (!lock) continue;
     const std::string digest = std::string(image_layout::kDigestPrefix) + hex;
-    const std::optional<UniqueFd> unused = TRY(open_unused(disk, hex));
+    std::optional<UniqueFd> unused = TRY(open_unused(disk, hex));
     if (!unused) {
       result.in_use.push_back(digest);
       continue;
@@ -61,6 +63,7 @@ Result<void> take_unlinked(const ImageDisk& disk, const TemporaryImage& temporar
     if (renameat(disk.by_digest.get(), hex.c_str(), temporary.fd(), hex.c_str()) != 0) {
       return fail(system_error("rename", hex, errno));
     }
+    held.push_back(std::move(*unused));
     result.removed.push_back(digest);
   }
   return {};
@@ -78,14 +81,15 @@ Result<RemovedImages> remove_image(const std::string& state_dir, std::string_vie
   std::optional<UniqueFd> names = TRY(lock_names(disk));
   const std::optional<std::string> hex = TRY(image_layout::linked_digest(disk.names.get(), link));
   if (!hex) return fail(find_image(state_dir, name).error());  // it lists those that are there
-  // Removed when this function ends, after the lock is free again.
+  std::vector<UniqueFd> held;
+  // Removed when this function ends, after the lock of the names is free again.
   const TemporaryImage temporary = TRY(TemporaryImage::make(disk));
   if (unlinkat(disk.names.get(), link.c_str(), 0) != 0) return fail(system_error("unlink", link, errno));
   // The tree may stay, for another name or because it is in use. Not there: it was damaged.
   for (const std::string& file : {image_layout::sidecar_file(link), image_layout::record_file(link)}) {
     (void)unlinkat(disk.by_digest.get(), (*hex + "/" + file).c_str(), 0);
   }
-  TRY(take_unlinked(disk, temporary, result));
+  TRY(take_unlinked(disk, temporary, held, result));
   names.reset();
   return result;
 }

@@ -1,6 +1,7 @@
 #include "resource/image_store.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 
 #include <cerrno>
 
@@ -42,6 +43,19 @@ Result<Image> find_image(const std::string& state_dir, std::string_view name) {
   image.environment = std::move(record.environment);
   image.language = std::move(record.language);
   return image;
+}
+
+Result<UniqueFd> hold_image(const Image& image) {
+  const std::string directory = image.root.substr(0, image.root.find_last_of('/'));
+  UniqueFd fd = TRY(os::open_at(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  // A removal holds it exclusively until the tree is gone; what came too late sees a directory without a
+  // link.
+  const bool locked = flock(fd.get(), LOCK_SH | LOCK_NB) == 0;
+  if (!locked && errno != EWOULDBLOCK) return fail(system_error("flock", directory, errno));
+  if (!locked || TRY(os::stat_fd(fd.get(), directory)).st_nlink == 0) {
+    return fail("image '" + image.name + "' has just been removed");
+  }
+  return fd;
 }
 
 Result<std::vector<std::string>> list_images(const std::string& state_dir) {

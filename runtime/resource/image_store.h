@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 
 namespace sbx {
 
@@ -48,9 +49,12 @@ struct ImportLimits {
 };
 
 // The image NAME, ready to be mounted. Unknown name: an error that lists the known ones and the command
-// that makes one. Whoever keeps the tree mounted may hold a shared flock(2) on the directory above it: a
-// removal leaves it alone then.
+// that makes one.
 Result<Image> find_image(const std::string& state_dir, std::string_view name);
+
+// While the descriptor is open, a removal leaves the tree of `image` (not `host`) alone. Take it before
+// mounting. Error: the image has just been removed.
+Result<UniqueFd> hold_image(const Image& image);
 
 // Names of the images in the store, sorted.
 Result<std::vector<std::string>> list_images(const std::string& state_dir);
@@ -64,7 +68,7 @@ Result<Image> import_image(const std::string& state_dir, const std::string& tarb
 
 struct RemovedImages {
   std::vector<std::string> removed;  // digests of the trees that are gone
-  std::vector<std::string> in_use;   // of those that are mounted somewhere and stay until the next removal
+  std::vector<std::string> in_use;   // of those that are held or mounted and stay until the next removal
 };
 
 // Removes the name, and every tree that no name leads to any more (also those that a newer import replaced),

@@ -22,6 +22,7 @@ int run(int argc, char** argv) {
       ->envname("SBX_STATE_DIR")
       ->check([](const std::string& path) { return path.empty() ? "is empty" : ""; })
       ->capture_default_str();
+  app.set_version_flag("--version", "sbxctl " SBX_VERSION);
   app.require_subcommand(1);
   add_images_command(app, settings, action);
   try {

@@ -110,7 +110,8 @@ TEST_CASE("the log line keeps the lengths of the streams, not their text") {
 }
 
 TEST_CASE("output that is UTF-8 is text, NUL bytes and escape sequences included") {
-  const std::string odd("a\0b\x1b[31m\r\n\t\"\\\x7f\xc2\x9b\xe2\x80\xa8\xf0\x9f\x98\x80", 25);
+  using namespace std::string_literals;
+  const std::string odd = "a\0b\x1b[31m\r\n\t\"\\\x7f\xc2\x9b\xe2\x80\xa8\xf0\x9f\x98\x80"s;
   const ordered_json json = with_stdout(odd);
   CHECK(json["text"] == odd);
   CHECK_FALSE(json.contains("base64"));

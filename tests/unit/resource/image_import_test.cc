@@ -1,7 +1,5 @@
 // Importing: what a good tarball becomes, and what stays when an import is cut short.
-#include <fcntl.h>
 #include <sched.h>
-#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/xattr.h>
 
@@ -274,12 +272,18 @@ TEST_CASE("a tree that somebody holds stays until it is free") {
   store.make(mount_points());
   const Result<Image> image = store.import();
   REQUIRE(image);
-  const std::string directory = fs::path(image->root).parent_path();
-  const UniqueFd holder(open(directory.c_str(), O_RDONLY | O_CLOEXEC));
-  REQUIRE(flock(holder.get(), LOCK_SH) == 0);
+  Result<UniqueFd> holder = hold_image(*image);
+  REQUIRE(holder);
+  REQUIRE(hold_image(*image));  // any number at once
   CHECK(remove_image(store.state(), "test")->in_use == std::vector{image->digest});
   CHECK(fs::exists(image->root));
   CHECK(store.visible() == 0);
+  holder->reset();
+  store.make(mount_points() + std::vector{file("other")}, "other");
+  REQUIRE(store.import("other"));
+  CHECK(remove_image(store.state(), "other")->removed.size() == 2);
+  CHECK_FALSE(fs::exists(image->root));
+  CHECK_FALSE(hold_image(*image));
 }
 
 TEST_CASE("a tree that is mounted stays") {
