@@ -50,7 +50,9 @@ int run_doctor() {
 int print_answer(const Answer& answer, const Options& options, int result_fd) {
   if (answer.text) return os::write_all(1, *answer.text, "standard output") ? answer.exit_status : kOurFailure;
   const FinishedRun& finished = answer.finished;
-  if (!finished.message.empty() && (!options.quiet || finished.json.empty())) {
+  // --quiet keeps verdicts about a program that ran to itself, never the reason why one did not.
+  const bool not_run = answer.exit_status == kUsageError || (answer.exit_status >= kOurFailure && answer.exit_status <= 127);
+  if (!finished.message.empty() && (!options.quiet || not_run)) {
     std::fprintf(stderr, "sbxrun: %s\n", finished.message.c_str());
   }
   if (!finished.notice.empty()) std::fprintf(stderr, "sbxrun: %s\n", finished.notice.c_str());

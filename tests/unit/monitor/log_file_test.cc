@@ -15,6 +15,8 @@
 #include <map>
 #include <sstream>
 
+#include "support/skip.h"
+
 namespace sbx {
 namespace {
 
@@ -196,10 +198,7 @@ TEST_CASE("a write that stops in the middle is taken back") {
 }
 
 TEST_CASE("a full disk leaves whole lines, and the log goes on when there is space again") {
-  if (geteuid() != 0) {
-    MESSAGE("skipped: needs root (a tmpfs of its own)");
-    return;
-  }
+  SKIP_UNLESS(test::is_root(), "needs root (a tmpfs of its own)");
   const TempDirectory directory;
   const std::string failure = in_child([&]() -> std::string {
     const std::string mount_point = directory.file("small");

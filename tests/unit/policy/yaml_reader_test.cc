@@ -57,7 +57,7 @@ TEST_CASE("what can be misread is refused with its place") {
       {"a: 1\n...\n---\nb: 2\n", "f.yaml:3:1: a second document: only one is allowed"},
       {"", "f.yaml:1:1: an empty file"},
       {"# nothing\n", "f.yaml:1:1: an empty file"},
-      {"a: [1, 2\n", "f.yaml:2:1: not YAML: end of sequence flow not found"},
+      {"a: [1, 2\n", "f.yaml:1:1: not YAML: end of sequence flow not found"},
       {"a: 'x\n", "f.yaml:1:6: not YAML: illegal EOF in scalar"},
       {"a: \"x\nb: 2\n\n", "f.yaml:2:5: not YAML: illegal EOF in scalar"},
       {"a:\n\tb: 1\n", "f.yaml:2:3: not YAML: illegal map value"},

@@ -1,0 +1,227 @@
+#include "plan/make_plan.h"
+
+#include <doctest/doctest.h>
+#include <linux/mount.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+
+namespace sbx {
+namespace {
+
+struct Case {
+  RunRequest request;
+  LimitSet limits;
+  Policy policy;
+  PlanFacts facts;
+
+  Case() {
+    request.command = {"prog", "arg"};
+    limits.nofile = 1024;
+    limits.tmp_bytes = 1000;
+    limits.disk_bytes = 2000;
+    policy.name = "default";
+    policy.seccomp = "default";
+    facts.image_root = "/image";
+  }
+  [[nodiscard]] Result<SandboxPlan> make() const { return make_plan(request, limits, policy, facts, "sbx-1"); }
+  [[nodiscard]] SandboxPlan plan() const {
+    auto made = make();
+    REQUIRE_MESSAGE(made, (made ? "" : made.error().text));
+    return *made;
+  }
+};
+
+const MountCommand* find_target(const SandboxPlan& plan, const std::string& target) {
+  const auto found = std::ranges::find(plan.commands, target, &MountCommand::target);
+  return found == plan.commands.end() ? nullptr : &*found;
+}
+
+const MountSource& source_at(const SandboxPlan& plan, const std::string& target) {
+  const MountCommand* command = find_target(plan, target);
+  REQUIRE(command != nullptr);
+  REQUIRE(command->action == MountAction::attach);
+  return plan.sources[command->descriptor];
+}
+
+std::string error_of(const Case& c) {
+  const auto made = c.make();
+  REQUIRE_FALSE(made);
+  return made.error().text;
+}
+
+bool has_environment(const SandboxPlan& plan, const std::string& entry) {
+  return std::ranges::find(plan.exec.environment, entry) != plan.exec.environment.end();
+}
+
+}  // namespace
+
+TEST_CASE("the root is the image, read-only, without set-id and devices") {
+  const SandboxPlan plan = Case().plan();
+  const MountSource& root = source_at(plan, "/root");
+  CHECK(root.path == "/image");
+  CHECK(root.id_map == SourceIdMap::sandbox);
+  CHECK(root.attributes == (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
+}
+
+TEST_CASE("no source of the host is mounted without nosuid and nodev") {
+  Case c;
+  c.facts.host_usr = "/usr";
+  c.facts.workspace_dir = "/state/projects/p/workspace";
+  c.request.project = "p";
+  c.request.binds = {{"/a", "/mnt/a", BindMode::read_write}, {"/b", "/workspace/agent_workspace", BindMode::read_only}};
+  for (const MountSource& source : c.plan().sources) {
+    CAPTURE(source.path);
+    CHECK((source.attributes & MOUNT_ATTR_NOSUID) != 0);
+    if (source.kind != MountSource::Kind::devices) CHECK((source.attributes & MOUNT_ATTR_NODEV) != 0);
+  }
+}
+
+TEST_CASE("a writable root is an upper layer of limited size") {
+  Case c;
+  c.policy.writable_root = true;
+  const SandboxPlan plan = c.plan();
+  const MountCommand* root = find_target(plan, "/root");
+  REQUIRE(root != nullptr);
+  CHECK(root->action == MountAction::overlay);
+  CHECK((root->attributes & MOUNT_ATTR_RDONLY) == 0);
+  CHECK(source_at(plan, "/disk").size_bytes == 2000);
+}
+
+TEST_CASE("without a project the workspace is a sized one with three folders that is thrown away") {
+  const SandboxPlan plan = Case().plan();
+  const MountSource& disk = source_at(plan, "/disk");
+  CHECK(disk.size_bytes == 2000);
+  for (const char* folder : {"workspace/project_files", "workspace/agent_workspace", "workspace/outputs"}) {
+    const auto found = std::ranges::find(disk.directories, folder, &ScratchDirectory::name);
+    REQUIRE(found != disk.directories.end());
+    CHECK(found->inside_owner == kWorkloadId);
+  }
+  CHECK(plan.exec.cwd == "/workspace/agent_workspace");
+}
+
+TEST_CASE("a persistent project is mounted itself, an ephemeral one below a layer") {
+  Case c;
+  c.request.project = "p";
+  c.facts.workspace_dir = "/state/p";
+  CHECK(source_at(c.plan(), "workspace").path == "/state/p");
+  CHECK((source_at(c.plan(), "workspace").attributes & MOUNT_ATTR_RDONLY) == 0);
+  CHECK(find_target(c.plan(), "workspace/project_files")->action == MountAction::read_only);
+
+  c.request.workspace_mode = WorkspaceMode::ephemeral;
+  const SandboxPlan plan = c.plan();
+  CHECK(find_target(plan, "workspace")->action == MountAction::overlay);
+  CHECK((source_at(plan, "/workspace").attributes & MOUNT_ATTR_RDONLY) != 0);
+}
+
+TEST_CASE("a flat project starts at its top and has no read-only folder") {
+  Case c;
+  c.request.project = "p";
+  c.facts.workspace_dir = "/state/p";
+  c.facts.workspace_flat = true;
+  const SandboxPlan plan = c.plan();
+  CHECK(plan.exec.cwd == "/workspace");
+  CHECK(find_target(plan, "workspace/project_files") == nullptr);
+  c.request.here = BindRequest{"/x", "/workspace/project_files", BindMode::read_only};
+  CHECK(error_of(c).find("flat") != std::string::npos);
+}
+
+TEST_CASE("--here shows the directory at project_files and starts there") {
+  Case c;
+  c.request.here = BindRequest{"/home/me/code", "/workspace/project_files", BindMode::read_only};
+  SandboxPlan plan = c.plan();
+  CHECK(plan.exec.cwd == "/workspace/project_files");
+  CHECK((source_at(plan, "workspace/project_files").attributes & MOUNT_ATTR_RDONLY) != 0);
+  c.request.here->mode = BindMode::read_write;
+  plan = c.plan();
+  CHECK((source_at(plan, "workspace/project_files").attributes & MOUNT_ATTR_RDONLY) == 0);
+  c.request.here->mode = BindMode::copy_on_write;
+  plan = c.plan();
+  CHECK(find_target(plan, "workspace/project_files")->action == MountAction::overlay);
+  CHECK((source_at(plan, "/here").attributes & MOUNT_ATTR_RDONLY) != 0);
+}
+
+TEST_CASE("a bind outside our own places gets its target from a layer over the image") {
+  Case c;
+  c.request.binds = {{"/data", "/opt/data/in", BindMode::read_only}};
+  const SandboxPlan plan = c.plan();
+  CHECK(find_target(plan, "/root")->action == MountAction::overlay);
+  CHECK((find_target(plan, "/root")->attributes & MOUNT_ATTR_RDONLY) != 0);
+  const MountSource& disk = source_at(plan, "/disk");
+  for (const char* name : {"root/upper/opt", "root/upper/opt/data", "root/upper/opt/data/in"}) {
+    CHECK(std::ranges::find(disk.directories, name, &ScratchDirectory::name) != disk.directories.end());
+  }
+}
+
+TEST_CASE("binds over what belongs to the sandbox are refused") {
+  for (const char* target : {"/proc", "/proc/sys", "/sys", "/sys/fs", "/dev", "/dev/null", "/"}) {
+    Case c;
+    c.request.binds = {{"/x", target, BindMode::read_only}};
+    CAPTURE(target);
+    CHECK(error_of(c).find("--bind") != std::string::npos);
+  }
+  Case twice;
+  twice.request.binds = {{"/x", "/mnt/a", BindMode::read_only}, {"/y", "/mnt/a", BindMode::read_only}};
+  CHECK(error_of(twice).find("twice") != std::string::npos);
+  Case near;
+  near.request.binds = {{"/x", "/processes", BindMode::read_only}};
+  CHECK(near.make());
+}
+
+TEST_CASE("the environment is built from scratch: ours, then the image's, then the request's") {
+  Case c;
+  c.facts.image_environment = {"LANG=xx", "GOPATH=/go", "=broken", "nothing"};
+  c.request.environment = {{"LANG", "C"}, {"X", "1=2"}};
+  const SandboxPlan plan = c.plan();
+  CHECK(has_environment(plan, "LANG=C"));
+  CHECK(has_environment(plan, "GOPATH=/go"));
+  CHECK(has_environment(plan, "X=1=2"));
+  CHECK(has_environment(plan, "HOME=/home/sandbox"));
+  CHECK(plan.exec.environment.size() == 7);
+  c.request.environment = {{"A=B", "1"}};
+  CHECK(error_of(c).find("A=B") != std::string::npos);
+}
+
+TEST_CASE("a command without a slash is looked up in the PATH of the sandbox") {
+  Case c;
+  c.request.environment = {{"PATH", "/a::/b"}};
+  CHECK(c.plan().exec.candidates == std::vector<std::string>{"/a/prog", "./prog", "/b/prog"});
+  c.request.command = {"./prog"};
+  CHECK(c.plan().exec.candidates == std::vector<std::string>{"./prog"});
+}
+
+TEST_CASE("nofile is lowered to what the host allows, and never below what init needs") {
+  Case c;
+  c.facts.nofile_hard = 512;
+  CHECK(c.plan().limits.nofile == 512);
+  c.limits.nofile = 8;
+  CHECK(error_of(c).find("--nofile 8") != std::string::npos);
+}
+
+TEST_CASE("core dumps are always off") {
+  const SandboxPlan plan = Case().plan();
+  const auto core = std::ranges::find(plan.resource_limits, RLIMIT_CORE, &ResourceLimit::resource);
+  REQUIRE(core != plan.resource_limits.end());
+  CHECK(core->hard == 0);
+}
+
+TEST_CASE("a request without a command, or with a bad host name, is refused") {
+  Case c;
+  c.request.command = {};
+  CHECK(error_of(c) == "no command to run");
+  c = Case();
+  c.request.hostname = "a b";
+  CHECK(error_of(c).find("--hostname") != std::string::npos);
+}
+
+TEST_CASE("a plan can be read, and does not tell the values of variables") {
+  Case c;
+  c.request.environment = {{"TOKEN", "secret"}};
+  const std::string text = describe_plan(c.plan(), c.policy);
+  CHECK(text.find("TOKEN") != std::string::npos);
+  CHECK(text.find("secret") == std::string::npos);
+  CHECK(text.find("/workspace") != std::string::npos);
+  CHECK(explain_plan(c.plan(), c.policy, c.request).find("read-only") != std::string::npos);
+}
+
+}  // namespace sbx

@@ -1,0 +1,105 @@
+#include "wire/wire.h"
+
+#include <doctest/doctest.h>
+
+#include "request/run_request.h"
+#include "wire/client_protocol.h"
+#include "wire/spawner_protocol.h"
+
+namespace sbx {
+namespace {
+
+RunRequest full_request() {
+  RunRequest request;
+  request.command = {"prog", "", "a b", "\xff\xfe"};
+  request.environment = {{"A", "1"}, {"B", ""}};
+  request.project = "p";
+  request.workspace_mode = WorkspaceMode::ephemeral;
+  request.limits.memory_bytes = 5;
+  request.limits.inodes = ~0ULL;
+  request.binds = {{"/host", "/inside", BindMode::copy_on_write}};
+  request.here = BindRequest{"/here", "/workspace/project_files", BindMode::read_write};
+  request.tty = true;
+  request.tty_rows = 50;
+  request.streams = {StreamMode::pass, StreamMode::relay, StreamMode::capture};
+  request.config = "/c";
+  return request;
+}
+
+LaunchPlan full_plan() {
+  LaunchPlan plan;
+  plan.stage = "/run/sbx/stage";
+  plan.id_maps = {{{{0, 1000, 65536}}, {{0, 1000, 65536}}}, {{{5, 6, 1}}, {}}};
+  plan.mounts = {{0}, {-1}, {1}};
+  plan.commands = {{MountAction::attach, 2, 3, "", "", "/root"}, {MountAction::overlay, 0, 1, "/a", "/b", "c"}};
+  plan.resource_limits = {{7, 8, 9}};
+  plan.hostname = "h";
+  plan.init_uid = 1;
+  plan.filter = std::string("\0\1\2", 3);
+  plan.into_cgroup = 1;
+  plan.task_files = 4;
+  return plan;
+}
+
+// Every proper beginning of a message, and the message with a byte more, must be refused and not crash.
+template <class F>
+void check_cut_short(const std::string& bytes, F decode) {
+  for (std::size_t size = 0; size < bytes.size(); ++size) CHECK_FALSE(decode(std::string_view(bytes).substr(0, size)));
+  CHECK_FALSE(decode(bytes + "x"));
+}
+
+}  // namespace
+
+TEST_CASE("a request survives its encoding") {
+  const RunRequest request = full_request();
+  const auto decoded = decode_run_request(encode_run_request(request));
+  REQUIRE(decoded);
+  CHECK(*decoded == request);
+  CHECK(*decode_run_request(encode_run_request(RunRequest{})) == RunRequest{});
+}
+
+TEST_CASE("a launch plan survives its encoding") {
+  const LaunchPlan plan = full_plan();
+  const auto decoded = decode_launch_plan(encode_launch_plan(plan));
+  REQUIRE(decoded);
+  CHECK(*decoded == plan);
+}
+
+TEST_CASE("a message cut short or too long is refused") {
+  check_cut_short(encode_run_request(full_request()), decode_run_request);
+  check_cut_short(encode_launch_plan(full_plan()), decode_launch_plan);
+  check_cut_short(encode_finished_run({"m", "n", "{}"}), decode_finished_run);
+}
+
+TEST_CASE("any byte of a request may be hostile") {
+  const std::string bytes = encode_run_request(full_request());
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    for (const char value : {'\0', '\x7f', '\xff'}) {
+      std::string changed = bytes;
+      changed[at] = value;
+      (void)decode_run_request(changed);  // an error or a value, never a crash (ASan runs this)
+      std::string plan = encode_launch_plan(full_plan());
+      if (at < plan.size()) plan[at] = value;
+      (void)decode_launch_plan(plan);
+    }
+  }
+}
+
+TEST_CASE("a text that a system call would cut at its NUL is refused by field") {
+  RunRequest request;
+  request.cwd = std::string("/a\0b", 4);
+  const auto decoded = decode_run_request(encode_run_request(request));
+  REQUIRE_FALSE(decoded);
+  CHECK(decoded.error().text == "cwd: holds a NUL byte");
+}
+
+TEST_CASE("a list that claims more items than there are bytes is refused before memory is taken for it") {
+  wire::Writer out;
+  out.put(std::uint32_t{0xFFFFFFFF});
+  const std::string bytes = std::move(out).take();
+  wire::Reader in(bytes);
+  CHECK(in.get_strings().empty());
+  CHECK(in.failed());
+}
+
+}  // namespace sbx
