@@ -12,7 +12,8 @@ class Sha256 {
  public:
   Sha256() { (void)crypto_hash_sha256_init(&state_); }
   void update(std::string_view bytes) {
-    (void)crypto_hash_sha256_update(&state_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+    (void)crypto_hash_sha256_update(&state_, reinterpret_cast<const unsigned char*>(bytes.data()),
+                                    bytes.size());
   }
   // Lower-case hex, 64 characters. The object is spent afterwards.
   std::string hex();

@@ -31,8 +31,8 @@ struct LimitSet {
   bool operator==(const LimitSet&) const = default;
 };
 
-// A limit that was felt: its name ("pids"), its value in the unit of the name (cpus: thousandths), and how far
-// usage came where that can be told.
+// A limit that was felt: its name ("pids"), its value in the unit of the name (cpus: thousandths), and how
+// far usage came where that can be told.
 struct LimitHit {
   std::string limit;
   std::uint64_t value = 0;
@@ -41,24 +41,32 @@ struct LimitHit {
 };
 
 struct LimitField {
-  std::string_view name;     // in JSON and messages: "memory_bytes"
-  std::string_view key;      // in a policy and as a flag: "memory", "--memory"
+  std::string_view name;  // in JSON and messages: "memory_bytes"
+  std::string_view key;   // in a policy and as a flag: "memory", "--memory"
   LimitUnit unit;
   std::optional<std::uint64_t> LimitSet::*member;
+  std::uint64_t most;  // what the kernel or our arithmetic takes
 };
 
+inline constexpr std::uint64_t kMostBytes = 1ULL << 60U;
+inline constexpr std::uint64_t kMostMilliseconds = 100ULL * 365 * 24 * 3'600'000;  // 100 years
+inline constexpr std::uint64_t kMostPids = 4'194'304 - 1;  // PID_MAX_LIMIT, less our init
+inline constexpr std::uint64_t kMostInodes = 1ULL << 40U;
+inline constexpr std::uint64_t kMostFiles = 1ULL << 30U;         // fs.nr_open is never above it
+inline constexpr std::uint64_t kMostMilliCpus = 8192ULL * 1000;  // CONFIG_NR_CPUS
+
 inline constexpr std::array<LimitField, 11> kLimits{{
-    {"memory_bytes", "memory", LimitUnit::bytes, &LimitSet::memory_bytes},
-    {"cpus", "cpus", LimitUnit::milli_cpus, &LimitSet::milli_cpus},
-    {"pids", "pids", LimitUnit::count, &LimitSet::pids},
-    {"wall_ms", "wall-time", LimitUnit::milliseconds, &LimitSet::wall_ms},
-    {"cpu_ms", "cpu-time", LimitUnit::milliseconds, &LimitSet::cpu_ms},
-    {"output_bytes", "output-limit", LimitUnit::bytes, &LimitSet::output_bytes},
-    {"nofile", "nofile", LimitUnit::count, &LimitSet::nofile},
-    {"fsize_bytes", "fsize", LimitUnit::bytes, &LimitSet::fsize_bytes},
-    {"tmp_bytes", "tmp", LimitUnit::bytes, &LimitSet::tmp_bytes},
-    {"disk_bytes", "disk", LimitUnit::bytes, &LimitSet::disk_bytes},
-    {"inodes", "inodes", LimitUnit::count, &LimitSet::inodes},
+    {"memory_bytes", "memory", LimitUnit::bytes, &LimitSet::memory_bytes, kMostBytes},
+    {"cpus", "cpus", LimitUnit::milli_cpus, &LimitSet::milli_cpus, kMostMilliCpus},
+    {"pids", "pids", LimitUnit::count, &LimitSet::pids, kMostPids},
+    {"wall_ms", "wall-time", LimitUnit::milliseconds, &LimitSet::wall_ms, kMostMilliseconds},
+    {"cpu_ms", "cpu-time", LimitUnit::milliseconds, &LimitSet::cpu_ms, kMostMilliseconds},
+    {"output_bytes", "output-limit", LimitUnit::bytes, &LimitSet::output_bytes, kMostBytes},
+    {"nofile", "nofile", LimitUnit::count, &LimitSet::nofile, kMostFiles},
+    {"fsize_bytes", "fsize", LimitUnit::bytes, &LimitSet::fsize_bytes, kMostBytes},
+    {"tmp_bytes", "tmp", LimitUnit::bytes, &LimitSet::tmp_bytes, kMostBytes},
+    {"disk_bytes", "disk", LimitUnit::bytes, &LimitSet::disk_bytes, kMostBytes},
+    {"inodes", "inodes", LimitUnit::count, &LimitSet::inodes, kMostInodes},
 }};
 
 // Parses and formats a value in the unit of `field`; `what` names the flag or key in the error.

@@ -72,7 +72,8 @@ std::string new_run_id() {
   // getrandom(2) of 16 bytes neither fails nor returns short once the pool is initialised.
   if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) std::abort();
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  auto milliseconds = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  auto milliseconds =
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
   for (int i = 5; i >= 0; --i) {
     bytes[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(milliseconds & 0xFF);
     milliseconds >>= 8U;

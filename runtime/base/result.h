@@ -48,21 +48,21 @@ T take(tl::expected<T, E>&& result) {
 }
 
 // TRY(expression): the value, or return the error from this function.
-#define TRY(expression)                                                                  \
-  (__extension__({                                                                       \
-    auto try_result_ = (expression);                                                     \
-    if (!try_result_.has_value()) [[unlikely]]                                           \
-      return ::tl::make_unexpected(std::move(try_result_).error());                      \
-    ::sbx::take(std::move(try_result_));                                                 \
+#define TRY(expression)                                             \
+  (__extension__({                                                  \
+    auto try_result_ = (expression);                                \
+    if (!try_result_.has_value()) [[unlikely]]                      \
+      return ::tl::make_unexpected(std::move(try_result_).error()); \
+    ::sbx::take(std::move(try_result_));                            \
   }))
 
 // TRY_DOING("mounting workspace", expression): as TRY, with what we were doing in the message.
-#define TRY_DOING(what, expression)                                                      \
-  (__extension__({                                                                       \
-    auto try_result_ = (expression);                                                     \
-    if (!try_result_.has_value()) [[unlikely]]                                           \
-      return ::tl::make_unexpected(std::move(try_result_).error().while_doing(what));    \
-    ::sbx::take(std::move(try_result_));                                                 \
+#define TRY_DOING(what, expression)                                                   \
+  (__extension__({                                                                    \
+    auto try_result_ = (expression);                                                  \
+    if (!try_result_.has_value()) [[unlikely]]                                        \
+      return ::tl::make_unexpected(std::move(try_result_).error().while_doing(what)); \
+    ::sbx::take(std::move(try_result_));                                              \
   }))
 
 }  // namespace sbx

@@ -99,13 +99,17 @@ Result<std::uint64_t> parse_count(std::string_view what, std::string_view text) 
 
 Result<std::uint64_t> parse_milli_cpus(std::string_view what, std::string_view text) {
   static constexpr std::array<Unit, 1> kCpus{{{"", 1000}}};
-  const std::uint64_t milli = TRY(parse_scaled(what, text, kCpus, "is not a number of CPUs (such as 0.5 or 2)"));
-  if (milli < 10) return bad(what, text, "is below 0.01 CPUs, the least the kernel's scheduler period allows");
+  const std::uint64_t milli =
+      TRY(parse_scaled(what, text, kCpus, "is not a number of CPUs (such as 0.5 or 2)"));
+  if (milli < 10)
+    return bad(what, text, "is below 0.01 CPUs, the least the kernel's scheduler period allows");
   return milli;
 }
 
 std::string format_bytes(std::uint64_t bytes) { return with_largest_unit(bytes, kSizes); }
-std::string format_milliseconds(std::uint64_t milliseconds) { return with_largest_unit(milliseconds, kDurations); }
+std::string format_milliseconds(std::uint64_t milliseconds) {
+  return with_largest_unit(milliseconds, kDurations);
+}
 
 std::string format_milli_cpus(std::uint64_t milli_cpus) {
   std::string text = std::to_string(milli_cpus / 1000);

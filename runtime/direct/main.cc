@@ -88,8 +88,9 @@ Result<void> serve() {
   const CpuMask cpus = stay_on_this_cpu();
   const bool root = geteuid() == 0;
   // Started before anything is read, so that it is ready when the plan is.
-  Result<SpawnerProcess> spawner = root ? SpawnerProcess::start(program.substr(0, program.find_last_of('/')))
-                                        : Result<SpawnerProcess>(fail("only root can start a sandbox directly"));
+  Result<SpawnerProcess> spawner =
+      root ? SpawnerProcess::start(program.substr(0, program.find_last_of('/')))
+           : Result<SpawnerProcess>(fail("only root can start a sandbox directly"));
   Result<Received> received = receive_request();
   if (!received) return answer_error(kOurFailure, received.error());
   const RunRequest& request = received->request;
@@ -130,7 +131,9 @@ int run() {
   (void)prctl(PR_SET_DUMPABLE, 0);
   if (const auto served = serve(); !served) {
     // sbxrun is gone: nobody is there to tell.
-    return served.error().error_number == EPIPE ? 0 : (std::fprintf(stderr, "sbx-direct: %s\n", served.error().text.c_str()), 1);
+    return served.error().error_number == EPIPE
+               ? 0
+               : (std::fprintf(stderr, "sbx-direct: %s\n", served.error().text.c_str()), 1);
   }
   return 0;
 }

@@ -134,8 +134,9 @@ bool map_command(int fd, Command& command) {
   auto* base = reinterpret_cast<char*>(address);
   const auto* header = reinterpret_cast<const ExecPayload*>(base);
   const uint64_t lists = uint64_t{header->argc} + header->envc + header->candidates + 3;
-  if (header->version != kVersion || header->argc == 0 || lists > (size - sizeof *header) / sizeof(uint64_t) ||
-      header->cwd_offset >= size || base[size - 1] != '\0') {
+  if (header->version != kVersion || header->argc == 0 ||
+      lists > (size - sizeof *header) / sizeof(uint64_t) || header->cwd_offset >= size ||
+      base[size - 1] != '\0') {
     return false;
   }
   auto* slots = reinterpret_cast<uint64_t*>(base + sizeof *header);
@@ -169,8 +170,8 @@ long open_terminal(const ExecPayload& header) {
   const int unlocked = 0;
   long result = call(SYS_ioctl, master, TIOCSPTLCK, pointer(&unlocked));
   if (result < 0) return result;
-  const winsize size{static_cast<unsigned short>(header.tty_rows), static_cast<unsigned short>(header.tty_columns), 0,
-                     0};
+  const winsize size{static_cast<unsigned short>(header.tty_rows),
+                     static_cast<unsigned short>(header.tty_columns), 0, 0};
   (void)call(SYS_ioctl, master, TIOCSWINSZ, pointer(&size));
   const long slave = call(SYS_ioctl, master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (slave < 0) return slave;
@@ -215,7 +216,8 @@ long drop_capabilities() {
 long execute(const Command& command) {
   long error = -kNoEntry;
   for (const char* const* path = command.candidates; *path != nullptr; ++path) {
-    const long result = call(SYS_execve, pointer(*path), pointer(command.arguments), pointer(command.environment));
+    const long result =
+        call(SYS_execve, pointer(*path), pointer(command.arguments), pointer(command.environment));
     if (result == -kAccess) error = result;
     if (result != -kNoEntry && result != -kNotDirectory && result != -kAccess) return result;
   }
@@ -233,7 +235,8 @@ long execute(const Command& command) {
   };
   check(LaunchStep::new_session, call(SYS_setsid));
   const uint64_t no_signals = 0;
-  check(LaunchStep::new_session, call(SYS_rt_sigprocmask, SIG_SETMASK, pointer(&no_signals), 0, sizeof no_signals));
+  check(LaunchStep::new_session,
+        call(SYS_rt_sigprocmask, SIG_SETMASK, pointer(&no_signals), 0, sizeof no_signals));
   check(LaunchStep::workload_ids, set_workload_ids(header));
   check(LaunchStep::workload_capabilities, drop_capabilities());
   if (context.tty) {
@@ -289,16 +292,13 @@ long exec_command(const Received& received) {
   return pid;
 }
 
-// Reaps all that ended; true when the command did, with its wait status.
+// Reaps what ended until it meets the command, whose end is the sandbox's: a storm of orphans cannot keep it
+// from being told. True with the command's wait status.
 bool reap(long command, int& status) {
-  bool ended = false;
   while (true) {
-    int child_status = 0;
-    const long pid = call(SYS_wait4, -1, pointer(&child_status), 1 /* WNOHANG */, 0);
-    if (pid <= 0) return ended;
-    if (pid != command) continue;
-    status = child_status;
-    ended = true;
+    const long pid = call(SYS_wait4, -1, pointer(&status), 1 /* WNOHANG */, 0);
+    if (pid <= 0) return false;
+    if (pid == command) return true;
   }
 }
 
@@ -307,7 +307,8 @@ int open_child_signal() {
   const uint64_t all = ~0ULL;
   const uint64_t child = 1ULL << (SIGCHLD - 1);
   (void)call(SYS_rt_sigprocmask, SIG_SETMASK, pointer(&all), 0, sizeof all);
-  return static_cast<int>(call(SYS_signalfd4, -1, pointer(&child), sizeof child, 02000000 | 04000 /* CLOEXEC, NONBLOCK */));
+  return static_cast<int>(
+      call(SYS_signalfd4, -1, pointer(&child), sizeof child, 02000000 | 04000 /* CLOEXEC, NONBLOCK */));
 }
 
 [[noreturn]] void run() {

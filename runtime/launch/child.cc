@@ -23,8 +23,8 @@ namespace {
 using raw::call;
 using raw::pointer;
 
-constexpr long kNoChild = -10;       // ECHILD
-constexpr long kInvalid = -22;       // EINVAL
+constexpr long kNoChild = -10;  // ECHILD
+constexpr long kInvalid = -22;  // EINVAL
 constexpr unsigned long kSigKill = 9;
 
 std::int64_t now_us() noexcept {
@@ -80,6 +80,13 @@ long set_limits(const ChildPlan& plan, std::uint32_t& index) noexcept {
   return 0;
 }
 
+// The NIS domain name is the host's until it is set.
+long set_names(const ChildPlan& plan) noexcept {
+  static constexpr char kNoDomain[] = "(none)";
+  const long result = call(SYS_sethostname, pointer(plan.hostname), static_cast<long>(plan.hostname_size));
+  return result < 0 ? result : call(SYS_setdomainname, pointer(kNoDomain), sizeof kNoDomain - 1);
+}
+
 // Standard streams of init itself: the sandbox's own /dev/null.
 long open_null() noexcept {
   const long fd = call(SYS_openat, AT_FDCWD, pointer("/dev/null"), O_RDWR);
@@ -133,8 +140,8 @@ long raise_ambient_capabilities() noexcept {
 }
 
 long set_capabilities() noexcept {
-  const long result = prctl(
-      PR_SET_SECUREBITS, kSecureBits | SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED);
+  const long result = prctl(PR_SET_SECUREBITS,
+                            kSecureBits | SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED);
   return result < 0 ? result : set_capability_sets(kKeptBits, kKeptBits);
 }
 
@@ -158,7 +165,8 @@ long close_descriptors(const ChildPlan& plan) noexcept {
 long execute_init() noexcept {
   static const char* const arguments[] = {"sbx-init", nullptr};
   static const char* const environment[] = {nullptr};
-  return call(SYS_execveat, kInitProgramFd, pointer(""), pointer(arguments), pointer(environment), AT_EMPTY_PATH);
+  return call(SYS_execveat, kInitProgramFd, pointer(""), pointer(arguments), pointer(environment),
+              AT_EMPTY_PATH);
 }
 
 // Runs one step and records its duration, or its failure and the end.
@@ -202,7 +210,7 @@ void run_child(void* argument) noexcept {
   done(LaunchStep::mount, mounted, index);
   done(LaunchStep::pivot_root, enter_new_root(root_fd));
   done(LaunchStep::detach_old_root, detach_old_root());
-  done(LaunchStep::hostname, call(SYS_sethostname, pointer(plan.hostname), static_cast<long>(plan.hostname_size)));
+  done(LaunchStep::hostname, set_names(plan));
   done(LaunchStep::open_null, open_null());
   const long limited = set_limits(plan, index);
   done(LaunchStep::rlimits, limited, index);

@@ -25,16 +25,16 @@ class Mounter {
 
   long execute(const ChildMount& mount) const noexcept {
     switch (mount.action) {
-      case MountAction::attach: return attach(mount.fd, mount.target);
-      case MountAction::bind: return bind(stage_, below_stage(mount.source), mount);
-      case MountAction::overlay: return overlay(mount);
-      case MountAction::proc: return proc(mount);
-      case MountAction::devpts: return devpts(mount);
-      case MountAction::mqueue: return new_mount("mqueue", nullptr, mount);
-      case MountAction::mask_file: return mask_file(mount);
-      case MountAction::mask_directory: return if_exists(bind(stage_, below_stage(mount.source), mount));
-      case MountAction::read_only: return if_exists(bind(root_, mount.target, mount));
-      case MountAction::enter_root: return enter_root(mount);
+    case MountAction::attach: return attach(mount.fd, mount.target);
+    case MountAction::bind: return bind(stage_, below_stage(mount.source), mount);
+    case MountAction::overlay: return overlay(mount);
+    case MountAction::proc: return proc(mount);
+    case MountAction::devpts: return devpts(mount);
+    case MountAction::mqueue: return new_mount("mqueue", nullptr, mount);
+    case MountAction::mask_file: return mask_file(mount);
+    case MountAction::mask_directory: return if_exists(bind(stage_, below_stage(mount.source), mount));
+    case MountAction::read_only: return if_exists(bind(root_, mount.target, mount));
+    case MountAction::enter_root: return enter_root(mount);
     }
     return -kBadFile;
   }
@@ -44,7 +44,8 @@ class Mounter {
   static long if_exists(long result) noexcept { return result == -kNoEntry ? 0 : result; }
 
   long enter_root(const ChildMount& mount) const noexcept {
-    const long fd = call(SYS_openat, stage_, pointer(below_stage(mount.source)), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const long fd =
+        call(SYS_openat, stage_, pointer(below_stage(mount.source)), O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return fd;
     root_ = static_cast<int>(fd);
     return 0;
@@ -84,8 +85,8 @@ class Mounter {
     if (mount.attributes != 0) {
       mount_attr attributes{};
       attributes.attr_set = mount.attributes;
-      const long set = call(SYS_mount_setattr, tree, pointer(""), AT_EMPTY_PATH, pointer(&attributes),
-                            sizeof attributes);
+      const long set =
+          call(SYS_mount_setattr, tree, pointer(""), AT_EMPTY_PATH, pointer(&attributes), sizeof attributes);
       if (set < 0) {
         (void)call(SYS_close, tree);
         return set;
@@ -109,7 +110,8 @@ class Mounter {
                     pointer((*options)[i].value), 0);
     }
     if (result >= 0) result = call(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, 0, 0, 0);
-    if (result >= 0) result = call(SYS_fsmount, context, FSMOUNT_CLOEXEC, static_cast<long>(mount.attributes));
+    if (result >= 0)
+      result = call(SYS_fsmount, context, FSMOUNT_CLOEXEC, static_cast<long>(mount.attributes));
     (void)call(SYS_close, context);
     return attach_and_close(result, mount.target);
   }
@@ -117,7 +119,7 @@ class Mounter {
   // Layers by path below the stage, which is the working directory then: descriptors as layers need a
   // newer kernel than 6.1.
   long overlay(const ChildMount& mount) const noexcept {
-    const Option options[4] = {{"lowerdir", below_stage(mount.source)},
+    const Option options[4] = {{"lowerdir", mount.source},
                                {mount.upper_dir != nullptr ? "upperdir" : nullptr, mount.upper_dir},
                                {"workdir", mount.work_dir},
                                {nullptr, nullptr}};

@@ -18,7 +18,8 @@ namespace {
 
 std::uint32_t elapsed_us(std::chrono::steady_clock::time_point since) {
   return static_cast<std::uint32_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - since).count());
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - since)
+          .count());
 }
 
 // The plan in the form that the child can use: no string, no vector, every path with its NUL.
@@ -47,7 +48,8 @@ Layout layout_of(const LaunchPlan& plan) {
 
 void make_child_form(const LaunchPlan& plan, const Layout& layout, const std::vector<UniqueFd>& descriptors,
                      ChildForm& form) {
-  for (std::size_t i = 0; i < plan.task_files; ++i) form.task_fds.push_back(descriptors[layout.tasks + i].get());
+  for (std::size_t i = 0; i < plan.task_files; ++i)
+    form.task_fds.push_back(descriptors[layout.tasks + i].get());
   form.overlay_dirs.reserve(plan.commands.size() * 2);  // no reallocation: their addresses are kept
   for (const MountCommand& command : plan.commands) {
     ChildMount mount;
@@ -87,7 +89,8 @@ void make_child_form(const LaunchPlan& plan, const Layout& layout, const std::ve
 
 }  // namespace
 
-LaunchedInit launch_init(const LaunchPlan& plan, const std::vector<UniqueFd>& descriptors, int spawner_pidfd) {
+LaunchedInit launch_init(const LaunchPlan& plan, const std::vector<UniqueFd>& descriptors,
+                         int spawner_pidfd) {
   LaunchedInit launched;
   const auto failed_at = [&](LaunchStep step, std::size_t index, int error_number) -> LaunchedInit& {
     launched.failure = {step, static_cast<std::uint32_t>(index), error_number};
@@ -115,7 +118,8 @@ LaunchedInit launch_init(const LaunchPlan& plan, const std::vector<UniqueFd>& de
   for (std::size_t i = 0; i < plan.mounts.size(); ++i) {
     if (plan.mounts[i].id_map < 0) continue;
     const int user_namespace = namespaces[static_cast<std::size_t>(plan.mounts[i].id_map)].get();
-    if (const auto mapped = os::id_map_mount(descriptors[layout.mounts + i].get(), user_namespace, ""); !mapped) {
+    if (const auto mapped = os::id_map_mount(descriptors[layout.mounts + i].get(), user_namespace, "");
+        !mapped) {
       failed_at(LaunchStep::id_map_mounts, i, mapped.error().error_number);
       return launched;
     }

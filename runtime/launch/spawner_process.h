@@ -17,7 +17,9 @@ class SpawnerProcess {
   // Starts PROGRAMS/sbx-spawner with PROGRAMS/sbx-init as the program of every sandbox's PID 1. Does not wait
   // for its hello.
   static Result<SpawnerProcess> start(const std::string& programs);
-  SpawnerProcess(SpawnerProcess&& other) noexcept : pid_(other.pid_), socket_(std::move(other.socket_)) { other.pid_ = -1; }
+  SpawnerProcess(SpawnerProcess&& other) noexcept : pid_(other.pid_), socket_(std::move(other.socket_)) {
+    other.pid_ = -1;
+  }
   SpawnerProcess& operator=(SpawnerProcess&&) = delete;
   SpawnerProcess(const SpawnerProcess&) = delete;
   SpawnerProcess& operator=(const SpawnerProcess&) = delete;

@@ -37,7 +37,8 @@ Result<void> remove_children(int fd, const std::string& name, unsigned depth) {
 
 Result<void> remove_below(int directory, const std::string& name, unsigned depth) {
   if (unlinkat(directory, name.c_str(), 0) == 0 || errno == ENOENT) return {};
-  if (errno != EISDIR && errno != EPERM && errno != ENOTEMPTY) return fail(system_error("unlink", name, errno));
+  if (errno != EISDIR && errno != EPERM && errno != ENOTEMPTY)
+    return fail(system_error("unlink", name, errno));
   if (unlinkat(directory, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
   if (errno != ENOTEMPTY && errno != EEXIST) return fail(system_error("rmdir", name, errno));
   // A guest can nest directories deeper than our stack and our descriptors allow.
@@ -75,7 +76,8 @@ Result<UniqueFd> open_resolved(int directory, const std::string& path, int flags
   for (int attempt = 0;; ++attempt) {
     const long fd = syscall(SYS_openat2, directory, path.c_str(), &how, sizeof how);
     if (fd >= 0) return UniqueFd(static_cast<int>(fd));
-    if ((errno != EAGAIN && errno != EINTR) || attempt == 100) return fail(system_error("openat2", path, errno));
+    if ((errno != EAGAIN && errno != EINTR) || attempt == 100)
+      return fail(system_error("openat2", path, errno));
   }
 }
 
@@ -83,12 +85,15 @@ Result<std::string> read_all(int fd, std::string_view what, std::size_t limit) {
   std::string bytes;
   std::size_t used = 0;
   while (true) {
-    if (bytes.size() - used < 4096) bytes.resize(std::min(limit + 1, std::max<std::size_t>(16384, bytes.size() * 2)));
-    const ssize_t count = retry_interrupted([&] { return read(fd, bytes.data() + used, bytes.size() - used); });
+    if (bytes.size() - used < 4096)
+      bytes.resize(std::min(limit + 1, std::max<std::size_t>(16384, bytes.size() * 2)));
+    const ssize_t count =
+        retry_interrupted([&] { return read(fd, bytes.data() + used, bytes.size() - used); });
     if (count < 0) return fail(system_error("read", what, errno));
     if (count == 0) break;
     used += static_cast<std::size_t>(count);
-    if (used > limit) return fail("'" + std::string(what) + "' is larger than " + std::to_string(limit) + " bytes");
+    if (used > limit)
+      return fail("'" + std::string(what) + "' is larger than " + std::to_string(limit) + " bytes");
   }
   bytes.resize(used);
   return bytes;

@@ -52,8 +52,8 @@ Result<UniqueFd> new_mount(const std::string& type, const MountOptions& options,
 }
 
 Result<UniqueFd> clone_mount(int fd, std::string_view what, std::uint64_t attributes, std::uint64_t cleared) {
-  UniqueFd tree(static_cast<int>(
-      syscall(SYS_open_tree, fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)));
+  UniqueFd tree(
+      static_cast<int>(syscall(SYS_open_tree, fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)));
   if (!tree.valid()) return fail(system_error("open_tree", what, errno));
   mount_attr change{};
   change.attr_set = attributes;

@@ -27,7 +27,8 @@ inline long call(long number, long a = 0, long b = 0, long c = 0, long d = 0, lo
 inline long pointer(const void* address) { return reinterpret_cast<long>(address); }
 
 // Both start a child on a stack of its own, as CLONE_VM needs: it calls function(argument), which must not
-// return. They give the parent the pid, or -errno. `first` and `second` are the first two arguments of the call.
+// return. They give the parent the pid, or -errno. `first` and `second` are the first two arguments of the
+// call.
 [[gnu::noinline]] inline long clone_and_call(long number, long first, long second, void (*function)(void*),
                                              void* argument) {
   register void (*child_function)(void*) __asm__("r12") = function;
@@ -46,7 +47,8 @@ inline long pointer(const void* address) { return reinterpret_cast<long>(address
       "ud2\n\t"
       "1:"
       : "+a"(result)
-      : "D"(first), "S"(second), "r"(child_function), "r"(child_argument), "r"(parent_tid), "r"(child_tid), "r"(tls)
+      : "D"(first), "S"(second), "r"(child_function), "r"(child_argument), "r"(parent_tid), "r"(child_tid),
+        "r"(tls)
       : "rcx", "r11", "memory");
   return result;
 }

@@ -52,7 +52,8 @@ Result<std::optional<Message>> receive_message(int socket, std::size_t limit) {
   while ((size = recvmsg(socket, &header, MSG_CMSG_CLOEXEC)) < 0) {
     if (errno != EINTR) return fail(system_error("recvmsg", "", errno));
   }
-  for (cmsghdr* part_of = CMSG_FIRSTHDR(&header); part_of != nullptr; part_of = CMSG_NXTHDR(&header, part_of)) {
+  for (cmsghdr* part_of = CMSG_FIRSTHDR(&header); part_of != nullptr;
+       part_of = CMSG_NXTHDR(&header, part_of)) {
     if (part_of->cmsg_level != SOL_SOCKET || part_of->cmsg_type != SCM_RIGHTS) continue;
     const std::size_t count = (part_of->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     for (std::size_t i = 0; i < count; ++i) {
@@ -61,7 +62,8 @@ Result<std::optional<Message>> receive_message(int socket, std::size_t limit) {
       message.descriptors.emplace_back(fd);
     }
   }
-  if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return fail("recvmsg: a message longer than allowed");
+  if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
+    return fail("recvmsg: a message longer than allowed");
   // Our messages are never empty: a size of 0 is end-of-file.
   if (size == 0) return std::optional<Message>{};
   message.bytes.resize(static_cast<std::size_t>(size));

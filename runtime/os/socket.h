@@ -33,7 +33,8 @@ Result<std::optional<Message>> receive_message(int socket, std::size_t limit);
 template <class T>
 Result<void> send_struct(int socket, const T& value, std::span<const int> descriptors = {}) {
   static_assert(std::is_trivially_copyable_v<T>);
-  return send_message(socket, std::string_view(reinterpret_cast<const char*>(&value), sizeof value), descriptors);
+  return send_message(socket, std::string_view(reinterpret_cast<const char*>(&value), sizeof value),
+                      descriptors);
 }
 
 template <class T>

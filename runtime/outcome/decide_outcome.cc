@@ -69,7 +69,8 @@ void not_started(const LaunchFailure& failure, const std::string& hint, RunResul
   text += failure.error_number != 0
               ? ": " + errno_text(failure.error_number) + " (" + errno_name(failure.error_number) + ")"
               : ": killed from outside";
-  if (failure.step == LaunchStep::working_directory) text += "; does --cwd exist inside?";
+  if (failure.step == LaunchStep::working_directory)
+    text += "; does '" + result.cwd + "' exist inside (--cwd)?";
   end_with(result, Outcome::setup_failed, std::move(text));
 }
 
@@ -100,44 +101,48 @@ void decide_outcome(const Ending& ending, const RunFacts& facts, const std::stri
     note_limits_felt(facts, result);
     return;
   }
-  if (ending.cause == Cause::wall_time || ending.cause == Cause::cpu_time || ending.cause == Cause::output_limit) {
+  if (ending.cause == Cause::wall_time || ending.cause == Cause::cpu_time ||
+      ending.cause == Cause::output_limit) {
     result.signal = SIGKILL;
   }
   switch (ending.cause) {
-    case Cause::command_exited: ended_by_itself(ending.wait_status, hint, result); break;
-    case Cause::exec_failed:
-    case Cause::launch_failed: not_started(ending.failure, hint, result); break;
-    case Cause::init_died:
-      result.step = "init";
-      end_with(result, Outcome::setup_failed, "the sandbox's init was killed from outside");
-      break;
-    case Cause::wall_time:
-      hit(result, "wall_ms", result.usage.wall_ms);
-      end_with(result, Outcome::timed_out, "the program ran longer than " + limit_text(result, "wall-time") +
-                                               " of wall time and was killed");
-      break;
-    case Cause::cpu_time:
-      hit(result, "cpu_ms", facts.cpu_us / 1000);
-      end_with(result, Outcome::cpu_time_exceeded,
-               "the program used more than " + limit_text(result, "cpu-time") + " of CPU time and was killed");
-      break;
-    case Cause::output_limit:
-      hit(result, "output_bytes", facts.output_bytes);
-      end_with(result, Outcome::output_limit,
-               "the program wrote more than " + limit_text(result, "output-limit") + " of output and was killed");
-      break;
-    case Cause::cancelled:
-      if (WIFEXITED(ending.wait_status) && ending.signal != 0) result.exit_code = WEXITSTATUS(ending.wait_status);
-      if (ending.signal != 0) result.signal = ending.signal;
-      end_with(result, Outcome::cancelled,
-               ending.signal != 0 ? "the run was cancelled by " + signal_name(ending.signal)
-                                  : "the run was cancelled because its caller went away");
-      break;
-    case Cause::out_of_memory: break;  // above
-    case Cause::supervisor_error:
-      result.step = "supervise";
-      end_with(result, Outcome::setup_failed, ending.text);
-      break;
+  case Cause::command_exited: ended_by_itself(ending.wait_status, hint, result); break;
+  case Cause::exec_failed:
+  case Cause::launch_failed: not_started(ending.failure, hint, result); break;
+  case Cause::init_died:
+    result.step = "init";
+    end_with(result, Outcome::setup_failed, "the sandbox's init was killed from outside");
+    break;
+  case Cause::wall_time:
+    hit(result, "wall_ms", result.usage.wall_ms);
+    end_with(
+        result, Outcome::timed_out,
+        "the program ran longer than " + limit_text(result, "wall-time") + " of wall time and was killed");
+    break;
+  case Cause::cpu_time:
+    hit(result, "cpu_ms", facts.cpu_us / 1000);
+    end_with(result, Outcome::cpu_time_exceeded,
+             "the program used more than " + limit_text(result, "cpu-time") + " of CPU time and was killed");
+    break;
+  case Cause::output_limit:
+    hit(result, "output_bytes", facts.output_bytes);
+    end_with(
+        result, Outcome::output_limit,
+        "the program wrote more than " + limit_text(result, "output-limit") + " of output and was killed");
+    break;
+  case Cause::cancelled:
+    if (WIFEXITED(ending.wait_status) && ending.signal != 0)
+      result.exit_code = WEXITSTATUS(ending.wait_status);
+    if (ending.signal != 0) result.signal = ending.signal;
+    end_with(result, Outcome::cancelled,
+             ending.signal != 0 ? "the run was cancelled by " + signal_name(ending.signal)
+                                : "the run was cancelled because its caller went away");
+    break;
+  case Cause::out_of_memory: break;  // above
+  case Cause::supervisor_error:
+    result.step = "supervise";
+    end_with(result, Outcome::setup_failed, ending.text);
+    break;
   }
   note_limits_felt(facts, result);
 }

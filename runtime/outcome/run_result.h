@@ -32,7 +32,9 @@ enum class Outcome : std::uint8_t {
 inline constexpr std::array<std::string_view, 11> kOutcomeNames{
     "exited",     "signaled",  "timed_out", "cpu_time_exceeded", "out_of_memory", "output_limit",
     "disk_limit", "violation", "rejected",  "cancelled",         "setup_failed"};
-constexpr std::string_view outcome_name(Outcome outcome) { return kOutcomeNames[static_cast<std::size_t>(outcome)]; }
+constexpr std::string_view outcome_name(Outcome outcome) {
+  return kOutcomeNames[static_cast<std::size_t>(outcome)];
+}
 
 // What the kernel counted; missing = the kernel cannot tell (never 0 instead).
 struct Usage {
@@ -69,11 +71,12 @@ struct RunResult {
   std::string policy_fingerprint;
   Outcome outcome = Outcome::setup_failed;
   std::optional<int> exit_code;
-  // The number; shown by name. Of `cancelled`: the signal that cancelled the run (SIGINT exits 130, else 143).
+  // The number; shown by name. Of `cancelled`: the signal that cancelled the run (SIGINT exits 130, else
+  // 143).
   std::optional<int> signal;
-  std::string message;        // one sentence
-  std::string step;           // of setup_failed; empty: null
-  int step_error = 0;         // errno of that step: 126 or 127 when step is "execve"
+  std::string message;  // one sentence
+  std::string step;     // of setup_failed; empty: null
+  int step_error = 0;   // errno of that step: 126 or 127 when step is "execve"
   LimitSet limits;
   std::vector<LimitHit> limits_hit;
   Usage usage;

@@ -28,17 +28,18 @@ std::string attributes_text(std::uint64_t attributes) {
 
 std::string source_text(const MountSource& source) {
   switch (source.kind) {
-    case MountSource::Kind::devices: return "devices (null zero full random urandom tty)";
-    case MountSource::Kind::scratch: {
-      std::string text = "tmpfs";
-      if (source.size_bytes) text += " size=" + format_bytes(*source.size_bytes);
-      if (source.inodes) text += " inodes=" + std::to_string(*source.inodes);
-      return text;
-    }
-    case MountSource::Kind::tree: break;
+  case MountSource::Kind::devices: return "devices (null zero full random urandom tty)";
+  case MountSource::Kind::scratch: {
+    std::string text = "tmpfs";
+    if (source.size_bytes) text += " size=" + format_bytes(*source.size_bytes);
+    if (source.inodes) text += " inodes=" + std::to_string(*source.inodes);
+    return text;
   }
-  static constexpr std::array<const char*, 4> kIdMaps{"", " (id-mapped: image)", " (id-mapped: owner is the sandbox user)",
-                                                     " (id-mapped: project)"};
+  case MountSource::Kind::tree: break;
+  }
+  static constexpr std::array<const char*, 5> kIdMaps{"", " (id-mapped: image)", " (id-mapped: host)",
+                                                      " (id-mapped: owner is the sandbox user)",
+                                                      " (id-mapped: project)"};
   return source.path + kIdMaps[static_cast<std::size_t>(source.id_map)];
 }
 
@@ -51,20 +52,22 @@ std::string command_text(const MountCommand& command, const std::vector<MountSou
   const std::string suffix = attributes.empty() ? "" : " " + attributes;
   const std::string target = shown_target(command.target);
   switch (command.action) {
-    case MountAction::attach: {
-      const MountSource& source = sources[command.descriptor];
-      return "attach     " + target + " <- " + source_text(source) + " " + attributes_text(source.attributes);
-    }
-    case MountAction::bind: return "bind       " + target + " <- stage:" + command.source + suffix;
-    case MountAction::overlay:
-      return "overlay    " + target + " <- lower stage:" + command.source + " upper stage:" + command.upper + suffix;
-    case MountAction::proc: return "proc       " + target + " hidepid=invisible" + suffix;
-    case MountAction::devpts: return "devpts     " + target + suffix;
-    case MountAction::mqueue: return "mqueue     " + target + suffix;
-    case MountAction::mask_file: return "mask       " + target;
-    case MountAction::mask_directory: return "mask       " + target + "/";
-    case MountAction::read_only: return "read-only  " + target;
-    case MountAction::enter_root: return "root is    stage:" + command.source;
+  case MountAction::attach: {
+    const MountSource& source = sources[command.descriptor];
+    return "attach     " + target + " <- " + source_text(source) + " " + attributes_text(source.attributes);
+  }
+  case MountAction::bind: return "bind       " + target + " <- stage:" + command.source + suffix;
+  case MountAction::overlay: {
+    const std::string upper = command.upper.empty() ? "" : " upper stage:" + command.upper;
+    return "overlay    " + target + " <- lower stage:" + command.source + upper + suffix;
+  }
+  case MountAction::proc: return "proc       " + target + " hidepid=invisible" + suffix;
+  case MountAction::devpts: return "devpts     " + target + suffix;
+  case MountAction::mqueue: return "mqueue     " + target + suffix;
+  case MountAction::mask_file: return "mask       " + target;
+  case MountAction::mask_directory: return "mask       " + target + "/";
+  case MountAction::read_only: return "read-only  " + target;
+  case MountAction::enter_root: return "root is    stage:" + command.source;
   }
   return "";
 }
@@ -119,25 +122,30 @@ std::string explain_plan(const SandboxPlan& plan, const Policy& policy, const Ru
     text += policy.workspace_layout == WorkspaceLayout::split ? "; project_files is read-only).\n" : ").\n";
   }
   const auto host_path = [&](const BindRequest& bind, const std::string& inside) {
-    static constexpr std::array<const char*, 3> kModes{"may read", "MAY CHANGE", "may change a thrown-away copy of"};
-    text += "It " + std::string(kModes[static_cast<std::size_t>(bind.mode)]) + " the host's '" + bind.host + "' at " +
-            inside + ".\n";
+    static constexpr std::array<const char*, 3> kModes{"may read", "MAY CHANGE",
+                                                       "may change a thrown-away copy of"};
+    text += "It " + std::string(kModes[static_cast<std::size_t>(bind.mode)]) + " the host's '" + bind.host +
+            "' at " + inside + ".\n";
   };
   if (request.here) host_path(*request.here, "/workspace/project_files");
   for (const BindRequest& bind : request.binds) host_path(bind, bind.inside);
-  text += "It sees no other file, process, network or device of the host: only loopback inside its own network.\n";
+  text +=
+      "It sees no other file, process, network or device of the host: only loopback inside its own "
+      "network.\n";
   text += "System calls are limited to the allowlist '" + plan.seccomp + "'.\n";
   text += "It is ended after " + limit_or_none(plan.limits, "wall-time") + " of wall time or " +
-          limit_or_none(plan.limits, "cpu-time") + " of CPU time; or above " + limit_or_none(plan.limits, "memory") +
-          " of memory (no swap).\n";
-  text += "It may use " + limit_or_none(plan.limits, "cpus") + " CPU(s), " + limit_or_none(plan.limits, "pids") +
-          " processes and " + limit_or_none(plan.limits, "nofile") + " open files per process.\n";
+          limit_or_none(plan.limits, "cpu-time") + " of CPU time; or above " +
+          limit_or_none(plan.limits, "memory") + " of memory (no swap).\n";
+  text += "It may use " + limit_or_none(plan.limits, "cpus") + " CPU(s), " +
+          limit_or_none(plan.limits, "pids") + " processes and " + limit_or_none(plan.limits, "nofile") +
+          " open files per process.\n";
   if (!policy.allow_degraded.empty()) {
     text += "The policy allows these controls to be missing where the host lacks them:";
     for (const std::string& name : policy.allow_degraded) text += " " + name;
     text += ".\n";
   }
-  text += "Nothing of it is left when it ends" + std::string(request.project.empty() ? "" : ", but the project") + ".\n";
+  text += "Nothing of it is left when it ends" +
+          std::string(request.project.empty() ? "" : ", but the project") + ".\n";
   return text;
 }
 

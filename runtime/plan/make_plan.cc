@@ -15,6 +15,8 @@ namespace {
 // Fewer descriptors than this and init could not even connect the command's streams.
 constexpr std::uint64_t kLeastNofile = 16;
 constexpr std::uint64_t kStackBytes = 8ULL << 20U;
+constexpr std::uint64_t kLockedBytes = 8ULL << 20U;  // the kernel's default since 5.16
+constexpr std::uint64_t kQueueBytes = 819'200;       // the kernel's default
 
 std::vector<ResourceLimit> plan_resource_limits(const LimitSet& limits, const PlanFacts& facts) {
   std::vector<ResourceLimit> list;
@@ -22,6 +24,10 @@ std::vector<ResourceLimit> plan_resource_limits(const LimitSet& limits, const Pl
   list.push_back({RLIMIT_RTPRIO, 0, 0});
   list.push_back({RLIMIT_NICE, 0, 0});
   list.push_back({RLIMIT_STACK, std::min(kStackBytes, facts.stack_hard), facts.stack_hard});
+  list.push_back({RLIMIT_MEMLOCK, std::min(kLockedBytes, facts.memlock_hard),
+                  std::min(kLockedBytes, facts.memlock_hard)});
+  list.push_back({RLIMIT_MSGQUEUE, std::min(kQueueBytes, facts.msgqueue_hard),
+                  std::min(kQueueBytes, facts.msgqueue_hard)});
   if (limits.nofile) list.push_back({RLIMIT_NOFILE, *limits.nofile, *limits.nofile});
   if (limits.fsize_bytes) list.push_back({RLIMIT_FSIZE, *limits.fsize_bytes, *limits.fsize_bytes});
   return list;

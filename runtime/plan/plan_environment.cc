@@ -11,7 +11,8 @@ constexpr std::string_view kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/us
 
 void set_variable(std::vector<std::string>& environment, std::string_view name, std::string_view value) {
   const std::string prefix = std::string(name) + "=";
-  const auto found = std::ranges::find_if(environment, [&](const std::string& v) { return v.starts_with(prefix); });
+  const auto found =
+      std::ranges::find_if(environment, [&](const std::string& v) { return v.starts_with(prefix); });
   if (found != environment.end()) {
     *found = prefix + std::string(value);
   } else {

@@ -6,7 +6,8 @@
 #include <array>
 #include <span>
 
-#include "base/names.h"
+#include "base/path.h"
+#include "request/check_binds.h"
 
 namespace sbx {
 namespace {
@@ -18,13 +19,13 @@ constexpr std::uint64_t kInert = kSafe | MOUNT_ATTR_NOEXEC;
 // Docker's masked and read-only paths, and what we found beside them: what tells of the host or of other
 // sandboxes, or takes writes from anybody (pressure). Those that a kernel does not have are skipped.
 constexpr std::array<std::string_view, 18> kMaskedFiles{
-    "proc/kcore",       "proc/keys",          "proc/key-users",    "proc/latency_stats", "proc/timer_list",
-    "proc/timer_stats", "proc/sched_debug",   "proc/interrupts",   "proc/vmallocinfo",   "proc/slabinfo",
-    "proc/kallsyms",    "proc/pagetypeinfo",  "proc/config.gz",    "proc/kmsg",          "proc/kpagecount",
-    "proc/kpageflags",  "proc/kpagecgroup",   "proc/sysrq-trigger"};
+    "proc/kcore",       "proc/keys",         "proc/key-users",    "proc/latency_stats", "proc/timer_list",
+    "proc/timer_stats", "proc/sched_debug",  "proc/interrupts",   "proc/vmallocinfo",   "proc/slabinfo",
+    "proc/kallsyms",    "proc/pagetypeinfo", "proc/config.gz",    "proc/kmsg",          "proc/kpagecount",
+    "proc/kpageflags",  "proc/kpagecgroup",  "proc/sysrq-trigger"};
 constexpr std::array<std::string_view, 3> kMaskedDirectories{"proc/acpi", "proc/asound", "proc/scsi"};
-constexpr std::array<std::string_view, 8> kReadOnlyPaths{"proc/bus", "proc/driver", "proc/fs",       "proc/irq",
-                                                         "proc/sys", "proc/tty",    "proc/pressure", "proc/mtrr"};
+constexpr std::array<std::string_view, 8> kReadOnlyPaths{
+    "proc/bus", "proc/driver", "proc/fs", "proc/irq", "proc/sys", "proc/tty", "proc/pressure", "proc/mtrr"};
 
 // Parents before children: "a", "a/b", "a/b/c".
 std::vector<std::string> with_parents(const std::string& prefix, std::string_view path) {
@@ -36,20 +37,16 @@ std::vector<std::string> with_parents(const std::string& prefix, std::string_vie
   return list;
 }
 
-bool is_below(std::string_view path, std::string_view directory) {
-  return path == directory || (path.starts_with(directory) && path[directory.size()] == '/');
-}
-
 class MountPlanner {
  public:
   MountPlanner(const RunRequest& request, const Policy& policy, const PlanFacts& facts, SandboxPlan& plan)
       : request_(request), policy_(policy), facts_(facts), plan_(plan) {}
 
   Result<void> make() {
-    TRY(check_targets());
+    TRY(check_binds(request_.binds));
     prepare_scratch();
     root();
-    if (!facts_.host_usr.empty()) attach_tree(facts_.host_usr, SourceIdMap::sandbox, kReadOnly | kSafe, "usr", false);
+    host_usr();
     devices();
     proc();
     bind("/scratch/tmp", "tmp", 0);
@@ -75,7 +72,8 @@ class MountPlanner {
   static void add_directory(MountSource& source, const std::string& name, std::uint32_t mode,
                             std::optional<std::uint32_t> owner, bool file = false) {
     const auto same = [&](const ScratchDirectory& directory) { return directory.name == name; };
-    if (std::ranges::none_of(source.directories, same)) source.directories.push_back({name, mode, owner, file});
+    if (std::ranges::none_of(source.directories, same))
+      source.directories.push_back({name, mode, owner, file});
   }
 
   // Two file systems in memory: one for /tmp and its like, one for the workspace and upper layers.
@@ -114,8 +112,8 @@ class MountPlanner {
     command(MountAction::attach, target).descriptor = source;
   }
 
-  void attach_tree(const std::string& path, SourceIdMap id_map, std::uint64_t attributes, const std::string& target,
-                   bool may_be_file) {
+  void attach_tree(const std::string& path, SourceIdMap id_map, std::uint64_t attributes,
+                   const std::string& target, bool may_be_file) {
     MountSource tree;
     tree.path = path;
     tree.id_map = id_map;
@@ -130,8 +128,8 @@ class MountPlanner {
     next.attributes = attributes;
   }
 
-  // A copy-on-write view at `target` of the tree attached at `lower`. Its changes live in disk/NAME/upper, whose
-  // attributes are those of the view's top directory.
+  // A copy-on-write view at `target` of the tree attached at /LOWER. Its changes live in disk/NAME/upper,
+  // whose attributes are those of the view's top directory.
   void overlay(const std::string& lower, const std::string& name, std::optional<std::uint32_t> owner,
                const std::string& target, std::uint64_t attributes) {
     add_layer(name, owner);
@@ -149,16 +147,34 @@ class MountPlanner {
 
   // --- the parts -------------------------------------------------------------------------------------
 
-  // The image, read-only. A writable root, and one that lacks a bind's target, get an upper layer.
+  // The image below a view of this sandbox's own: without it file locks and inotify watches on the shared
+  // inodes would reach other sandboxes, and with image `host` the host. A layer above the image holds the
+  // targets of binds, and what is written where the policy makes the root writable.
   void root() {
-    const bool layered = policy_.writable_root || std::ranges::any_of(request_.binds, [](const BindRequest& b) {
-                           return needs_root_layer(b.inside);
-                         });
-    attach_tree(facts_.image_root, SourceIdMap::sandbox, kReadOnly | kSafe, layered ? "/image" : "/root", false);
+    attach_tree(facts_.image_root, SourceIdMap::sandbox, kReadOnly | kSafe, "/image", false);
     attach(scratch_, "/scratch");
     attach(disk_, "/disk");
-    if (layered) overlay("/image", "root", 0, "/root", policy_.writable_root ? kSafe : kSafe | kReadOnly);
+    if (policy_.writable_root) {
+      overlay("image", "root", 0, "/root", kSafe);
+    } else {
+      add_layer("root", 0);
+      read_only_view("disk/root/upper:image", "/root");
+    }
     command(MountAction::enter_root, "").source = "/root";
+  }
+
+  void host_usr() {
+    if (facts_.host_usr.empty()) return;
+    attach_tree(facts_.host_usr, SourceIdMap::host, kReadOnly | kSafe, "/usr", false);
+    add_directory(disk(), "usr", 0755, 0);
+    read_only_view("disk/usr:usr", "usr");
+  }
+
+  // At least two layers, as overlayfs wants where none of them is an upper one.
+  void read_only_view(const std::string& layers, const std::string& target) {
+    MountCommand& next = command(MountAction::overlay, target);
+    next.source = layers;
+    next.attributes = kSafe | kReadOnly;
   }
 
   void devices() {
@@ -196,8 +212,8 @@ class MountPlanner {
     if (request_.workspace_mode == WorkspaceMode::ephemeral) {
       attach_tree(facts_.workspace_dir, SourceIdMap::project, kReadOnly | kSafe, "/workspace", false);
       // The top of a split workspace belongs to the host's root, so that its folders stay what they are.
-      overlay("/workspace", "workspace_layer", facts_.workspace_flat ? std::optional(kWorkloadId) : std::nullopt,
-              "workspace", kSafe);
+      overlay("workspace", "workspace_layer",
+              facts_.workspace_flat ? std::optional(kWorkloadId) : std::nullopt, "workspace", kSafe);
     } else {
       attach_tree(facts_.workspace_dir, SourceIdMap::project, kSafe, "workspace", false);
     }
@@ -227,10 +243,11 @@ class MountPlanner {
     return {};
   }
 
-  void attach_host(const BindRequest& source, const std::string& target, bool is_file, const std::string& name) {
+  void attach_host(const BindRequest& source, const std::string& target, bool is_file,
+                   const std::string& name) {
     if (source.mode == BindMode::copy_on_write) {
       attach_tree(source.host, SourceIdMap::owner, kReadOnly | kSafe, "/" + name, false);
-      overlay("/" + name, name, kWorkloadId, target, kSafe);
+      overlay(name, name, kWorkloadId, target, kSafe);
       return;
     }
     const std::uint64_t attributes = source.mode == BindMode::read_write ? kSafe : kSafe | kReadOnly;
@@ -265,23 +282,6 @@ class MountPlanner {
   static bool needs_root_layer(std::string_view inside) {
     constexpr std::array<std::string_view, 4> kOurs{"/tmp", "/var/tmp", "/home/sandbox", "/workspace"};
     return std::ranges::none_of(kOurs, [&](std::string_view ours) { return is_below(inside, ours); });
-  }
-
-  Result<void> check_targets() const {
-    std::vector<std::string> seen;
-    for (const BindRequest& bind_request : request_.binds) {
-      const std::string inside = TRY(check_inside_path("--bind", bind_request.inside));
-      if (inside != bind_request.inside) return fail("--bind: '" + bind_request.inside + "' ends with a '/'");
-      for (const std::string_view reserved : {"/proc", "/sys", "/dev"}) {
-        if (is_below(inside, reserved)) {
-          return fail("--bind: '" + inside + "' is below " + std::string(reserved) + ", which belongs to the sandbox");
-        }
-      }
-      if (inside == "/") return fail("--bind: '/' cannot be replaced; use --image");
-      if (std::ranges::find(seen, inside) != seen.end()) return fail("--bind: '" + inside + "' is given twice");
-      seen.push_back(inside);
-    }
-    return {};
   }
 
   const RunRequest& request_;

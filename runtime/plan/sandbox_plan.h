@@ -23,6 +23,8 @@ inline constexpr std::uint32_t kIdsPerSandbox = 65536;
 enum class SourceIdMap : std::uint8_t {
   none,     // a file system of ours, written with outside ids
   sandbox,  // ids on disk are the ids inside: an image
+  host,     // the same for the host's own tree, without the ids that init and the workload have: what a login
+            // user of the host keeps private stays so
   owner,    // the ids that own the source on disk are the workload's inside: a bind
   project,  // the service id that owns projects on disk is the workload's inside
 };
@@ -54,7 +56,7 @@ struct MountSource {
 
 struct ExecPlan {
   std::vector<std::string> command;
-  std::vector<std::string> candidates;  // paths to try for command[0]
+  std::vector<std::string> candidates;   // paths to try for command[0]
   std::vector<std::string> environment;  // "NAME=value"
   std::string cwd;
   bool tty = false;
@@ -77,13 +79,15 @@ struct SandboxPlan {
 
 // What a plan depends on besides request and policy; gathered by resource/.
 struct PlanFacts {
-  std::string image_root;  // on the host
+  std::string image_root;                      // on the host
   std::vector<std::string> image_environment;  // "NAME=value"
-  std::string workspace_dir;        // of a project, on the host; empty: a thrown-away one
+  std::string workspace_dir;                   // of a project, on the host; empty: a thrown-away one
   bool workspace_flat = false;
   std::string host_usr;  // image `host`: the directory shown at /usr; else empty
   std::uint64_t nofile_hard = 4096;
   std::uint64_t stack_hard = ~0ULL;
+  std::uint64_t memlock_hard = ~0ULL;
+  std::uint64_t msgqueue_hard = ~0ULL;
   std::vector<bool> bind_is_file;  // per request.binds
 };
 

@@ -10,8 +10,8 @@ namespace sbx {
 
 // The limits in force: the request's where it asks, else the policy's. A request above a ceiling is refused
 // with flag, value and ceiling; so is one without a value where only a ceiling exists. With a terminal, and a
-// policy that says so, wall time is limited only as the request asks: it has no ceiling then, since not asking
-// would give more.
+// policy that says so, wall time is limited only as the request asks: it has no ceiling then, since not
+// asking would give more.
 Result<LimitSet> grant_limits(const RunRequest& request, const Policy& policy);
 
 }  // namespace sbx

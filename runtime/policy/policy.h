@@ -32,11 +32,11 @@ enum class WorkspaceLayout : unsigned char { split, flat };
 struct Policy {
   std::string name;
   std::string description;
-  LimitSet limits;    // defaults; missing: no limit
-  LimitSet ceilings;  // the most a request may ask for; missing: no ceiling
+  LimitSet limits;                 // defaults; missing: no limit
+  LimitSet ceilings;               // the most a request may ask for; missing: no ceiling
   bool wall_time_with_tty = true;  // false: an interactive (-t) run has no wall limit unless it asks for one
   std::string seccomp;             // name of a profile in policies/seccomp
-  bool writable_root = false;      // an upper layer over the image, as large as limits.disk_bytes, thrown away
+  bool writable_root = false;  // an upper layer over the image, as large as limits.disk_bytes, thrown away
   WorkspaceLayout workspace_layout = WorkspaceLayout::split;  // of projects made under this policy
   std::vector<std::string> allow_degraded;                    // names from kDegradableControls
 

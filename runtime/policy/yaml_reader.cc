@@ -168,7 +168,8 @@ Result<Node> parse_document(std::string_view path, std::string_view text) {
     return fail(std::string(path) + ": a NUL byte at offset " + std::to_string(nul) + ": not a text file");
   }
   // yaml-cpp takes a quote that is never closed for closed where the text ends with a line break.
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.remove_suffix(1);
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' '))
+    text.remove_suffix(1);
   Builder builder(path);
   try {
     TextBuffer buffer(text);

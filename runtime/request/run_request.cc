@@ -28,11 +28,17 @@ Result<void> check_text(std::string_view field, std::string_view text) {
 
 // What becomes a path or an argument of a system call must not be cut short by a NUL.
 Result<void> check_texts(const RunRequest& request) {
-  for (const auto& [field, text] :
-       {std::pair<std::string_view, std::string_view>{"image", request.image}, {"policy", request.policy},
-        {"project", request.project}, {"task_id", request.task_id}, {"cwd", request.cwd},
-        {"hostname", request.hostname}, {"hint", request.hint}, {"state_dir", request.state_dir},
-        {"run_dir", request.run_dir}, {"log", request.log}, {"config", request.config}}) {
+  for (const auto& [field, text] : {std::pair<std::string_view, std::string_view>{"image", request.image},
+                                    {"policy", request.policy},
+                                    {"project", request.project},
+                                    {"task_id", request.task_id},
+                                    {"cwd", request.cwd},
+                                    {"hostname", request.hostname},
+                                    {"hint", request.hint},
+                                    {"state_dir", request.state_dir},
+                                    {"run_dir", request.run_dir},
+                                    {"log", request.log},
+                                    {"config", request.config}}) {
     TRY(check_text(field, text));
   }
   for (const std::string& argument : request.command) TRY(check_text("command", argument));

@@ -60,7 +60,7 @@ struct RunRequest {
   LimitSet limits;       // only what the caller asked for
   std::vector<BindRequest> binds;
   std::optional<BindRequest> here;  // --here: binds.host shown at the project_files of the workspace
-  std::string hint;  // sbxrun's words for a command that is not found: "you meant --here"
+  std::string hint;                 // sbxrun's words for a command that is not found: "you meant --here"
   bool tty = false;
   std::uint16_t tty_rows = 24;
   std::uint16_t tty_columns = 80;

@@ -23,7 +23,8 @@ Result<void> remove_when_empty(const std::string& path) {
   auto pause = std::chrono::microseconds(100);
   while (rmdir(path.c_str()) != 0) {
     if (errno == ENOENT) return {};
-    if (errno != EBUSY || std::chrono::steady_clock::now() > deadline) return fail(system_error("rmdir", path, errno));
+    if (errno != EBUSY || std::chrono::steady_clock::now() > deadline)
+      return fail(system_error("rmdir", path, errno));
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, std::chrono::microseconds(20'000));
   }
@@ -68,7 +69,8 @@ std::vector<std::string> cgroup_directories(const CgroupLayout& layout, const st
 }
 
 Result<std::unique_ptr<SandboxCgroup>> make_cgroup(const CgroupLayout& layout, const std::string& name,
-                                                   const LimitSet& limits, const std::vector<std::string>& allowed,
+                                                   const LimitSet& limits,
+                                                   const std::vector<std::string>& allowed,
                                                    CgroupControls& controls) {
   const auto make = layout.kind == CgroupLayout::Kind::v2 ? make_cgroup_v2 : make_cgroup_v1;
   return make(layout, name, limits, allowed, controls);
@@ -106,10 +108,13 @@ CgroupDirectory& CgroupDirectory::operator=(CgroupDirectory&& other) noexcept {
 }
 
 CgroupDirectory::~CgroupDirectory() {
-  if (fd_.valid()) (void)remove();  // the normal path has called it and seen its error; the next sweep tries again
+  if (fd_.valid())
+    (void)remove();  // the normal path has called it and seen its error; the next sweep tries again
 }
 
-bool CgroupDirectory::has(const std::string& file) const { return faccessat(fd_.get(), file.c_str(), F_OK, 0) == 0; }
+bool CgroupDirectory::has(const std::string& file) const {
+  return faccessat(fd_.get(), file.c_str(), F_OK, 0) == 0;
+}
 
 Result<void> CgroupDirectory::write(const std::string& file, std::string_view value) const {
   TRY_DOING("cgroup '" + path_ + "'", os::write_existing(fd_.get(), file, value));
@@ -142,7 +147,8 @@ std::optional<std::uint64_t> find_keyed_number(std::string_view text, std::strin
     if (line.size() > key.size() && line.starts_with(key) && line[key.size()] == ' ') {
       std::uint64_t value = 0;
       const std::string_view digits = line.substr(key.size() + 1);
-      if (std::from_chars(digits.data(), digits.data() + digits.size(), value).ec == std::errc{}) return value;
+      if (std::from_chars(digits.data(), digits.data() + digits.size(), value).ec == std::errc{})
+        return value;
       return {};
     }
     if (end == std::string_view::npos) break;

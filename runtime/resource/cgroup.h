@@ -104,7 +104,8 @@ std::vector<std::string> cgroup_directories(const CgroupLayout& layout, const st
 // Makes the groups and sets the limits. `allowed` are the degradations that the policy names; a missing
 // control outside of it is an error that names the control.
 Result<std::unique_ptr<SandboxCgroup>> make_cgroup(const CgroupLayout& layout, const std::string& name,
-                                                   const LimitSet& limits, const std::vector<std::string>& allowed,
+                                                   const LimitSet& limits,
+                                                   const std::vector<std::string>& allowed,
                                                    CgroupControls& controls);
 
 // Kills and removes what a dead supervisor left at these directories; missing ones are fine.
@@ -113,10 +114,12 @@ Result<void> remove_cgroup_directories(const std::vector<std::string>& directori
 // --- for the implementations ------------------------------------------------------------------------------
 
 Result<std::unique_ptr<SandboxCgroup>> make_cgroup_v1(const CgroupLayout& layout, const std::string& name,
-                                                      const LimitSet& limits, const std::vector<std::string>& allowed,
+                                                      const LimitSet& limits,
+                                                      const std::vector<std::string>& allowed,
                                                       CgroupControls& controls);
 Result<std::unique_ptr<SandboxCgroup>> make_cgroup_v2(const CgroupLayout& layout, const std::string& name,
-                                                      const LimitSet& limits, const std::vector<std::string>& allowed,
+                                                      const LimitSet& limits,
+                                                      const std::vector<std::string>& allowed,
                                                       CgroupControls& controls);
 
 // A directory of the hierarchy, removed with its object.

@@ -112,14 +112,16 @@ Result<std::string> find_v2_parent(const std::string& own, const std::string& mo
       directory = directory.substr(0, directory.find_last_of('/'));
     }
   }
-  Error error{"cgroup: no group of ours can hold sandboxes: '" + own + "' has other processes in it, and no group " +
+  Error error{"cgroup: no group of ours can hold sandboxes: '" + own +
+                  "' has other processes in it, and no group " +
                   "above it gives its children the memory and pids controllers without escaping a limit. ",
               EBUSY};
   error.text += systemd_runs()
                     ? "Start it in a delegated scope: systemd-run --scope -p Delegate=yes -- sbxrun …"
-                    : "Move the processes of this group to a leaf: mkdir '" + own + "/init'; for p in $(cat '" + own +
-                          "/cgroup.procs'); do echo $p > '" + own + "/init/cgroup.procs'; done; " +
-                          "echo '+memory +pids +cpu +io' > '" + own + "/cgroup.subtree_control'";
+                    : "Move the processes of this group to a leaf: mkdir '" + own +
+                          "/init'; for p in $(cat '" + own + "/cgroup.procs'); do echo $p > '" + own +
+                          "/init/cgroup.procs'; done; " + "echo '+memory +pids +cpu +io' > '" + own +
+                          "/cgroup.subtree_control'";
   return fail(std::move(error));
 }
 
@@ -169,7 +171,8 @@ Result<CgroupLayout> find_cgroup_layout(const std::string& parent) {
     layout.kind = CgroupLayout::Kind::v1;
     return layout;
   }
-  if (layout.unified.empty()) return fail("cgroup: no cgroup file system is mounted; mount one at /sys/fs/cgroup");
+  if (layout.unified.empty())
+    return fail("cgroup: no cgroup file system is mounted; mount one at /sys/fs/cgroup");
   layout.kind = CgroupLayout::Kind::v2;
   if (!parent.empty()) {
     layout.unified = parent;

@@ -95,8 +95,8 @@ class Builder {
   Result<bool> make(std::string_view controller, std::string_view control_name, CgroupDirectory& directory) {
     const std::string parent = layout_.controller(controller);
     if (parent.empty()) {
-      TRY(degrade(control_name, "this host has no '" + std::string(controller) + "' cgroup controller", allowed_,
-                  controls_));
+      TRY(degrade(control_name, "this host has no '" + std::string(controller) + "' cgroup controller",
+                  allowed_, controls_));
       return false;
     }
     directory = TRY(CgroupDirectory::create(parent + "/" + name_));
@@ -121,8 +121,8 @@ class Builder {
     if (directory.has("memory.memsw.limit_in_bytes")) {
       TRY(directory.write("memory.memsw.limit_in_bytes", bytes));
     } else if (host_has_swap()) {
-      TRY(degrade("swap", "the kernel does not account swap (boot with swapaccount=1) and swap is on", allowed_,
-                  controls_));
+      TRY(degrade("swap", "the kernel does not account swap (boot with swapaccount=1) and swap is on",
+                  allowed_, controls_));
     }
     // v1 kills one process and knows no group: the supervisor hears of it and kills the rest.
     group_->oom_event = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -170,7 +170,8 @@ class Builder {
 }  // namespace
 
 Result<std::unique_ptr<SandboxCgroup>> make_cgroup_v1(const CgroupLayout& layout, const std::string& name,
-                                                      const LimitSet& limits, const std::vector<std::string>& allowed,
+                                                      const LimitSet& limits,
+                                                      const std::vector<std::string>& allowed,
                                                       CgroupControls& controls) {
   return Builder(layout, name, limits, allowed, controls).build();
 }

@@ -64,7 +64,8 @@ class CgroupV2 final : public SandboxCgroup {
 }  // namespace
 
 Result<std::unique_ptr<SandboxCgroup>> make_cgroup_v2(const CgroupLayout& layout, const std::string& name,
-                                                      const LimitSet& limits, const std::vector<std::string>& allowed,
+                                                      const LimitSet& limits,
+                                                      const std::vector<std::string>& allowed,
                                                       CgroupControls& controls) {
   auto group = std::make_unique<CgroupV2>();
   group->directory = TRY(CgroupDirectory::create(layout.unified + "/" + name));
@@ -77,8 +78,8 @@ Result<std::unique_ptr<SandboxCgroup>> make_cgroup_v2(const CgroupLayout& layout
       return true;
     }
     TRY(degrade(control,
-                "the cgroup v2 controller '" + std::string(control) + "' is not enabled below '" + layout.unified +
-                    "'",
+                "the cgroup v2 controller '" + std::string(control) + "' is not enabled below '" +
+                    layout.unified + "'",
                 allowed, controls));
     return false;
   };

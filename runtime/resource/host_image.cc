@@ -17,12 +17,11 @@ namespace {
 
 // What is copied from the host's /etc, and only what everyone may read there.
 constexpr std::array<const char*, 30> kCopied{
-    "alternatives",      "ld.so.cache",       "ld.so.conf",        "ld.so.conf.d",      "ssl/certs",
-    "ssl/openssl.cnf",   "ca-certificates",   "localtime",         "timezone",          "services",
-    "protocols",         "rpc",               "ethertypes",        "mime.types",        "magic",
-    "magic.mime",        "os-release",        "debian_version",    "shells",            "inputrc",
-    "bash.bashrc",       "profile",           "terminfo",          "locale.alias",      "java-17-openjdk",
-    "java-21-openjdk",   "java-11-openjdk",   "python3",           "python3.11",        "fonts"};
+    "alternatives",    "ld.so.cache",     "ld.so.conf",      "ld.so.conf.d", "ssl/certs",  "ssl/openssl.cnf",
+    "ca-certificates", "localtime",       "timezone",        "services",     "protocols",  "rpc",
+    "ethertypes",      "mime.types",      "magic",           "magic.mime",   "os-release", "debian_version",
+    "shells",          "inputrc",         "bash.bashrc",     "profile",      "terminfo",   "locale.alias",
+    "java-17-openjdk", "java-21-openjdk", "java-11-openjdk", "python3",      "python3.11", "fonts"};
 
 constexpr const char* kPasswd =
     "root:x:0:0:root:/root:/usr/sbin/nologin\n"
@@ -31,7 +30,8 @@ constexpr const char* kPasswd =
 constexpr const char* kGroup = "root:x:0:\ntty:x:5:\nsandbox:x:1000:\nnogroup:x:65534:\n";
 constexpr const char* kHosts = "127.0.0.1 localhost sandbox\n::1 localhost\n";
 constexpr const char* kNsswitch =
-    "passwd: files\ngroup: files\nshadow: files\nhosts: files\nnetworks: files\nprotocols: files\nservices: files\n";
+    "passwd: files\ngroup: files\nshadow: files\nhosts: files\nnetworks: files\nprotocols: files\nservices: "
+    "files\n";
 
 constexpr int kFormat = 1;  // raise when what is made here changes
 
@@ -42,14 +42,15 @@ std::string fingerprint() {
     struct stat status {};
     const std::string path = std::string("/etc/") + name;
     if (lstat(path.c_str(), &status) != 0) continue;
-    hash.update(path + " " + std::to_string(status.st_mtim.tv_sec) + "." + std::to_string(status.st_mtim.tv_nsec) +
-                " " + std::to_string(status.st_size) + "\n");
+    hash.update(path + " " + std::to_string(status.st_mtim.tv_sec) + "." +
+                std::to_string(status.st_mtim.tv_nsec) + " " + std::to_string(status.st_size) + "\n");
   }
   return hash.hex().substr(0, 24);
 }
 
 Result<void> make_directory(int root, const std::string& name, mode_t mode, uid_t owner = 0) {
-  if (mkdirat(root, name.c_str(), mode) != 0 && errno != EEXIST) return fail(system_error("mkdir", name, errno));
+  if (mkdirat(root, name.c_str(), mode) != 0 && errno != EEXIST)
+    return fail(system_error("mkdir", name, errno));
   if (fchmodat(root, name.c_str(), mode, 0) != 0) return fail(system_error("chmod", name, errno));
   if (owner != 0 && fchownat(root, name.c_str(), owner, owner, 0) != 0) {
     return fail(system_error("chown", name, errno));
@@ -68,8 +69,8 @@ Result<void> make_link(int root, const std::string& name, const std::string& tar
   return {};
 }
 
-// Copies a file, a link or a directory of the host's /etc. What is not readable by everyone is left out: it is
-// somebody's, not the system's.
+// Copies a file, a link or a directory of the host's /etc. What is not readable by everyone is left out: it
+// is somebody's, not the system's.
 Result<void> copy(int from_directory, const std::string& name, int to_directory, const std::string& to_name,
                   int depth) {
   struct stat status {};
@@ -112,7 +113,8 @@ Result<void> fill_etc(int root) {
 }
 
 Result<void> fill_root(int root) {
-  for (const char* name : {"usr", "proc", "dev", "run", "sys", "home", "workspace", "var", "opt", "mnt", "srv"}) {
+  for (const char* name :
+       {"usr", "proc", "dev", "run", "sys", "home", "workspace", "var", "opt", "mnt", "srv"}) {
     TRY(make_directory(root, name, 0755));
   }
   TRY(make_directory(root, "tmp", 01777));
@@ -123,7 +125,8 @@ Result<void> fill_root(int root) {
     struct stat status {};
     if (lstat((std::string("/") + name).c_str(), &status) != 0) continue;
     if (!S_ISLNK(status.st_mode)) {
-      return fail(std::string("image 'host': '/") + name + "' is not a link into /usr on this host (no merged /usr)");
+      return fail(std::string("image 'host': '/") + name +
+                  "' is not a link into /usr on this host (no merged /usr)");
     }
     TRY(make_link(root, name, std::string("usr/") + name));
   }
@@ -137,7 +140,8 @@ void remove_old_roots(int parent, const std::string& current) {
   for (const std::string& name : *names) {
     if (name == current || name == "lock") continue;
     const auto fd = os::open_at(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    if (fd && flock(fd->get(), LOCK_EX | LOCK_NB) == 0) (void)os::remove_tree(parent, name);  // next time, else
+    if (fd && flock(fd->get(), LOCK_EX | LOCK_NB) == 0)
+      (void)os::remove_tree(parent, name);  // next time, else
   }
 }
 

@@ -76,7 +76,8 @@ Result<std::vector<Orphan>> find_orphans(const std::string& run_dir, const IdPoo
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), slot);
     if (error != std::errc{} || *end != '\0' || slot == 0 || slot >= pool.ranges) continue;
     struct stat status {};
-    if (fstatat(directory.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || status.st_size == 0) continue;
+    if (fstatat(directory.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || status.st_size == 0)
+      continue;
     std::optional<UniqueFd> lock = TRY(os::lock_file(directory.get(), name, false));
     if (!lock) continue;  // alive
     Journal journal = parse_journal(TRY(os::read_all(lock->get(), name)));

@@ -44,9 +44,9 @@ class Preparer {
     MountDescriptor descriptor;
     UniqueFd mount;
     switch (source.kind) {
-      case MountSource::Kind::scratch: mount = TRY(scratch(source)); break;
-      case MountSource::Kind::devices: mount = TRY(devices(source)); break;
-      case MountSource::Kind::tree: mount = TRY(tree(source, descriptor)); break;
+    case MountSource::Kind::scratch: mount = TRY(scratch(source)); break;
+    case MountSource::Kind::devices: mount = TRY(devices(source)); break;
+    case MountSource::Kind::tree: mount = TRY(tree(source, descriptor)); break;
     }
     prepared_.mounts.push_back(std::move(mount));
     prepared_.descriptors.push_back(descriptor);
@@ -57,39 +57,57 @@ class Preparer {
     const UniqueFd fd = TRY(os::open_at(AT_FDCWD, source.path, O_PATH));
     const struct stat status = TRY(os::stat_fd(fd.get(), source.path));
     if (!S_ISDIR(status.st_mode) && !(source.may_be_file && S_ISREG(status.st_mode))) {
-      return fail("'" + source.path + "' is not a directory" + (source.may_be_file ? " or a regular file" : ""));
+      return fail("'" + source.path + "' is not a directory" +
+                  (source.may_be_file ? " or a regular file" : ""));
     }
     UniqueFd mount = TRY(os::clone_mount(fd.get(), source.path, source.attributes, 0));
     switch (source.id_map) {
-      case SourceIdMap::none: break;
-      case SourceIdMap::sandbox: descriptor.id_map = 0; break;
-      case SourceIdMap::owner: descriptor.id_map = map_to_workload(status.st_uid, status.st_gid); break;
-      case SourceIdMap::project: descriptor.id_map = map_to_workload(pool_.service_id(), pool_.service_id()); break;
+    case SourceIdMap::none: break;
+    case SourceIdMap::sandbox: descriptor.id_map = 0; break;
+    case SourceIdMap::host: descriptor.id_map = map_without_our_ids(); break;
+    case SourceIdMap::owner: descriptor.id_map = map_to_workload(status.st_uid, status.st_gid); break;
+    case SourceIdMap::project:
+      descriptor.id_map = map_to_workload(pool_.service_id(), pool_.service_id());
+      break;
     }
     if (descriptor.id_map >= 0) TRY(check_id_mappable(mount.get(), source, descriptor));
     return mount;
   }
 
+  std::int32_t map_without_our_ids() {
+    std::vector<IdMapLine> lines;
+    std::uint32_t first = 0;
+    for (const std::uint32_t end : {kWorkloadId, kInitId, kIdsPerSandbox}) {
+      lines.push_back({first, ids_.outside(first), end - first});
+      first = end + 1;
+    }
+    return add_map({lines, lines});
+  }
+
   // The ids that own the source on disk are the workload's inside; all others are nobody's.
   std::int32_t map_to_workload(uid_t uid, gid_t gid) {
     const std::uint32_t outside = ids_.outside(kWorkloadId);
-    const IdMap map{{{uid, outside, 1}}, {{gid, outside, 1}}};
+    return add_map({{{uid, outside, 1}}, {{gid, outside, 1}}});
+  }
+
+  std::int32_t add_map(const IdMap& map) {
     const auto found = std::ranges::find(prepared_.id_maps, map);
     if (found != prepared_.id_maps.end()) return static_cast<std::int32_t>(found - prepared_.id_maps.begin());
     prepared_.id_maps.push_back(map);
     return static_cast<std::int32_t>(prepared_.id_maps.size() - 1);
   }
 
-  // Overlayfs, NFS, FUSE and others refuse an id map (EINVAL, mount_setattr(2)); told before the launch so that
-  // the error can name the file system.
+  // Overlayfs, NFS, FUSE and others refuse an id map (EINVAL, mount_setattr(2)); told before the launch so
+  // that the error can name the file system.
   Result<void> check_id_mappable(int mount, const MountSource& source, MountDescriptor& descriptor) {
     const std::string type = os::file_system_name(mount);
     static constexpr std::array<std::string_view, 6> kRefusing{"overlay", "nfs", "fuse", "9p", "zfs", "cifs"};
     if (std::ranges::find(kRefusing, type) == kRefusing.end()) return {};
     if (std::ranges::find(allowed_, "idmapped_mounts") == allowed_.end()) {
-      return fail("'" + source.path + "' is on " + type +
-                  ", which cannot be id-mapped; move it to ext4, xfs, btrfs or tmpfs, or name idmapped_mounts in the "
-                  "policy's allow_degraded");
+      return fail(
+          "'" + source.path + "' is on " + type +
+          ", which cannot be id-mapped; move it to ext4, xfs, btrfs or tmpfs, or name idmapped_mounts in the "
+          "policy's allow_degraded");
     }
     descriptor.id_map = -1;
     if (std::ranges::find(degradations_, "idmapped_mounts") == degradations_.end()) {
@@ -146,10 +164,13 @@ class Preparer {
       const char* name;
       const char* target;
     };
-    for (const Link& link : {Link{"ptmx", "pts/ptmx"}, Link{"fd", "/proc/self/fd"}, Link{"stdin", "/proc/self/fd/0"},
-                             Link{"stdout", "/proc/self/fd/1"}, Link{"stderr", "/proc/self/fd/2"}}) {
-      if (symlinkat(link.target, mount.get(), link.name) != 0) return fail(system_error("symlink", link.name, errno));
-      (void)fchownat(mount.get(), link.name, ids_.outside(0), ids_.outside(0), AT_SYMLINK_NOFOLLOW);  // for looks
+    for (const Link& link :
+         {Link{"ptmx", "pts/ptmx"}, Link{"fd", "/proc/self/fd"}, Link{"stdin", "/proc/self/fd/0"},
+          Link{"stdout", "/proc/self/fd/1"}, Link{"stderr", "/proc/self/fd/2"}}) {
+      if (symlinkat(link.target, mount.get(), link.name) != 0)
+        return fail(system_error("symlink", link.name, errno));
+      (void)fchownat(mount.get(), link.name, ids_.outside(0), ids_.outside(0),
+                     AT_SYMLINK_NOFOLLOW);  // for looks
     }
     for (const char* directory : {"pts", "shm", "mqueue"}) {
       if (mkdirat(mount.get(), directory, 0755) != 0) return fail(system_error("mkdir", directory, errno));

@@ -1,7 +1,9 @@
 #include "resource/projects.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/names.h"
@@ -31,6 +33,30 @@ Result<void> fill_project(int directory, WorkspaceLayout layout, uid_t service_i
   return os::replace_file(directory, "layout", flat ? "flat\n" : "split\n", 0600);
 }
 
+// A guest owns its folders and may have taken its own rights to them away: the next run has them again.
+Result<void> restore_folders(const Project& project, uid_t service_id) {
+  const UniqueFd top = TRY(os::open_at(AT_FDCWD, project.workspace, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  std::vector<std::string> folders{"."};
+  if (project.layout == WorkspaceLayout::split) folders = {"project_files", "agent_workspace", "outputs"};
+  for (const std::string& name : folders) {
+    const UniqueFd folder = TRY(os::open_resolved(top.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+                                                  RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS));
+    const struct stat status = TRY(os::stat_fd(folder.get(), name));
+    if (status.st_uid != service_id && fchown(folder.get(), service_id, service_id) != 0) {
+      return fail(system_error("fchown", name, errno));
+    }
+    if ((status.st_mode & 07777) != 0755 && fchmod(folder.get(), 0755) != 0) {
+      return fail(system_error("fchmod", name, errno));
+    }
+    for (const char* list : {"system.posix_acl_access", "system.posix_acl_default"}) {
+      if (fremovexattr(folder.get(), list) != 0 && errno != ENODATA && errno != ENOTSUP) {
+        return fail(system_error("fremovexattr", name, errno));
+      }
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Project> open_project(const std::string& state_dir, const std::string& id, WorkspaceLayout layout,
@@ -47,7 +73,8 @@ Result<Project> open_project(const std::string& state_dir, const std::string& id
     // No name of a project starts with a dot.
     const std::string temporary = ".new." + std::to_string(getpid());
     TRY(os::remove_tree(parent.get(), temporary));
-    if (mkdirat(parent.get(), temporary.c_str(), 0700) != 0) return fail(system_error("mkdir", temporary, errno));
+    if (mkdirat(parent.get(), temporary.c_str(), 0700) != 0)
+      return fail(system_error("mkdir", temporary, errno));
     ScopeExit undo([&] { (void)os::remove_tree(parent.get(), temporary); });
     const UniqueFd directory = TRY(os::open_at(parent.get(), temporary, O_RDONLY | O_DIRECTORY));
     TRY_DOING("making project '" + id + "'", fill_project(directory.get(), layout, service_id));
@@ -63,6 +90,7 @@ Result<Project> open_project(const std::string& state_dir, const std::string& id
     return fail("project '" + id + "': its layout file says neither flat nor split");
   }
   project.layout = *stored == "flat\n" ? WorkspaceLayout::flat : WorkspaceLayout::split;
+  TRY_DOING("project '" + id + "'", restore_folders(project, service_id));
   return project;
 }
 

@@ -23,7 +23,8 @@ Result<void> read_path(const yaml::Map& map, std::string_view key, std::string& 
   return {};
 }
 
-Result<void> read_number(const yaml::Map& map, std::string_view key, std::uint64_t most, std::uint32_t& target) {
+Result<void> read_number(const yaml::Map& map, std::string_view key, std::uint64_t most,
+                         std::uint32_t& target) {
   if (map.find(key) == nullptr) return {};
   const Result<std::uint64_t> value = parse_count(key, TRY(map.need_text(key)));
   if (!value) return map.error(key, value.error().text);
@@ -47,7 +48,8 @@ Result<void> read_pool(std::string_view path, const yaml::Node& node, IdPool& po
   const yaml::Map map = TRY(yaml::Map::open(path, node, "id_pool", kPoolKeys));
   TRY(read_number(map, "first", UINT32_MAX, pool.first));
   TRY(read_number(map, "ranges", 65535, pool.ranges));
-  if (pool.ranges < 2) return map.error("ranges", "must be at least 2: the first one belongs to the projects");
+  if (pool.ranges < 2)
+    return map.error("ranges", "must be at least 2: the first one belongs to the projects");
   // (uid_t)-1 is no id (user_namespaces(7)).
   const std::uint64_t end = std::uint64_t{pool.first} + std::uint64_t{pool.ranges} * kIdsPerSandbox;
   if (end > UINT32_MAX) return map.error("ranges", "the pool goes beyond the last id, 4294967294");

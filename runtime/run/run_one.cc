@@ -39,6 +39,17 @@ struct Inputs {
   UniqueFd image_in_use;
 };
 
+void read_hard_limits(PlanFacts& facts) {
+  const auto hard = [](__rlimit_resource_t resource, std::uint64_t& target) {
+    rlimit limit{};
+    if (getrlimit(resource, &limit) == 0) target = limit.rlim_max;
+  };
+  hard(RLIMIT_NOFILE, facts.nofile_hard);
+  hard(RLIMIT_STACK, facts.stack_hard);
+  hard(RLIMIT_MEMLOCK, facts.memlock_hard);
+  hard(RLIMIT_MSGQUEUE, facts.msgqueue_hard);
+}
+
 Result<Inputs> gather_inputs(const Settings& settings, const Policy& policy, const RunRequest& request) {
   Inputs inputs;
   if (request.image == "host") {
@@ -48,6 +59,7 @@ Result<Inputs> gather_inputs(const Settings& settings, const Policy& policy, con
     inputs.image_in_use = std::move(image.in_use);
   } else {
     Image image = TRY(find_image(settings.state_dir, request.image));
+    inputs.image_in_use = TRY(hold_image(image));
     inputs.facts.image_root = std::move(image.root);
     inputs.facts.image_environment = std::move(image.environment);
     inputs.image_digest = std::move(image.digest);
@@ -64,9 +76,7 @@ Result<Inputs> gather_inputs(const Settings& settings, const Policy& policy, con
     if (stat(bind.host.c_str(), &status) != 0) return fail(system_error("--bind: stat", bind.host, errno));
     inputs.facts.bind_is_file.push_back(!S_ISDIR(status.st_mode));
   }
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) inputs.facts.nofile_hard = limit.rlim_max;
-  if (getrlimit(RLIMIT_STACK, &limit) == 0) inputs.facts.stack_hard = limit.rlim_max;
+  read_hard_limits(inputs.facts);
   return inputs;
 }
 
@@ -120,7 +130,8 @@ class Run {
     result.cwd = plan_.exec.cwd;
 
     CgroupControls controls;
-    cgroup_ = TRY(make_cgroup(layout, result.sandbox_id, plan_.limits, context_.policy.allow_degraded, controls));
+    cgroup_ =
+        TRY(make_cgroup(layout, result.sandbox_id, plan_.limits, context_.policy.allow_degraded, controls));
     result.degradations = std::move(controls.degradations);
     cgroup_controls_ = std::move(controls.controls);
     prepared_ = TRY(prepare_mounts(plan_, ids_, context_.settings.ids, context_.policy.allow_degraded,
@@ -151,7 +162,8 @@ class Run {
     launch.hostname = plan_.hostname;
     launch.init_uid = kInitId;
     launch.init_gid = kInitId;
-    launch.filter = TRY(load_seccomp_filter(context_.policy.seccomp_path, context_.settings.state_dir + "/cache"));
+    launch.filter =
+        TRY(load_seccomp_filter(context_.policy.seccomp_path, context_.settings.state_dir + "/cache"));
     launch.into_cgroup = cgroup_->into_cgroup_fd() >= 0 ? 1 : 0;
     launch.task_files = static_cast<std::uint32_t>(cgroup_->task_fds().size());
 
@@ -199,7 +211,8 @@ class Run {
     take_captures(watched);
     for (unsigned step = 0; step < kLaunchSteps; ++step) {
       if (watched.step_us[step] == 0) continue;
-      result.setup_ms.emplace_back(launch_step_name(static_cast<LaunchStep>(step)), watched.step_us[step] / 1000.0);
+      result.setup_ms.emplace_back(launch_step_name(static_cast<LaunchStep>(step)),
+                                   watched.step_us[step] / 1000.0);
     }
     read_usage(watched);
     note_controls();
@@ -223,12 +236,14 @@ class Run {
     const CgroupUsage counted = cgroup_->usage();
     const CgroupCounters counters = cgroup_->counters();
     Usage& usage = report_.result.usage;
-    if (watched.started) usage.wall_ms = static_cast<std::uint64_t>(watched.ended_ns - watched.started_ns) / 1'000'000;
+    if (watched.started)
+      usage.wall_ms = static_cast<std::uint64_t>(watched.ended_ns - watched.started_ns) / 1'000'000;
     usage.user_ms = in_ms(counted.user_us);
     usage.system_ms = in_ms(counted.system_us);
     usage.memory_peak_bytes = counted.memory_peak_bytes;
     // Without our init, which the limit does not count either.
-    if (counted.pids_peak) usage.pids_peak = *counted.pids_peak - std::min<std::uint64_t>(1, *counted.pids_peak);
+    if (counted.pids_peak)
+      usage.pids_peak = *counted.pids_peak - std::min<std::uint64_t>(1, *counted.pids_peak);
     usage.io_read_bytes = counted.io_read_bytes;
     usage.io_write_bytes = counted.io_write_bytes;
     usage.throttled_ms = in_ms(counted.throttled_us);
@@ -309,8 +324,7 @@ Result<SandboxPlan> plan_only(const Settings& settings, const Policy& policy, co
     facts.workspace_dir = settings.state_dir + "/projects/" + request.project + "/workspace";
     facts.workspace_flat = policy.workspace_layout == WorkspaceLayout::flat;
   }
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) facts.nofile_hard = limit.rlim_max;
+  read_hard_limits(facts);
   return make_plan(request, granted, policy, facts, "sbx-plan");
 }
 

@@ -20,10 +20,10 @@ struct RunContext {
   const Settings& settings;
   const Policy& policy;
   Result<SpawnerProcess>& spawner;
-  int client = -1;              // sbxrun's socket
+  int client = -1;  // sbxrun's socket
   std::uint32_t caller_uid = 0;
   std::string mode = "direct";
-  CpuMask cpus{};               // those that the program may use
+  CpuMask cpus{};  // those that the program may use
 };
 
 struct RunReport {

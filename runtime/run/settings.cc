@@ -18,7 +18,8 @@ Result<Settings> make_settings(const RunRequest& request, const std::string& own
   }
   settings.programs = own_program.substr(0, own_program.find_last_of('/'));
   // In a checkout the programs are in build/bin.
-  settings.policy_dirs = {"/etc/sbx/policies", "/usr/share/sbx/policies", settings.programs + "/../../policies"};
+  settings.policy_dirs = {"/etc/sbx/policies", "/usr/share/sbx/policies",
+                          settings.programs + "/../../policies"};
   return settings;
 }
 

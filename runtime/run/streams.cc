@@ -32,7 +32,8 @@ Result<std::array<UniqueFd, 2>> make_pipe() {
 
 }  // namespace
 
-Result<ExecStreams> make_streams(const RunRequest& request, std::vector<UniqueFd> passed, std::uint32_t owner) {
+Result<ExecStreams> make_streams(const RunRequest& request, std::vector<UniqueFd> passed,
+                                 std::uint32_t owner) {
   ExecStreams streams;
   std::size_t next = 0;
   for (int index = 0; index < 3; ++index) {

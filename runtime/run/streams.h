@@ -12,14 +12,15 @@
 namespace sbx {
 
 struct ExecStreams {
-  std::array<UniqueFd, 3> inside;          // what the sandbox gets
-  std::array<CapturePipe, 2> captures;     // our ends of captured output
+  std::array<UniqueFd, 3> inside;       // what the sandbox gets
+  std::array<CapturePipe, 2> captures;  // our ends of captured output
 };
 
-// `passed` are the descriptors that came with the request, in order of the streams that are passed or relayed.
-// A descriptor that could be a way out (a directory, a device, a socket, a terminal, a file open in both
-// directions, a memfd) is refused. Pipes of ours belong to `owner`, an outside uid, so that the program can
-// reopen them through /dev/stdout.
-Result<ExecStreams> make_streams(const RunRequest& request, std::vector<UniqueFd> passed, std::uint32_t owner);
+// `passed` are the descriptors that came with the request, in order of the streams that are passed or
+// relayed. A descriptor that could be a way out (a directory, a device, a socket, a terminal, a file open in
+// both directions, a memfd) is refused. Pipes of ours belong to `owner`, an outside uid, so that the program
+// can reopen them through /dev/stdout.
+Result<ExecStreams> make_streams(const RunRequest& request, std::vector<UniqueFd> passed,
+                                 std::uint32_t owner);
 
 }  // namespace sbx

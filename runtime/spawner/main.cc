@@ -1,8 +1,11 @@
 // sbx-spawner: starts sandboxes for one supervisor (wire/spawner_protocol.h) and ends with it. Kept small
 // and single-threaded so that a clone of it is cheap; it parses nothing but its supervisor's messages.
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -37,7 +40,8 @@ class Spawner {
     while (true) {
       std::vector<pollfd> polled{{kSpawnerSocketFd, POLLIN, 0}};
       for (const RunningInit& running : running_) polled.push_back({running.pidfd.get(), POLLIN, 0});
-      if (poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR) return fail(system_error("poll", "", errno));
+      if (poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR)
+        return fail(system_error("poll", "", errno));
       TRY(report_ended(polled));
       if ((polled[0].revents & (POLLIN | POLLHUP | POLLERR)) == 0) continue;
       auto message = TRY(os::receive_message(kSpawnerSocketFd, sizeof(SpawnerMessage)));
@@ -48,7 +52,8 @@ class Spawner {
 
   // Init's own death signal says the same; this is quicker and does not wait for our exit.
   void kill_all() const {
-    for (const RunningInit& running : running_) (void)syscall(SYS_pidfd_send_signal, running.pidfd.get(), SIGKILL, 0, 0);
+    for (const RunningInit& running : running_)
+      (void)syscall(SYS_pidfd_send_signal, running.pidfd.get(), SIGKILL, 0, 0);
   }
 
  private:
@@ -74,7 +79,8 @@ class Spawner {
     answer.type = launched.failure.step == LaunchStep::none ? SpawnerMessageType::launched
                                                             : SpawnerMessageType::launch_failed;
     if (answer.type == SpawnerMessageType::launch_failed) {
-      if (launched.pidfd.valid()) (void)waitid(P_PIDFD, static_cast<id_t>(launched.pidfd.get()), nullptr, WEXITED);
+      if (launched.pidfd.valid())
+        (void)waitid(P_PIDFD, static_cast<id_t>(launched.pidfd.get()), nullptr, WEXITED);
       return os::send_struct(kSpawnerSocketFd, answer);
     }
     const int pidfd = launched.pidfd.get();
@@ -105,10 +111,23 @@ class Spawner {
   std::vector<RunningInit> running_;
 };
 
-// Signals and file mode mask are inherited by every sandbox: they start from a known state.
+// What every sandbox inherits starts from a known state, not from the caller's: address space randomisation
+// on, no real-time scheduling (which no CPU quota bounds on cgroup v1), no protection from the out-of-memory
+// killer. Where a call may raise nothing it fails, and then there was nothing to take away.
 void reset_inherited_state() {
+  (void)personality(PER_LINUX);
+  const sched_param ordinary{};
+  (void)sched_setscheduler(0, SCHED_OTHER, &ordinary);
+  if (getpriority(PRIO_PROCESS, 0) < 0) (void)setpriority(PRIO_PROCESS, 0, 0);
+  (void)syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, 0);
+  (void)prctl(PR_SET_TIMERSLACK, 0);
+  if (const auto score = os::read_file(AT_FDCWD, "/proc/self/oom_score_adj");
+      score && score->starts_with('-')) {
+    (void)os::write_existing(AT_FDCWD, "/proc/self/oom_score_adj", "0");
+  }
   (void)umask(022);
-  for (int number = 1; number <= 64; ++number) (void)signal(number, SIG_DFL);  // fails for the two that cannot be
+  for (int number = 1; number <= 64; ++number)
+    (void)signal(number, SIG_DFL);  // fails for the two that cannot be
   sigset_t none;
   (void)sigemptyset(&none);
   (void)sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -12,10 +12,10 @@ namespace sbx {
 // What ended the run; the first that happened wins.
 struct Ending {
   enum class Cause : std::uint8_t {
-    command_exited,   // wait_status is the command's
-    exec_failed,      // init could not start the command: failure
-    launch_failed,    // the spawner or the child failed: failure
-    init_died,        // init ended without a word; wait_status is init's
+    command_exited,  // wait_status is the command's
+    exec_failed,     // init could not start the command: failure
+    launch_failed,   // the spawner or the child failed: failure
+    init_died,       // init ended without a word; wait_status is init's
     wall_time,
     cpu_time,
     out_of_memory,

@@ -79,7 +79,8 @@ class Supervision {
 
   bool finished() {
     if (!ended_ || !processes_gone_) return false;
-    const bool drained = std::ranges::none_of(in_.captures, [](const CapturePipe& c) { return c.fd.valid(); });
+    const bool drained =
+        std::ranges::none_of(in_.captures, [](const CapturePipe& c) { return c.fd.valid(); });
     if (drained) return true;
     if (drain_deadline_ == kNever) drain_deadline_ = now_ns() + kDrainTimeout;
     return now_ns() >= drain_deadline_;
@@ -106,7 +107,8 @@ class Supervision {
 
     const std::int64_t left = std::max<std::int64_t>(0, next_deadline() - now_ns());
     const timespec timeout{left / 1'000'000'000, left % 1'000'000'000};
-    if (ppoll(polled.data(), polled.size(), next_deadline() == kNever ? nullptr : &timeout, nullptr) <= 0) return;
+    if (ppoll(polled.data(), polled.size(), next_deadline() == kNever ? nullptr : &timeout, nullptr) <= 0)
+      return;
     for (std::size_t i = 0; i < polled.size(); ++i) {
       if (polled[i].revents != 0) handle(sources[i]);
     }
@@ -114,12 +116,12 @@ class Supervision {
 
   void handle(Source source) {
     switch (source) {
-      case Source::spawner: return read_spawner();
-      case Source::init: return read_init();
-      case Source::client: return read_client();
-      case Source::memory: return end_because(Ending::Cause::out_of_memory);
-      case Source::standard_output: return read_capture(in_.captures[0]);
-      case Source::standard_error: return read_capture(in_.captures[1]);
+    case Source::spawner: return read_spawner();
+    case Source::init: return read_init();
+    case Source::client: return read_client();
+    case Source::memory: return end_because(Ending::Cause::out_of_memory);
+    case Source::standard_output: return read_capture(in_.captures[0]);
+    case Source::standard_error: return read_capture(in_.captures[1]);
     }
   }
 
@@ -138,29 +140,29 @@ class Supervision {
     const auto message = os::read_struct<SpawnerMessage>(**received, "spawner");
     if (!message || message->type == SpawnerMessageType::hello || message->id != in_.launch_id) return;
     switch (message->type) {
-      case SpawnerMessageType::launched:
-        report_.step_us = message->step_us;
-        if (!(*received)->descriptors.empty()) init_pidfd_ = std::move((*received)->descriptors.front());
-        if (ended_) kill_all();  // cancelled while it was being launched
-        break;
-      case SpawnerMessageType::launch_failed: {
-        processes_gone_ = true;
-        Ending ending;
-        ending.cause = Ending::Cause::launch_failed;
-        ending.failure = message->failure;
-        end(std::move(ending));
-        break;
-      }
-      case SpawnerMessageType::ended: {
-        if (!init_gone_) read_init_until_end();  // its last word may still be in the socket
-        processes_gone_ = true;
-        Ending ending;
-        ending.cause = Ending::Cause::init_died;
-        ending.wait_status = message->status;
-        end(std::move(ending));
-        break;
-      }
-      default: break;
+    case SpawnerMessageType::launched:
+      report_.step_us = message->step_us;
+      if (!(*received)->descriptors.empty()) init_pidfd_ = std::move((*received)->descriptors.front());
+      if (ended_) kill_all();  // cancelled while it was being launched
+      break;
+    case SpawnerMessageType::launch_failed: {
+      processes_gone_ = true;
+      Ending ending;
+      ending.cause = Ending::Cause::launch_failed;
+      ending.failure = message->failure;
+      end(std::move(ending));
+      break;
+    }
+    case SpawnerMessageType::ended: {
+      if (!init_gone_) read_init_until_end();  // its last word may still be in the socket
+      processes_gone_ = true;
+      Ending ending;
+      ending.cause = Ending::Cause::init_died;
+      ending.wait_status = message->status;
+      end(std::move(ending));
+      break;
+    }
+    default: break;
     }
   }
 
@@ -180,36 +182,38 @@ class Supervision {
     const auto message = os::read_struct<init::Message>(**received, "init");
     if (!message || message->version != init::kVersion) return;
     switch (message->type) {
-      case init::MessageType::started:
-        if (report_.started) return;
-        report_.started = true;
-        report_.started_ns = message->when_ns;
-        deadline_ = in_.limits.wall_ms ? report_.started_ns + wall_limit_ns() : kNever;
-        next_cpu_check_ = in_.limits.cpu_ms ? now_ns() : kNever;
-        if (in_.tty && in_.client >= 0 && !(*received)->descriptors.empty()) {
-          const int master = (*received)->descriptors.front().get();
-          ClientHeader header;
-          header.type = ClientMessageType::terminal;
-          (void)os::send_struct(in_.client, header, std::span(&master, 1));  // a client that is gone is seen below
-        }
-        break;
-      case init::MessageType::exec_failed: {
-        Ending ending;
-        ending.cause = Ending::Cause::exec_failed;
-        ending.failure = {message->step < kLaunchSteps ? static_cast<LaunchStep>(message->step) : LaunchStep::execve, 0,
-                          message->value};
-        end(std::move(ending));
-        break;
+    case init::MessageType::started:
+      if (report_.started) return;
+      report_.started = true;
+      report_.started_ns = message->when_ns;
+      deadline_ = in_.limits.wall_ms ? report_.started_ns + wall_limit_ns() : kNever;
+      next_cpu_check_ = in_.limits.cpu_ms ? now_ns() : kNever;
+      if (in_.tty && in_.client >= 0 && !(*received)->descriptors.empty()) {
+        const int master = (*received)->descriptors.front().get();
+        ClientHeader header;
+        header.type = ClientMessageType::terminal;
+        (void)os::send_struct(in_.client, header,
+                              std::span(&master, 1));  // a client that is gone is seen below
       }
-      case init::MessageType::exited: {
-        Ending ending;
-        ending.cause = Ending::Cause::command_exited;
-        ending.wait_status = message->value;
-        end(std::move(ending));
-        report_.ended_ns = std::clamp(message->when_ns, report_.started_ns, report_.ended_ns);
-        break;
-      }
-      default: break;
+      break;
+    case init::MessageType::exec_failed: {
+      Ending ending;
+      ending.cause = Ending::Cause::exec_failed;
+      ending.failure = {
+          message->step < kLaunchSteps ? static_cast<LaunchStep>(message->step) : LaunchStep::execve, 0,
+          message->value};
+      end(std::move(ending));
+      break;
+    }
+    case init::MessageType::exited: {
+      Ending ending;
+      ending.cause = Ending::Cause::command_exited;
+      ending.wait_status = message->value;
+      end(std::move(ending));
+      report_.ended_ns = std::clamp(message->when_ns, report_.started_ns, report_.ended_ns);
+      break;
+    }
+    default: break;
     }
   }
 
@@ -304,7 +308,8 @@ class Supervision {
     if (*used_us >= limit_us) return end_because(Ending::Cause::cpu_time);
     const auto cpus = static_cast<std::uint64_t>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
     const std::uint64_t milli_cpus = std::min(cpus * 1000, in_.limits.milli_cpus.value_or(cpus * 1000));
-    const std::uint64_t wait_us = std::max<std::uint64_t>(5'000, (limit_us - *used_us) * 1000 / std::max<std::uint64_t>(milli_cpus, 10));
+    const std::uint64_t wait_us = std::max<std::uint64_t>(
+        5'000, (limit_us - *used_us) * 1000 / std::max<std::uint64_t>(milli_cpus, 10));
     next_cpu_check_ = now + static_cast<std::int64_t>(std::min<std::uint64_t>(wait_us, 3'600'000'000)) * 1000;
   }
 

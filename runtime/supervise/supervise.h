@@ -24,9 +24,9 @@ struct CapturePipe {
 };
 
 struct SuperviseInput {
-  int client = -1;        // sbxrun's socket; -1: nobody to listen to
+  int client = -1;  // sbxrun's socket; -1: nobody to listen to
   int spawner = -1;
-  int init = -1;          // our end of init's socket
+  int init = -1;  // our end of init's socket
   std::uint64_t launch_id = 0;
   bool tty = false;
   SandboxCgroup* cgroup = nullptr;

@@ -13,7 +13,8 @@
 //       │◀────────────────────────────────────────────┤
 //
 // Output never passes through the supervisor unless it captures it: what cannot be handed to the sandbox is
-// relayed by sbxrun itself, with its own rights. When sbxrun's end closes, the run is cancelled and recorded so.
+// relayed by sbxrun itself, with its own rights. When sbxrun's end closes, the run is cancelled and recorded
+// so.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +30,8 @@ inline constexpr std::size_t kMaxRequestBytes = 8U << 20U;
 inline constexpr int kClientSocketFd = 3;  // in a direct supervisor
 
 enum class ClientMessageType : std::uint32_t {
-  request = 1,          // payload memfd (RunRequest), then one descriptor per stream that is passed or relayed
-  signal = 2,           // value: number
+  request = 1,  // payload memfd (RunRequest), then one descriptor per stream that is passed or relayed
+  signal = 2,   // value: number
   output_exceeded = 3,  // sbxrun counted more output than was asked for on streams that it relays
   terminal = 4,         // the master of the sandbox's pty
   text = 5,             // the answer to a request that runs nothing: memfd; value: exit status

@@ -27,8 +27,8 @@ enum class MessageType : uint32_t { exec = 1, signal = 2, started = 3, exec_fail
 struct Message {
   uint32_t version = kVersion;
   MessageType type{};
-  int32_t value = 0;   // signal: number · exec_failed: errno · exited: wait status (waitpid(2))
-  uint32_t step = 0;   // exec_failed: LaunchStep
+  int32_t value = 0;    // signal: number · exec_failed: errno · exited: wait status (waitpid(2))
+  uint32_t step = 0;    // exec_failed: LaunchStep
   int64_t when_ns = 0;  // started, exited: CLOCK_MONOTONIC
 };
 

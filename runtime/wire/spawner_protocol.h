@@ -30,7 +30,13 @@ inline constexpr std::uint32_t kSpawnerProtocolVersion = 1;
 inline constexpr int kSpawnerSocketFd = 3;  // in the spawner
 inline constexpr int kInitProgramFd = 4;    // in the spawner: init's program, a sealed memfd, close-on-exec
 
-enum class SpawnerMessageType : std::uint32_t { hello = 1, launch = 2, launched = 3, launch_failed = 4, ended = 5 };
+enum class SpawnerMessageType : std::uint32_t {
+  hello = 1,
+  launch = 2,
+  launched = 3,
+  launch_failed = 4,
+  ended = 5
+};
 
 // Every message is one of these; Launch and Launched carry descriptors as well.
 struct SpawnerMessage {
@@ -38,8 +44,8 @@ struct SpawnerMessage {
   SpawnerMessageType type{};
   std::uint64_t id = 0;  // chosen by the supervisor per launch
   LaunchFailure failure;
-  std::int32_t status = 0;                       // ended: wait status of init
-  std::int64_t started_ns = 0;                   // launched: CLOCK_MONOTONIC when the spawner began
+  std::int32_t status = 0;                            // ended: wait status of init
+  std::int64_t started_ns = 0;                        // launched: CLOCK_MONOTONIC when the spawner began
   std::array<std::uint32_t, kLaunchSteps> step_us{};  // launched: duration of each step done by then
 };
 
@@ -61,10 +67,10 @@ struct IdMap {
 // directory of the host that only the child's private namespace sees filled); others are relative to the
 // new root and resolved inside it, without following symbolic links.
 enum class MountAction : std::uint8_t {
-  attach,          // the detached mount `descriptor` at `target`
-  bind,            // a copy of the mount at `source`, with `attributes` added, at `target`
-  overlay,         // lower `source`, upper and work below `upper`, at `target`
-  proc,            // a new procfs
+  attach,   // the detached mount `descriptor` at `target`
+  bind,     // a copy of the mount at `source`, with `attributes` added, at `target`
+  overlay,  // layers `source` ("a:b", below the stage), upper and work below `upper` if any, at `target`
+  proc,     // a new procfs
   devpts,
   mqueue,
   mask_file,       // /dev/null over a file; skipped when it does not exist
@@ -99,17 +105,17 @@ struct MountDescriptor {
 // The payload of Launch. Descriptors come in this order: init's socket, [v2 cgroup directory], v1 tasks
 // files, mounts.
 struct LaunchPlan {
-  std::string stage;               // the host directory below which "/…" targets are
-  std::vector<IdMap> id_maps;      // the first is the sandbox's own user namespace
+  std::string stage;           // the host directory below which "/…" targets are
+  std::vector<IdMap> id_maps;  // the first is the sandbox's own user namespace
   std::vector<MountDescriptor> mounts;
   std::vector<MountCommand> commands;
   std::vector<ResourceLimit> resource_limits;
   std::string hostname;
   std::uint32_t init_uid = 0;  // inside
   std::uint32_t init_gid = 0;
-  std::string filter;          // struct sock_filter[]
-  std::uint8_t into_cgroup = 0;    // 1: a v2 cgroup directory is sent
-  std::uint32_t task_files = 0;    // number of v1 tasks files sent
+  std::string filter;            // struct sock_filter[]
+  std::uint8_t into_cgroup = 0;  // 1: a v2 cgroup directory is sent
+  std::uint32_t task_files = 0;  // number of v1 tasks files sent
   bool operator==(const LaunchPlan&) const = default;
 };
 

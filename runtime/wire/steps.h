@@ -6,42 +6,42 @@
 
 namespace sbx {
 
-#define SBX_LAUNCH_STEPS(X)                                                                      \
-  /* in the spawner */                                                                           \
-  X(user_namespace)       /* prepare the user namespaces with the sandbox's id maps */            \
-  X(id_map_mounts)        /* id-map the detached mounts */                                        \
-  X(clone)                /* clone3 into the namespaces (and the v2 cgroup) */                    \
-  /* in the child */                                                                             \
-  X(join_cgroups)         /* write 0 to the tasks file of each v1 group */                        \
-  X(cgroup_namespace)     /* after joining, so that the sandbox's group is its root */            \
-  X(loopback)             /* lo up in the new network namespace */                                \
-  X(private_mounts)       /* no mount of ours reaches the host */                                 \
-  X(mount)                /* the mounts of the plan; `index` says which */                        \
-  X(pivot_root)                                                                                   \
-  X(detach_old_root)                                                                              \
-  X(hostname)                                                                                     \
-  X(open_null)            /* /dev/null for init's own standard streams */                         \
-  X(rlimits)              /* `index` says which */                                                \
-  X(join_user_namespace)                                                                          \
-  X(drop_groups)                                                                                  \
-  X(set_ids)                                                                                      \
-  X(ambient_capabilities) /* those of init; before the bounding set goes, which limits them */    \
-  X(drop_bounding_set)                                                                            \
-  X(set_capabilities)                                                                             \
-  X(death_signal)         /* after the last id change, which clears it; then: is the parent alive? */ \
-  X(no_new_privs)                                                                                 \
-  X(close_descriptors)                                                                            \
-  X(seccomp)                                                                                      \
-  X(exec_init)                                                                                    \
-  /* in init, for the command */                                                                 \
-  X(init_start)           /* init hardens itself and reads its first message */                   \
-  X(new_session)                                                                                  \
-  X(terminal)             /* open a pty of the sandbox and make it the controlling terminal */    \
-  X(standard_streams)                                                                             \
-  X(workload_ids)                                                                                 \
-  X(workload_capabilities)                                                                        \
-  X(cpu_affinity)                                                                                 \
-  X(working_directory)                                                                            \
+#define SBX_LAUNCH_STEPS(X)                                                                    \
+  /* in the spawner */                                                                         \
+  X(user_namespace) /* prepare the user namespaces with the sandbox's id maps */               \
+  X(id_map_mounts)  /* id-map the detached mounts */                                           \
+  X(clone)          /* clone3 into the namespaces (and the v2 cgroup) */                       \
+  /* in the child */                                                                           \
+  X(join_cgroups)     /* write 0 to the tasks file of each v1 group */                         \
+  X(cgroup_namespace) /* after joining, so that the sandbox's group is its root */             \
+  X(loopback)         /* lo up in the new network namespace */                                 \
+  X(private_mounts)   /* no mount of ours reaches the host */                                  \
+  X(mount)            /* the mounts of the plan; `index` says which */                         \
+  X(pivot_root)                                                                                \
+  X(detach_old_root)                                                                           \
+  X(hostname)                                                                                  \
+  X(open_null) /* /dev/null for init's own standard streams */                                 \
+  X(rlimits)   /* `index` says which */                                                        \
+  X(join_user_namespace)                                                                       \
+  X(drop_groups)                                                                               \
+  X(set_ids)                                                                                   \
+  X(ambient_capabilities) /* those of init; before the bounding set goes, which limits them */ \
+  X(drop_bounding_set)                                                                         \
+  X(set_capabilities)                                                                          \
+  X(death_signal) /* after the last id change, which clears it; then: is the parent alive? */  \
+  X(no_new_privs)                                                                              \
+  X(close_descriptors)                                                                         \
+  X(seccomp)                                                                                   \
+  X(exec_init)                                                                                 \
+  /* in init, for the command */                                                               \
+  X(init_start) /* init hardens itself and reads its first message */                          \
+  X(new_session)                                                                               \
+  X(terminal) /* open a pty of the sandbox and make it the controlling terminal */             \
+  X(standard_streams)                                                                          \
+  X(workload_ids)                                                                              \
+  X(workload_capabilities)                                                                     \
+  X(cpu_affinity)                                                                              \
+  X(working_directory)                                                                         \
   X(execve)
 
 enum class LaunchStep : std::uint8_t {
@@ -59,7 +59,7 @@ constexpr const char* launch_step_name(LaunchStep step) {
   case LaunchStep::name: return #name;
     SBX_LAUNCH_STEPS(X)
 #undef X
-    case LaunchStep::none: break;
+  case LaunchStep::none: break;
   }
   return "none";
 }

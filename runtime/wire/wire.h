@@ -17,8 +17,7 @@ namespace sbx::wire {
 class Writer {
  public:
   template <class T>
-    requires(std::is_integral_v<T> || std::is_enum_v<T>)
-  void put(T value) {
+  requires(std::is_integral_v<T> || std::is_enum_v<T>) void put(T value) {
     bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
   }
   void put(std::string_view text) {
@@ -48,8 +47,7 @@ class Reader {
   explicit Reader(std::string_view bytes) : rest_(bytes) {}
 
   template <class T>
-    requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
-  T get() {
+  requires(std::is_integral_v<T> && !std::is_same_v<T, bool>) T get() {
     T value{};
     if (failed_ || rest_.size() < sizeof value) return mark_failed(), T{};
     __builtin_memcpy(&value, rest_.data(), sizeof value);
@@ -63,8 +61,7 @@ class Reader {
   }
   // An enum whose last valid value is `last`.
   template <class T>
-    requires std::is_enum_v<T>
-  T get_enum(T last) {
+  requires std::is_enum_v<T> T get_enum(T last) {
     const auto value = get<std::underlying_type_t<T>>();
     if (value > static_cast<std::underlying_type_t<T>>(last)) return mark_failed(), T{};
     return static_cast<T>(value);

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "os/socket.h"
@@ -21,7 +22,8 @@ namespace {
 Result<Connection> connect_socket(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return fail("--socket: '" + path + "' is too long for a socket path");
+  if (path.size() >= sizeof address.sun_path)
+    return fail("--socket: '" + path + "' is too long for a socket path");
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   UniqueFd socket_fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   if (!socket_fd.valid()) return fail(system_error("socket", "", errno));
@@ -52,11 +54,13 @@ Result<Connection> start_direct() {
   (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
   std::array<char, 12> name{"sbx-direct"};
   const std::array<char*, 2> arguments{name.data(), nullptr};
-  // The supervisor reads nothing from its environment, and passes none on.
-  const std::array<char*, 1> environment{nullptr};
+  // Nothing of our environment, but who called sudo: a policy file may be theirs.
+  const char* sudo_uid = std::getenv("SUDO_UID");
+  std::string sudo_variable = "SUDO_UID=" + std::string(sudo_uid == nullptr ? "" : sudo_uid);
+  const std::array<char*, 2> environment{sudo_uid == nullptr ? nullptr : sudo_variable.data(), nullptr};
   Connection connection;
-  const int error = posix_spawn(&connection.direct_supervisor, path.c_str(), &actions, &attributes, arguments.data(),
-                                environment.data());
+  const int error = posix_spawn(&connection.direct_supervisor, path.c_str(), &actions, &attributes,
+                                arguments.data(), environment.data());
   (void)posix_spawn_file_actions_destroy(&actions);
   (void)posix_spawnattr_destroy(&attributes);
   if (error != 0) return fail(system_error("posix_spawn", path, error));
@@ -85,8 +89,9 @@ Result<Connection> connect_supervisor(const Options& options) {
   if (!runs) return start_direct();
   if (options.mode == Mode::automatic && is_there(options.socket)) return connect_socket(options.socket);
   if (geteuid() != 0) {
-    return fail("no supervisor at '" + options.socket +
-                "', and only root can start a sandbox directly: ask the operator to start sbxd, or use sudo sbxrun");
+    return fail(
+        "no supervisor at '" + options.socket +
+        "', and only root can start a sandbox directly: ask the operator to start sbxd, or use sudo sbxrun");
   }
   if (options.mode == Mode::automatic && !options.quiet) {
     std::fprintf(stderr, "sbxrun: direct mode (no supervisor at %s)\n", options.socket.c_str());

@@ -32,7 +32,8 @@ Result<UniqueFd> open_result(const std::string& target) {
   int fd = -1;
   const char* end = target.data() + target.size();
   const auto [after, error] = std::from_chars(target.data() + 3, end, fd);
-  if (error != std::errc{} || after != end || fd < 0) return fail("--result: '" + target + "' is not fd:NUMBER");
+  if (error != std::errc{} || after != end || fd < 0)
+    return fail("--result: '" + target + "' is not fd:NUMBER");
   UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 3));
   if (!copy.valid()) return fail(system_error("--result", target, errno));
   return copy;
@@ -48,10 +49,12 @@ int run_doctor() {
 }
 
 int print_answer(const Answer& answer, const Options& options, int result_fd) {
-  if (answer.text) return os::write_all(1, *answer.text, "standard output") ? answer.exit_status : kOurFailure;
+  if (answer.text)
+    return os::write_all(1, *answer.text, "standard output") ? answer.exit_status : kOurFailure;
   const FinishedRun& finished = answer.finished;
   // --quiet keeps verdicts about a program that ran to itself, never the reason why one did not.
-  const bool not_run = answer.exit_status == kUsageError || (answer.exit_status >= kOurFailure && answer.exit_status <= 127);
+  const bool not_run =
+      answer.exit_status == kUsageError || (answer.exit_status >= kOurFailure && answer.exit_status <= 127);
   if (!finished.message.empty() && (!options.quiet || not_run)) {
     std::fprintf(stderr, "sbxrun: %s\n", finished.message.c_str());
   }

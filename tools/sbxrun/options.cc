@@ -11,6 +11,7 @@
 #include "base/names.h"
 #include "base/units.h"
 #include "os/file.h"
+#include "request/check_binds.h"
 
 namespace sbx::sbxrun {
 namespace {
@@ -22,9 +23,12 @@ constexpr const char* kOutput = "Output";
 constexpr const char* kWhere = "Supervisor and places";
 
 constexpr std::array kSpecs{
-    OptionSpec{kWhat, "image", 0, "NAME", "the root file system: host (default), or one of sbxctl images list", nullptr},
-    OptionSpec{kWhat, "policy", 0, "NAME|FILE", "what is allowed: default, strict, permissive, or a file", nullptr},
-    OptionSpec{kWhat, "env", 'e', "NAME[=VALUE]", "set a variable inside; without a value, the caller's", nullptr},
+    OptionSpec{kWhat, "image", 0, "NAME",
+               "the root file system: host (default), or one of sbxctl images list", nullptr},
+    OptionSpec{kWhat, "policy", 0, "NAME|FILE", "what is allowed: default, strict, permissive, or a file",
+               nullptr},
+    OptionSpec{kWhat, "env", 'e', "NAME[=VALUE]", "set a variable inside; without a value, the caller's",
+               nullptr},
     OptionSpec{kWhat, "env-file", 0, "FILE", "set variables from lines NAME=VALUE", nullptr},
     OptionSpec{kWhat, "cwd", 'w', "DIR", "start in this directory inside", nullptr},
     OptionSpec{kWhat, "workdir", 0, "DIR", "", "cwd"},
@@ -35,13 +39,15 @@ constexpr std::array kSpecs{
 
     OptionSpec{kFiles, "here", 0, "[=ro|rw|cow]",
                "show the current directory at /workspace/project_files and start there", nullptr},
-    OptionSpec{kFiles, "bind", 0, "HOST:INSIDE[:ro|rw|cow]", "show a host path inside (default: ro)", nullptr},
+    OptionSpec{kFiles, "bind", 0, "HOST:INSIDE[:ro|rw|cow]", "show a host path inside (default: ro)",
+               nullptr},
     OptionSpec{kFiles, "volume", 'v', "HOST:INSIDE[:ro|rw]", "as --bind, writable unless :ro", nullptr},
     OptionSpec{kFiles, "project", 0, "ID", "keep /workspace under this name", nullptr},
-    OptionSpec{kFiles, "workspace-mode", 0, "persistent|ephemeral", "keep or throw away changes of the project",
-               nullptr},
+    OptionSpec{kFiles, "workspace-mode", 0, "persistent|ephemeral",
+               "keep or throw away changes of the project", nullptr},
 
-    OptionSpec{kLimitGroup, "memory", 'm', "SIZE", "memory of the whole sandbox, page cache and /tmp included", nullptr},
+    OptionSpec{kLimitGroup, "memory", 'm', "SIZE",
+               "memory of the whole sandbox, page cache and /tmp included", nullptr},
     OptionSpec{kLimitGroup, "cpus", 0, "N", "CPUs, such as 0.5", nullptr},
     OptionSpec{kLimitGroup, "pids", 0, "N", "processes and threads", nullptr},
     OptionSpec{kLimitGroup, "pids-limit", 0, "N", "", "pids"},
@@ -54,7 +60,8 @@ constexpr std::array kSpecs{
     OptionSpec{kLimitGroup, "tmp", 0, "SIZE", "HOME, /tmp, /var/tmp and /dev/shm together", nullptr},
     OptionSpec{kLimitGroup, "disk", 0, "SIZE", "the workspace, where it is thrown away", nullptr},
     OptionSpec{kLimitGroup, "inodes", 0, "N", "files and directories in each of these two", nullptr},
-    OptionSpec{kLimitGroup, "ulimit", 0, "nofile=N|fsize=SIZE", "Docker's way to say --nofile and --fsize", nullptr},
+    OptionSpec{kLimitGroup, "ulimit", 0, "nofile=N|fsize=SIZE", "Docker's way to say --nofile and --fsize",
+               nullptr},
 
     OptionSpec{kOutput, "json", 0, nullptr, "capture the output and print the result object", nullptr},
     OptionSpec{kOutput, "result", 0, "FILE|fd:N", "write the result object there", nullptr},
@@ -68,7 +75,8 @@ constexpr std::array kSpecs{
     OptionSpec{kWhere, "direct", 0, nullptr, "supervise this run directly (root); never use sbxd", nullptr},
     OptionSpec{kWhere, "socket", 0, "PATH", "use the sbxd at this socket; never run directly", nullptr},
     OptionSpec{kWhere, "state-dir", 0, "DIR", "images and projects (default: /var/lib/sbx)", nullptr},
-    OptionSpec{kWhere, "run-dir", 0, "DIR", "what lives as long as the machine is up (default: /run/sbx)", nullptr},
+    OptionSpec{kWhere, "run-dir", 0, "DIR", "what lives as long as the machine is up (default: /run/sbx)",
+               nullptr},
     OptionSpec{kWhere, "log", 0, "FILE", "monitor log (default: /var/log/sbx/monitor.jsonl)", nullptr},
     OptionSpec{kWhere, "config", 0, "FILE", "configuration (default: /etc/sbx/config.yaml)", nullptr},
 };
@@ -86,7 +94,8 @@ std::string absolute(const std::string& path) {
 // HOST:INSIDE[:MODE]
 Result<BindRequest> parse_bind(const std::string& what, const std::string& text, BindMode mode) {
   const std::size_t colon = text.find(':');
-  if (colon == std::string::npos || colon == 0) return fail(what + ": '" + text + "' is not HOST:INSIDE[:MODE]");
+  if (colon == std::string::npos || colon == 0)
+    return fail(what + ": '" + text + "' is not HOST:INSIDE[:MODE]");
   BindRequest bind;
   bind.mode = mode;
   bind.host = absolute(text.substr(0, colon));
@@ -140,10 +149,13 @@ Result<void> set_ulimit(const std::string& text, RunRequest& request) {
   if (equals == std::string::npos || (name != "nofile" && name != "fsize")) {
     return fail("--ulimit: '" + text + "': only nofile=N and fsize=SIZE can be set");
   }
+  const LimitField& field = *find_limit(name);
   // Docker's SOFT:HARD: one limit here, the hard one.
   std::string value = text.substr(equals + 1);
-  if (const std::size_t colon = value.find(':'); colon != std::string::npos) value = value.substr(colon + 1);
-  const LimitField& field = *find_limit(name);
+  if (const std::size_t colon = value.find(':'); colon != std::string::npos) {
+    (void)TRY(parse_limit(field, "--ulimit " + name, value.substr(0, colon)));
+    value = value.substr(colon + 1);
+  }
   request.limits.*field.member = TRY(parse_limit(field, "--ulimit " + name, value));
   return {};
 }
@@ -156,7 +168,7 @@ class Parser {
     std::string shorts = "+:";  // stop at the command; tell a missing argument apart
     for (std::size_t i = 0; i < kSpecs.size(); ++i) {
       const OptionSpec& spec = kSpecs[i];
-      const int has = spec.argument == nullptr ? no_argument
+      const int has = spec.argument == nullptr  ? no_argument
                       : spec.argument[0] == '[' ? optional_argument
                                                 : required_argument;
       table.push_back({spec.name, has, nullptr, kFirstLongOption + static_cast<int>(i)});
@@ -176,6 +188,7 @@ class Parser {
       if (code == '?' || spec == nullptr) {
         return fail("unknown option '" + std::string(argv[before]) + "' (see sbxrun --help)");
       }
+      TRY(check_spelling(*spec, argv[before]));
       TRY(apply(*spec, optarg == nullptr ? "" : optarg, optarg != nullptr));
     }
     for (int i = optind; i < argc; ++i) options_.request.command.emplace_back(argv[i]);
@@ -184,6 +197,13 @@ class Parser {
   }
 
  private:
+  // getopt_long(3) takes shortened names, which would change their meaning when an option is added.
+  static Result<void> check_spelling(const OptionSpec& spec, std::string_view argument) {
+    if (!argument.starts_with("--")) return {};
+    if (argument.substr(2, argument.find('=') - 2) == spec.name) return {};
+    return fail("unknown option '" + std::string(argument) + "'; did you mean --" + spec.name + "?");
+  }
+
   static const OptionSpec* find(int code) {
     const auto matches = [code](const OptionSpec& spec) {
       return code >= kFirstLongOption ? &spec == &kSpecs[static_cast<std::size_t>(code - kFirstLongOption)]
@@ -208,6 +228,8 @@ class Parser {
     const std::string name = given.alias_of != nullptr ? given.alias_of : given.name;
     const std::string what = "--" + std::string(given.name);
     RunRequest& request = options_.request;
+    if (given.argument != nullptr && given.argument[0] != '[' && value.empty())
+      return fail(what + ": the value is empty");
     if (const LimitField* field = find_limit(name); field != nullptr) {
       request.limits.*field->member = TRY(parse_limit(*field, what, value));
       return {};
@@ -278,7 +300,8 @@ class Parser {
   }
 
   Result<void> set_here(const std::string& mode) {
-    BindRequest here = TRY(parse_bind("--here", absolute(".") + ":/workspace/project_files:" + mode, BindMode::read_only));
+    BindRequest here =
+        TRY(parse_bind("--here", absolute(".") + ":/workspace/project_files:" + mode, BindMode::read_only));
     options_.request.here = std::move(here);
     return {};
   }
@@ -287,10 +310,12 @@ class Parser {
     RunRequest& request = options_.request;
     if (options_.help || options_.version || options_.check) return {};
     if (request.command.empty()) return fail("no command to run (see sbxrun --help)");
-    if (request.tty && options_.json) return fail("--json captures the output; with --tty there is none to capture");
+    if (request.tty && options_.json)
+      return fail("--json captures the output; with --tty there is none to capture");
     if (request.workspace_mode == WorkspaceMode::ephemeral && request.project.empty()) {
       return fail("--workspace-mode ephemeral needs a --project; without one every workspace is thrown away");
     }
+    TRY(check_binds(request.binds));
     set_hint();
     return {};
   }
@@ -302,7 +327,8 @@ class Parser {
     for (const std::string& argument : request.command) {
       if (argument.empty() || argument.starts_with('/') || argument.starts_with('-')) continue;
       if (access(argument.c_str(), F_OK) != 0) continue;
-      request.hint = "'" + argument + "' is a file of the current directory, which the sandbox does not see: use --here";
+      request.hint =
+          "'" + argument + "' is a file of the current directory, which the sandbox does not see: use --here";
       return;
     }
   }
@@ -332,7 +358,8 @@ std::string help_text() {
     left += spec.short_name != 0 ? std::string("-") + spec.short_name + ", " : "    ";
     left += "--" + std::string(spec.name);
     for (const OptionSpec& alias : kSpecs) {
-      if (alias.alias_of != nullptr && std::string_view(alias.alias_of) == spec.name) left += ", --" + std::string(alias.name);
+      if (alias.alias_of != nullptr && std::string_view(alias.alias_of) == spec.name)
+        left += ", --" + std::string(alias.name);
     }
     if (spec.argument != nullptr) left += (spec.argument[0] == '[' ? "" : " ") + std::string(spec.argument);
     if (left.size() < 36) {
@@ -344,7 +371,8 @@ std::string help_text() {
   }
   return text +
          "\nSizes: K M G (1024-based), bare bytes. Times: ms s m h, bare seconds.\n"
-         "\nExit status: the program's own; 128+n killed by signal n; 124 out of wall or CPU time; 137 out of\n"
+         "\nExit status: the program's own; 128+n killed by signal n; 124 out of wall or CPU time; 137 out "
+         "of\n"
          "memory or output; 159 forbidden system call; 125 not run (policy, set-up); 126/127 cannot be\n"
          "executed / not found; 130/143 cancelled; 2 bad option.\n";
 }

@@ -162,7 +162,8 @@ class Session {
       return {};
     }
     const auto header = TRY(os::read_struct<ClientHeader>(*message, "supervisor"));
-    if (header.version != kClientProtocolVersion) return fail("the supervisor speaks another protocol version");
+    if (header.version != kClientProtocolVersion)
+      return fail("the supervisor speaks another protocol version");
     if (message->descriptors.size() != 1) return fail("supervisor: a message without its descriptor");
     UniqueFd fd = std::move(message->descriptors.front());
     if (header.type == ClientMessageType::terminal) {

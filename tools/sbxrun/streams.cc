@@ -18,7 +18,8 @@ Result<void> refuse_dead_ends(int index) {
   const std::string name = kNames[static_cast<std::size_t>(index)];
   const struct stat status = TRY(os::stat_fd(index, name));
   if (S_ISDIR(status.st_mode)) return fail(name + " is a directory; it cannot be given to a sandbox");
-  if ((fcntl(index, F_GETFL) & O_PATH) != 0) return fail(name + " is an O_PATH descriptor; it cannot be read or written");
+  if ((fcntl(index, F_GETFL) & O_PATH) != 0)
+    return fail(name + " is an O_PATH descriptor; it cannot be read or written");
   return {};
 }
 

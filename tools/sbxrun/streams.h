@@ -11,7 +11,7 @@
 namespace sbx::sbxrun {
 
 struct ClientStreams {
-  std::vector<int> sent;          // descriptors for the request, in order of the streams
+  std::vector<int> sent;           // descriptors for the request, in order of the streams
   std::vector<UniqueFd> to_close;  // those of them that are ours: closed once sent
   std::vector<Relay> inputs;
   std::vector<Relay> outputs;

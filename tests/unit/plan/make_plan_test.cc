@@ -58,10 +58,23 @@ bool has_environment(const SandboxPlan& plan, const std::string& entry) {
 
 TEST_CASE("the root is the image, read-only, without set-id and devices") {
   const SandboxPlan plan = Case().plan();
-  const MountSource& root = source_at(plan, "/root");
-  CHECK(root.path == "/image");
-  CHECK(root.id_map == SourceIdMap::sandbox);
-  CHECK(root.attributes == (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
+  constexpr auto kAttributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  const MountSource& image = source_at(plan, "/image");
+  CHECK(image.path == "/image");
+  CHECK(image.id_map == SourceIdMap::sandbox);
+  CHECK(image.attributes == kAttributes);
+  const MountCommand* root = find_target(plan, "/root");
+  REQUIRE(root != nullptr);
+  CHECK(root->attributes == kAttributes);
+  CHECK(root->upper.empty());
+}
+
+TEST_CASE("the host's own tree is shown without the ids that a login user of the host could have") {
+  Case c;
+  c.facts.host_usr = "/usr";
+  const SandboxPlan plan = c.plan();
+  CHECK(source_at(plan, "/usr").id_map == SourceIdMap::host);
+  CHECK(find_target(plan, "usr")->action == MountAction::overlay);
 }
 
 TEST_CASE("no source of the host is mounted without nosuid and nodev") {

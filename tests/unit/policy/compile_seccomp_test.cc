@@ -147,11 +147,12 @@ TEST_CASE("code that is too long for a conditional jump is jumped over") {
   rules.push_back({"write", 0, {}});
   const SeccompProfile profile = profile_of(rules);
   const Filter filter = compiled(profile);
+  const Meaning meaning(profile);
   for (std::uint64_t value = 0; value < 302; ++value) {
-    REQUIRE(filter.answer(0, {value}) == meaning(profile, 0, {value}));
+    REQUIRE(filter.answer(0, {value}) == meaning.of(0, {value}));
   }
   for (std::uint32_t number = 0; number < 600; ++number) {
-    REQUIRE(filter.answer(number, {0}) == meaning(profile, number, {0}));
+    REQUIRE(filter.answer(number, {0}) == meaning.of(number, {0}));
   }
 }
 
@@ -191,12 +192,13 @@ TEST_CASE("the filter of any profile does what the profile means") {
     if (numbers.empty()) continue;
     const SeccompProfile profile = profile_of(std::move(rules), static_cast<int>(1 + random() % 100));
     const Filter filter = compiled(profile);
+    const Meaning meaning(profile);
     for (int call = 0; call < 300; ++call) {
       const std::uint32_t number =
           call % 3 == 0 ? static_cast<std::uint32_t>(random() % 600) : numbers[random() % numbers.size()];
       Arguments arguments{};
       for (std::uint64_t& argument : arguments) argument = some_value(random);
-      REQUIRE(filter.answer(number, arguments) == meaning(profile, number, arguments));
+      REQUIRE(filter.answer(number, arguments) == meaning.of(number, arguments));
     }
   }
 }

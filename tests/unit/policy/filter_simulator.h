@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -49,8 +50,7 @@ class Filter {
       const sock_filter& instruction = code_[at];
       switch (instruction.code) {
       case BPF_LD | BPF_W | BPF_ABS:
-        REQUIRE(instruction.k % 4 == 0);
-        REQUIRE(instruction.k + 4 <= sizeof data);
+        if (instruction.k % 4 != 0 || instruction.k + 4 > sizeof data) FAIL("a load that the kernel refuses");
         std::memcpy(&accumulator, reinterpret_cast<const char*>(&data) + instruction.k, 4);
         break;
       case BPF_ALU | BPF_AND | BPF_K: accumulator &= instruction.k; break;
@@ -84,23 +84,37 @@ inline bool holds(const SeccompCondition& condition, const Arguments& arguments)
   return (std::ranges::find(condition.values, seen) != condition.values.end()) == condition.equal;
 }
 
-// What the header promises for a call.
-inline std::uint32_t meaning(const SeccompProfile& profile, std::uint32_t number, const Arguments& arguments) {
-  static const std::vector<std::string> table = syscall_table();
-#ifdef __x86_64__
-  if (number >= 0x40000000 && number != 0xffffffff) return SECCOMP_RET_KILL_PROCESS;
-#endif
-  for (const SeccompGroup& group : profile.groups) {
-    for (const SeccompRule& rule : group.rules) {
-      const ResolvedSyscall call = resolve_syscall(rule.syscall);
-      if (call.kind != SyscallKind::native || call.number != number) continue;
-      const auto applies = [&](const SeccompCondition& condition) { return holds(condition, arguments); };
-      if (!std::ranges::all_of(rule.conditions, applies)) continue;
-      return rule.error_number == 0 ? SECCOMP_RET_ALLOW : refusal(rule.error_number);
+// What seccomp_profile.h promises for a call under a profile, which must outlive this.
+class Meaning {
+ public:
+  explicit Meaning(const SeccompProfile& profile) : default_error_(profile.default_error) {
+    for (const SeccompGroup& group : profile.groups) {
+      for (const SeccompRule& rule : group.rules) {
+        const ResolvedSyscall call = resolve_syscall(rule.syscall);
+        if (call.kind == SyscallKind::native) rules_[call.number].push_back(&rule);
+      }
     }
   }
-  const bool known = number < table.size() && !table[number].empty();
-  return refusal(known ? profile.default_error : ENOSYS);
-}
+
+  [[nodiscard]] std::uint32_t of(std::uint32_t number, const Arguments& arguments = {}) const {
+#ifdef __x86_64__
+    if (number >= 0x40000000 && number != 0xffffffff) return SECCOMP_RET_KILL_PROCESS;
+#endif
+    if (const auto found = rules_.find(number); found != rules_.end()) {
+      for (const SeccompRule* rule : found->second) {
+        const auto applies = [&](const SeccompCondition& condition) { return holds(condition, arguments); };
+        if (!std::ranges::all_of(rule->conditions, applies)) continue;
+        return rule->error_number == 0 ? SECCOMP_RET_ALLOW : refusal(rule->error_number);
+      }
+    }
+    const bool known = number < table_.size() && !table_[number].empty();
+    return refusal(known ? default_error_ : ENOSYS);
+  }
+
+ private:
+  int default_error_;
+  std::map<std::uint32_t, std::vector<const SeccompRule*>> rules_;
+  std::vector<std::string> table_ = syscall_table();
+};
 
 }  // namespace sbx::testing

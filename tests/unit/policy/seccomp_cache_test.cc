@@ -155,7 +155,7 @@ TEST_CASE("a cache that cannot be written is no error") {
 TEST_CASE("an error in the profile names its place, and is not cached") {
   const Place place;
   (void)place.directory.write("small.yaml", replaced(kProfile, "write", "wriet"));
-  CHECK(error_of(place.load()).starts_with(place.profile + ":4:50: no system call 'wriet'"));
+  CHECK(error_of(place.load()).starts_with(place.profile + ":4:47: no system call 'wriet'"));
   CHECK_FALSE(fs::exists(place.cache));
 }
 

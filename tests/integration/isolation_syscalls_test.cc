@@ -1,0 +1,148 @@
+// The system call filter, argument by argument: what works outside and must not inside.
+#include "isolation.h"
+
+namespace sbx::test {
+namespace {
+
+// Every name that the probe tried outside gives `expected` inside; `but` are the exceptions. What this kernel
+// does not have outside either says nothing, but most must be there.
+void check_all_refused(const Answers& outside, const Answers& inside, const std::string& expected,
+                       const Answers& but) {
+  std::size_t worked_outside = 0;
+  for (const auto& [name, result] : outside) {
+    if (result == "ok") ++worked_outside;
+    const auto exception = but.find(name);
+    const std::string& wanted = exception == but.end() ? expected : exception->second;
+    CHECK_MESSAGE(answer(inside, name) == wanted,
+                  name << ": outside " << result << ", inside " << answer(inside, name));
+  }
+  CHECK(worked_outside > outside.size() / 2);
+}
+
+}  // namespace
+
+TEST_CASE("no namespace can be made or entered by clone, clone3, unshare or setns") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const Answers outside = probe_outside({"syscalls", "namespaces"});
+  const Answers inside = probe_inside(sandbox, {"syscalls", "namespaces"});
+  Answers but{{"clone_plain", "ok"}, {"clone3_plain", "ENOSYS"}};
+  for (const char* kind : {"user", "mnt", "pid", "net", "ipc", "uts", "cgroup"}) {
+    but["clone3_" + std::string(kind)] = "ENOSYS";
+    // Above 32 bits the kernel reads nothing of clone's flags: the control of the trick.
+    CHECK(answer(outside, "clone_high_" + std::string(kind)) == "ok");
+  }
+  check_all_refused(outside, inside, "EPERM", but);
+}
+
+TEST_CASE("keyrings, bpf, perf, userfaultfd, io_uring, file handles and the mount calls are refused") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const Answers outside = probe_outside({"syscalls", "kernel"});
+  check_all_refused(outside, probe_inside(sandbox, {"syscalls", "kernel"}), "EPERM", {});
+  check_all_refused(outside, probe_inside(sandbox, {"syscalls", "kernel"}, {"--policy", "strict"}), "EPERM",
+                    {});
+}
+
+TEST_CASE("what changes the machine is refused by the filter, whatever its arguments are") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const Answers but{{"unknown_number", "ENOSYS"}, {"no_number", "ENOSYS"}};
+  for (const char* policy : {"default", "strict", "permissive"}) {
+    const Answers inside = probe_inside(sandbox, {"syscalls", "refused"}, {"--policy", policy});
+    CHECK(inside.size() > 20);
+    for (const auto& [name, result] : inside) {
+      CHECK_MESSAGE(result == (but.contains(name) ? "ENOSYS" : "EPERM"),
+                    policy << ": " << name << " gave " << result);
+    }
+  }
+}
+
+TEST_CASE("sockets are those of the allowlist alone") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const Answers outside = probe_outside({"sockets", "builtin"});
+  check_answers(outside,
+                {"raw_icmp", "raw_icmp_flags", "raw_icmp_high", "netlink_uevent", "netlink_uevent_high"},
+                "ok");
+  for (const auto& [name, result] : probe_inside(sandbox, {"sockets", "all"})) {
+    std::string expected = "EAFNOSUPPORT";
+    if (name == "unix" || name == "udp" || name == "netlink_route" || name == "pair_1") expected = "ok";
+    if (name == "tcp" || name == "tcp6") expected = "ok";
+    if (name.starts_with("raw_icmp") || name.starts_with("tcp_ulp")) expected = "EPERM";
+    if (name == "sctp" || name == "mptcp" || name == "dccp" || name == "udplite" || name == "l2tp") {
+      expected = "EPROTONOSUPPORT";
+    }
+    CHECK_MESSAGE(result == expected, name << " gave " << result);
+  }
+}
+
+TEST_CASE("under the policy strict there are unix sockets only") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  for (const auto& [name, result] : probe_inside(sandbox, {"sockets", "all"}, {"--policy", "strict"})) {
+    const bool option = name.starts_with("tcp_ulp");  // on a socket that could not be made
+    CHECK_MESSAGE(result == (name == "unix" ? "ok"
+                             : option       ? "EPERM"
+                                            : "EAFNOSUPPORT"),
+                  name << " gave " << result);
+  }
+}
+
+TEST_CASE("nothing can be typed into a terminal, and no file gets flags") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const Answers outside = probe_outside({"terminal_ioctls"});
+  check_answers(outside, {"open_terminal", "tiocsetd", "tiocsetd_high"}, "ok");
+  CHECK(answer(outside, "tiocsti") !=
+        "EPERM");  // EIO where dev.tty.legacy_tiocsti is 0 and root lacks rights
+  const Answers inside = probe_inside(sandbox, {"terminal_ioctls"});
+  check_answers(inside, {"open_terminal", "window_size", "open_file"}, "ok");
+  check_answers(
+      inside,
+      {"tiocsti", "tiocsti_high", "tioclinux", "tiocsetd", "tiocsetd_high", "set_flags", "set_xattr_flags"},
+      "EPERM");
+}
+
+TEST_CASE("a program may debug its own children, but not under the policy strict") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  check_answers(probe_inside(sandbox, {"syscalls", "debugging"}),
+                {"process_vm_readv_own", "kcmp_own", "ptrace_own", "ptrace_own_peek"}, "ok");
+  check_answers(probe_inside(sandbox, {"syscalls", "debugging"}, {"--policy", "strict"}),
+                {"process_vm_readv_own", "kcmp_own", "ptrace_own"}, "EPERM");
+}
+
+TEST_CASE("a tracer cannot turn an allowed call into a refused one behind the filter") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  CHECK(answer(probe_outside({"syscalls", "debugging"}), "ptrace_rewritten_unshare") == "ok");
+  CHECK(answer(probe_inside(sandbox, {"syscalls", "debugging"}), "ptrace_rewritten_unshare") == "EPERM");
+}
+
+TEST_CASE("calls in the numbering of i386 and x32 kill the process") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const Answers outside = probe_outside({"syscalls", "abi"});
+  CHECK(answer(outside, "x32") != "SIGSYS");
+  CHECK(answer(outside, "i386") != "SIGSYS");
+  const Answers inside = probe_inside(sandbox, {"syscalls", "abi"});
+  check_answers(inside, {"i386", "x32"}, "SIGSYS");
+  CHECK(answer(inside, "native") == "ok");
+}
+
+TEST_CASE("huge pages of the host, which no memory limit counts, are refused") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  // Outside it is the pool that says no (ENOMEM) where it is empty.
+  const Answers outside = probe_outside({"memory_escapes"});
+  SKIP_UNLESS(answer(outside, "memfd_huge") == "ok", "this kernel has no huge pages");
+  CHECK(answer(outside, "map_huge") != "EPERM");
+  for (const char* policy : {"default", "strict", "permissive"}) {
+    const Answers inside = probe_inside(sandbox, {"memory_escapes"}, {"--policy", policy});
+    check_answers(inside, {"map_small", "memfd"}, "ok");
+    check_answers(inside, {"map_huge", "memfd_huge", "shm_huge"}, "EPERM");
+  }
+}
+
+}  // namespace sbx::test

@@ -1,0 +1,283 @@
+#!/usr/bin/env python3
+"""The JSON Schemas of policies/ and the parser agree: schema_test.py CHECK_POLICY (the program).
+
+Editors and people read the schemas, the supervisor's parser decides: what ships must pass both, and what is
+wrong in a way that a schema can say must fail both.
+"""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import jsonschema
+import yaml
+
+POLICIES = pathlib.Path(__file__).resolve().parents[3] / "policies"
+
+POLICY = """\
+name: small
+description: a test
+limits: {memory: 512M, cpus: 1, pids: 256, wall-time: 60s, cpu-time: none, nofile: 1024, fsize: none,
+         tmp: 256M, disk: 1G, inodes: 100000, output-limit: 8M}
+seccomp: default
+"""
+
+PROFILE = """\
+name: small
+description: a test
+default_error: EPERM
+groups:
+  - name: io
+    reason: to read
+    allow: [read, write]
+    rules:
+      - syscalls: [ioctl]
+        action: EPERM
+        when: [{argument: 1, equals: 0x5412}]
+"""
+
+# (what to replace, with what); an empty first part appends.
+GOOD = {
+    "policy": [
+        ("", ""),
+        ("memory: 512M", 'memory: "512M"'),
+        ("memory: 512M", "memory: 0.5g"),
+        ("memory: 512M", "memory: 1048576"),
+        ("memory: 512M", "memory: none"),
+        ("cpus: 1", "cpus: 0.5"),
+        ("cpus: 1", "cpus: all"),
+        ("cpus: 1", 'cpus: "0.01"'),
+        ("wall-time: 60s", "wall-time: 1.5"),
+        ("wall-time: 60s", "wall-time: 1500ms"),
+        ("wall-time: 60s", "wall-time: 2H"),
+        ("", "ceilings: {}\n"),
+        ("", "ceilings: {memory: 8G, cpus: all, wall-time: none}\n"),
+        ("", "wall_time_with_tty: unlimited\nwritable_root: true\nworkspace: {layout: flat}\n"),
+        ("", "workspace: {}\nallow_degraded: [memory, swap, pids, cpu, cpu_accounting, idmapped_mounts]\n"),
+    ],
+    "seccomp": [
+        ("", ""),
+        ("default_error: EPERM\n", ""),
+        ("action: EPERM", "action: allow"),
+        ("equals: 0x5412", "equals: [1, 0x20, 0o17]"),
+        ("equals: 0x5412", "mask: 0xf, differs: [1, 2]"),
+        ("equals: 0x5412", 'mask: 18446744073709551615, equals: "0x100000000"'),
+        ("    allow: [read, write]\n", ""),
+    ],
+}
+
+# Refused by both.
+BAD = {
+    "policy": [
+        ("name: small\n", ""),
+        ("name: small", "name: -small"),
+        ("name: small", "name: a/b"),
+        ("name: small", "name: ''"),
+        ("name: small", "name: " + "a" * 65),
+        ("name: small", "name: [small]"),
+        ("description: a test\n", ""),
+        ("description: a test", "description: [a]"),
+        ("description: a test", "description:"),
+        ("seccomp: default\n", ""),
+        ("seccomp: default", "seccomp: ../default"),
+        ("memory: 512M, ", ""),
+        ("memory: 512M", "memory: 0"),
+        ("memory: 512M", "memory: -1"),
+        ("memory: 512M", "memory: 0M"),
+        ("memory: 512M", "memory: 512T"),
+        ("memory: 512M", "memory: 512 M"),
+        ("memory: 512M", "memory: unlimited"),
+        ("memory: 512M", "memory: all"),
+        ("memory: 512M", "memory: [512M]"),
+        ("memory: 512M", "memory: ~"),
+        ("memory: 512M", "memory: true"),
+        ("memory: 512M", "memory: .5G"),
+        ("memory: 512M", "memory: 1.0123456789G"),
+        ("cpus: 1", "cpus: 0"),
+        ("cpus: 1", "cpus: 0.001"),
+        ("cpus: 1", "cpus: none"),
+        ("cpus: 1", "cpus: 1x"),
+        ("pids: 256", "pids: 0"),
+        ("pids: 256", "pids: 1K"),
+        ("pids: 256", "pids: 1.5"),
+        ("wall-time: 60s", "wall-time: 60d"),
+        ("wall-time: 60s", "wall-time: 0ms"),
+        ("wall-time: 60s", "wall_time: 60s"),
+        ("cpu-time: none", "cpu-time: none, swap: 1"),
+        ("limits:", "limit:"),
+        ("", "limits: none\n"),
+        ("", "ceilings: {memroy: 8G}\n"),
+        ("", "ceilings: {memory: 0}\n"),
+        ("", "ceilings: [memory]\n"),
+        ("", "ceilings: none\n"),
+        ("", "wall_time_with_tty: true\n"),
+        ("", "wall-time-with-tty: limited\n"),
+        ("", "writable_root: 'true'\n"),
+        ("", "writable_root: yes\n"),
+        ("", "writable_root: 1\n"),
+        ("", "workspace: flat\n"),
+        ("", "workspace: {layout: round}\n"),
+        ("", "workspace: {shape: flat}\n"),
+        ("", "allow_degraded: swap\n"),
+        ("", "allow_degraded: [swap, swap]\n"),
+        ("", "allow_degraded: [seccomp]\n"),
+        ("", "network: host\n"),
+    ],
+    "seccomp": [
+        ("name: small\n", ""),
+        ("name: small", "name: a b"),
+        ("description: a test\n", ""),
+        ("default_error: EPERM", "default_error: permission"),
+        ("default_error: EPERM", "default_error: 1"),
+        ("default_error: EPERM", "default_action: allow"),
+        ("    reason: to read\n", ""),
+        ("reason: to read", "reason: ''"),
+        ("reason: to read", "reason: [a]"),
+        ("  - name: io\n", "  - optional: true\n    name: io\n"),
+        ("allow: [read, write]", "allow: read"),
+        ("allow: [read, write]", "allow: [[read]]"),
+        ("allow: [read, write]", "allow: ['']"),
+        ("[ioctl]", "[]"),
+        ("[ioctl]", "ioctl"),
+        ("action: EPERM", "action: kill"),
+        ("        action: EPERM\n", ""),
+        ("action: EPERM", "errno: EPERM"),
+        ("[{argument: 1, equals: 0x5412}]", "[]"),
+        ("[{argument: 1, equals: 0x5412}]", "{argument: 1, equals: 0x5412}"),
+        ("argument: 1, ", ""),
+        ("argument: 1", "argument: 6"),
+        ("argument: 1", "argument: -1"),
+        ("argument: 1", "argument: path"),
+        ("equals: 0x5412", "mask: 1"),
+        ("equals: 0x5412", "equals: 1, differs: 1"),
+        ("equals: 0x5412", "equals: []"),
+        ("equals: 0x5412", "equals: AF_UNIX"),
+        ("equals: 0x5412", "equals: -1"),
+        ("equals: 0x5412", "equals: 1.5"),
+        ("equals: 0x5412", "mask: 0, equals: 0"),
+        ("equals: 0x5412", "equal: 1"),
+    ],
+}
+
+# Refused by the parser; a schema cannot say it.
+BAD_FOR_THE_PARSER = {
+    "policy": [
+        ("", "name: small\n"),
+        ("memory: 512M", "memory: &m 512M"),
+        ("memory: 512M", "memory: !!str 512M"),
+        ("memory: 512M", "memory: 99999999999G"),
+        ("", "---\nname: other\n"),
+        ("", "ceilings: {memory: 511M}\n"),
+        ("", "ceilings: {cpus: 0.5}\n"),
+    ],
+    "seccomp": [
+        ("default_error: EPERM", "default_error: EWHATEVER"),
+        ("[read, write]", "[read, wriet]"),
+        ("[read, write]", "[read, read]"),
+        ("[read, write]", "[read, ioctl]"),
+        ("equals: 0x5412", "equals: 0x100000000"),
+        ("equals: 0x5412", "mask: 0xf, equals: 16"),
+        ("equals: 0x5412", "equals: 0100"),
+        ("", "description: again\n"),
+    ],
+}
+
+
+class Loader(yaml.SafeLoader):
+    """Plain words as in YAML 1.2 (and in our parser): `yes` is a string, 0o17 a number."""
+
+
+Loader.yaml_implicit_resolvers = {}
+for tag, pattern, first in [
+    ("tag:yaml.org,2002:null", r"(?:~|null|Null|NULL|)", ["~", "n", "N", ""]),
+    ("tag:yaml.org,2002:bool", r"(?:true|True|TRUE|false|False|FALSE)", list("tTfF")),
+    ("tag:yaml.org,2002:int", r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)", list("-+0123456789")),
+    ("tag:yaml.org,2002:float", r"[-+]?(?:[.][0-9]+|[0-9]+[.][0-9]*)(?:[eE][-+]?[0-9]+)?", list("-+.0123456789")),
+]:
+    Loader.add_implicit_resolver(tag, re.compile(f"^{pattern}$"), first)
+
+
+def integer(loader, node):
+    text = node.value
+    return int(text, 8) if text.startswith("0o") else int(text, 16) if text.startswith("0x") else int(text)
+
+
+Loader.add_constructor("tag:yaml.org,2002:int", integer)
+
+
+def variant(text, change):
+    old, new = change
+    if not old:
+        return text + new
+    assert old in text, old
+    return text.replace(old, new, 1)
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    checker = sys.argv[1]
+    failures = 0
+    checks = 0
+
+    def expect(what, condition, detail=""):
+        nonlocal failures, checks
+        checks += 1
+        if not condition:
+            failures += 1
+            print(f"failed: {what} {detail}".rstrip())
+
+    with tempfile.TemporaryDirectory() as place:
+
+        def parser_error(kind, text):
+            path = pathlib.Path(place) / "document.yaml"
+            path.write_text(text)
+            done = subprocess.run([checker, kind, str(path)], capture_output=True, text=True, check=False)
+            assert done.returncode in (0, 1), done
+            return done.stderr.strip() if done.returncode == 1 else None
+
+        for kind, base in (("policy", POLICY), ("seccomp", PROFILE)):
+            schema = json.loads((POLICIES / f"{kind}.schema.json").read_text())
+            jsonschema.Draft7Validator.check_schema(schema)
+            validator = jsonschema.Draft7Validator(schema)
+
+            def schema_error(text):
+                found = next(validator.iter_errors(yaml.load(text, Loader=Loader)), None)
+                return None if found is None else found.message
+
+            directory = POLICIES if kind == "policy" else POLICIES / "seccomp"
+            shipped = sorted(directory.glob("*.yaml"))
+            expect(f"{kind}: three files ship", len(shipped) == 3)
+            for path in shipped:
+                expect(f"{path.name}: schema", schema_error(path.read_text()) is None, schema_error(path.read_text()))
+                expect(f"{path.name}: parser", parser_error(kind, path.read_text()) is None)
+            for change in GOOD[kind]:
+                text = variant(base, change)
+                expect(f"{kind} {change}: schema takes it", schema_error(text) is None, schema_error(text))
+                expect(f"{kind} {change}: parser takes it", parser_error(kind, text) is None, parser_error(kind, text))
+            for change in BAD[kind]:
+                # A second `limits` is a duplicate key for the parser and the last one for PyYAML.
+                text = variant(base, change)
+                expect(f"{kind} {change}: schema refuses", schema_error(text) is not None)
+                expect(f"{kind} {change}: parser refuses", parser_error(kind, text) is not None)
+            for change in BAD_FOR_THE_PARSER[kind]:
+                error = parser_error(kind, variant(base, change))
+                expect(f"{kind} {change}: parser refuses", error is not None)
+                place_named = error is not None and re.search(r"document\.yaml:\d+:\d+: ", error)
+                expect(f"{kind} {change}: with line and column", place_named, error)
+
+        schema = json.loads((POLICIES / "policy.schema.json").read_text())
+        limits = schema["properties"]["limits"]
+        expect("limits: all required", sorted(limits["required"]) == sorted(limits["properties"]))
+        ceilings = schema["properties"]["ceilings"]["properties"]
+        expect("ceilings: the same keys", list(ceilings) == list(limits["properties"]))
+
+    print(f"schema_test: {checks - failures} of {checks} checks passed")
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()
