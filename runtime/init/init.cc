@@ -50,6 +50,7 @@ constexpr int kNoEntry = 2;
 constexpr int kAccess = 13;
 constexpr int kNotDirectory = 20;
 constexpr int kInvalid = 22;
+constexpr int kNoInterpreter = 79;  // ELIBACC
 
 [[noreturn]] void end(int status) {
   while (true) (void)call(SYS_exit_group, status);
@@ -219,6 +220,8 @@ long execute(const Command& command) {
     const long result =
         call(SYS_execve, pointer(*path), pointer(command.arguments), pointer(command.environment));
     if (result == -kAccess) error = result;
+    // It is there, but the interpreter or loader that it names is not.
+    if (result == -kNoEntry && call(SYS_faccessat, AT_FDCWD, pointer(*path), 0 /* F_OK */) == 0) return -kNoInterpreter;
     if (result != -kNoEntry && result != -kNotDirectory && result != -kAccess) return result;
   }
   return error;

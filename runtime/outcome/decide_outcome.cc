@@ -57,9 +57,10 @@ void not_started(const LaunchFailure& failure, const std::string& hint, RunResul
   const std::string command = result.command.empty() ? "" : result.command.front();
   if (failure.step == LaunchStep::execve) {
     const bool missing = failure.error_number == ENOENT || failure.error_number == ENOTDIR;
-    std::string text = "'" + command + "' " + (missing ? "was not found" : "could not be executed") +
-                       " in the sandbox: " + errno_text(failure.error_number) + " (" +
-                       errno_name(failure.error_number) + ")";
+    std::string text = "'" + command + "' " + (missing ? "was not found" : "could not be executed") + " in the sandbox: ";
+    text += failure.error_number == ELIBACC  // what init says for ENOENT of a file that is there
+                ? "the interpreter or loader that it names is missing there"
+                : errno_text(failure.error_number) + " (" + errno_name(failure.error_number) + ")";
     if (!hint.empty()) text += "; " + hint;
     end_with(result, Outcome::setup_failed, std::move(text));
     return;

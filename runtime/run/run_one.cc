@@ -217,6 +217,18 @@ class Run {
     read_usage(watched);
     note_controls();
     decide_outcome(watched.ending, facts_, request_.hint, result);
+    if (watched.ending.cause == Ending::Cause::launch_failed) result.message += failed_object(watched.ending.failure);
+  }
+
+  // What the failed step was about, in the words of the plan.
+  std::string failed_object(const LaunchFailure& failure) const {
+    if (failure.step == LaunchStep::mount && failure.index < plan_.commands.size()) {
+      return "; it was about '/" + plan_.commands[failure.index].target + "'";
+    }
+    if (failure.step == LaunchStep::id_map_mounts && failure.index < plan_.sources.size()) {
+      return "; '" + plan_.sources[failure.index].path + "' cannot be id-mapped: its file system does not support it";
+    }
+    return {};
   }
 
   void take_captures(SuperviseReport& watched) {

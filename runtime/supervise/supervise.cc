@@ -63,7 +63,13 @@ class Supervision {
       report_.ending.signal = cancel_signal_;
     }
     report_.ended_ns = now_ns();
-    kill_all();
+    // After the command init ends by itself, and with it every process of its PID namespace; asking the kernel for
+    // the same again would cost the usual run a wait. Should init be stuck, it is killed all the same.
+    if (report_.ending.cause == Ending::Cause::command_exited) {
+      kill_deadline_ = report_.ended_ns + kDrainTimeout;
+    } else {
+      kill_all();
+    }
   }
 
   void end_because(Ending::Cause cause) {
@@ -279,13 +285,17 @@ class Supervision {
   // --- time ------------------------------------------------------------------------------------------
 
   std::int64_t next_deadline() const {
-    if (ended_) return processes_gone_ ? drain_deadline_ : kNever;
+    if (ended_) return processes_gone_ ? drain_deadline_ : kill_deadline_;
     return std::min({deadline_, cancel_deadline_, next_cpu_check_});
   }
 
   void check_deadlines() {
-    if (ended_) return;
     const std::int64_t now = now_ns();
+    if (ended_ && now >= kill_deadline_) {
+      kill_deadline_ = kNever;
+      kill_all();
+    }
+    if (ended_) return;
     if (now >= cancel_deadline_) return end_because(Ending::Cause::cancelled);
     if (now >= deadline_) {
       if (report_.started) return end_because(Ending::Cause::wall_time);
@@ -327,6 +337,7 @@ class Supervision {
   std::int64_t cancel_deadline_ = kNever;
   std::int64_t next_cpu_check_ = kNever;
   std::int64_t drain_deadline_ = kNever;
+  std::int64_t kill_deadline_ = kNever;
 };
 
 }  // namespace

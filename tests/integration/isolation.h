@@ -3,7 +3,15 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <chrono>
 #include <initializer_list>
 #include <map>
 #include <sstream>
@@ -70,6 +78,83 @@ inline std::string said_inside(const Sandbox& sandbox, const std::string& script
   std::string out = sandbox.shell(script, std::move(options)).out;
   while (out.ends_with('\n')) out.pop_back();
   return out;
+}
+
+// A program that runs beside the test, until its standard input ends (which is when this goes).
+class Background {
+ public:
+  explicit Background(const std::vector<std::string>& command) {
+    std::array<int, 2> in{};
+    std::array<int, 2> out{};
+    REQUIRE(pipe2(in.data(), O_CLOEXEC) == 0);
+    REQUIRE(pipe2(out.data(), O_CLOEXEC) == 0);
+    std::vector<char*> arguments;
+    for (const std::string& part : command) arguments.push_back(const_cast<char*>(part.c_str()));
+    arguments.push_back(nullptr);
+    pid_ = fork();
+    if (pid_ == 0) {
+      (void)dup2(in[0], 0);
+      (void)dup2(out[1], 1);
+      (void)execv(arguments[0], arguments.data());
+      _exit(127);
+    }
+    (void)close(in[0]);
+    (void)close(out[1]);
+    in_ = in[1];
+    out_ = out[0];
+  }
+  Background(const Background&) = delete;
+  Background& operator=(const Background&) = delete;
+  ~Background() { (void)end(); }
+
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  [[nodiscard]] const std::string& said() const { return said_; }
+
+  // False when it ended, or half a minute went by, before it printed `text`.
+  bool wait_for(const std::string& text) {
+    const auto patience = std::chrono::seconds(30 * time_scale());
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (said_.find(text) == std::string::npos && std::chrono::steady_clock::now() < deadline) {
+      pollfd polled{out_, POLLIN, 0};
+      if (poll(&polled, 1, 100) <= 0) continue;
+      std::array<char, 4096> buffer{};
+      const ssize_t size = read(out_, buffer.data(), buffer.size());
+      if (size <= 0) return false;
+      said_.append(buffer.data(), static_cast<std::size_t>(size));
+    }
+    return said_.find(text) != std::string::npos;
+  }
+
+  // Its wait status.
+  int end() {
+    if (pid_ < 0) return status_;
+    (void)close(in_);
+    (void)wait_for("(its end)");
+    (void)close(out_);
+    (void)waitpid(pid_, &status_, 0);
+    pid_ = -1;
+    return status_;
+  }
+
+ private:
+  pid_t pid_ = -1;
+  int in_ = -1;
+  int out_ = -1;
+  int status_ = 0;
+  std::string said_;
+};
+
+// sbxrun with these arguments, for a Background.
+inline std::vector<std::string> sbxrun_command(const Sandbox& sandbox,
+                                               const std::vector<std::string>& arguments) {
+  std::vector<std::string> command{program_directory() + "/sbxrun",
+                                   "--direct",
+                                   "--quiet",
+                                   "--state-dir=" + sandbox.state_dir(),
+                                   "--run-dir=" + sandbox.run_dir(),
+                                   "--log=" + sandbox.log()};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  return command;
 }
 
 }  // namespace sbx::test

@@ -245,6 +245,7 @@ TEST_CASE("a log that cannot be opened does not stop a run, and the run says so"
   const ProgramResult with_fifo = sandbox.run({"--", "/bin/sh", "-c", "exit 7"});
   CHECK(with_fifo.exit_status == 7);
   CHECK(with_fifo.err.find("is not a regular file") != std::string::npos);
+  fs::remove(sandbox.log());
 }
 
 TEST_CASE("a symbolic link in the place of the log is not followed") {

@@ -89,10 +89,11 @@ TEST_CASE("a script with its interpreter runs") {
 TEST_CASE("a file of the current directory that the sandbox does not see is explained") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
-  make_script(sandbox, "script", "#!/bin/sh\necho ran\n", 0755);
-  for (const Strings& command : {Strings{"./script"}, Strings{"script"}, Strings{"/bin/sh", "script"},
-                                 Strings{"/bin/bash", "./script"}, Strings{"/usr/bin/python3", "script"},
-                                 Strings{"/usr/bin/env", "./script"}}) {
+  make_script(sandbox, "my-script", "#!/bin/sh\necho ran\n", 0755);
+  for (const Strings& command :
+       {Strings{"./my-script"}, Strings{"my-script"}, Strings{"/bin/sh", "my-script"},
+        Strings{"/bin/bash", "./my-script"}, Strings{"/usr/bin/python3", "my-script"},
+        Strings{"/usr/bin/env", "./my-script"}}) {
     Strings arguments{"--"};
     arguments.insert(arguments.end(), command.begin(), command.end());
     const ProgramResult result = run_here(sandbox, arguments);

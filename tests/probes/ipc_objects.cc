@@ -50,8 +50,6 @@ void make(key_t key, const std::string& name) {
   const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
   const int bound = bind(fd, reinterpret_cast<const sockaddr*>(&address.address), address.size);
   report("abstract", bound == 0 ? listen(fd, 8) : bound);
-                         ? listen(fd, 8)
-                         : -1);
 }
 
 // Until the standard input ends.

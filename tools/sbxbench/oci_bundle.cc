@@ -11,7 +11,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
-ordered_json mount(const char* destination, const char* type, const char* source, std::vector<std::string> options) {
+ordered_json mount(const char* destination, const char* type, const char* source,
+                   std::vector<std::string> options) {
   return {{"destination", destination}, {"type", type}, {"source", source}, {"options", std::move(options)}};
 }
 
@@ -21,7 +22,8 @@ ordered_json mounts() {
       mount("/usr", "bind", "/usr", {"bind", "ro", "nosuid", "nodev"}),
       mount("/proc", "proc", "proc", {"nosuid", "nodev", "noexec"}),
       mount("/dev", "tmpfs", "tmpfs", {"nosuid", "noexec", "mode=755", "size=64k"}),
-      mount("/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"}),
+      mount("/dev/pts", "devpts", "devpts",
+            {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"}),
       mount("/dev/shm", "tmpfs", "shm", {"nosuid", "nodev", "noexec", "mode=1777", "size=64m"}),
       mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "nodev", "noexec"}),
       mount("/tmp", "tmpfs", "tmpfs", {"nosuid", "nodev", "mode=1777", "size=256m"}),
@@ -37,14 +39,19 @@ ordered_json process(const std::vector<std::string>& program) {
           {"env", {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"}},
           {"cwd", "/workspace"},
           {"capabilities",
-           {{"bounding", none}, {"effective", none}, {"inheritable", none}, {"permitted", none}, {"ambient", none}}},
+           {{"bounding", none},
+            {"effective", none},
+            {"inheritable", none},
+            {"permitted", none},
+            {"ambient", none}}},
           {"rlimits", ordered_json::array({{{"type", "RLIMIT_NOFILE"}, {"hard", 1024}, {"soft", 1024}}})},
           {"noNewPrivileges", true}};
 }
 
 ordered_json namespaces() {
   ordered_json list = ordered_json::array();
-  for (const char* type : {"mount", "pid", "network", "ipc", "uts", "cgroup"}) list.push_back({{"type", type}});
+  for (const char* type : {"mount", "pid", "network", "ipc", "uts", "cgroup"})
+    list.push_back({{"type", type}});
   return list;
 }
 

@@ -42,14 +42,34 @@ Peer bubblewrap(const Workbench& bench, const Words& environment) {
   const auto path = find_program("bwrap");
   if (!path) return peer;
   peer.version = {{*path, "--version"}, environment, -1};
-  peer.ways = {prefix({*path,         "--unshare-all", "--die-with-parent", "--new-session",
-                       "--ro-bind",   bench.root(),    "/",
-                       "--ro-bind",   "/usr",          "/usr",
-                       "--proc",      "/proc",         "--dev",             "/dev",
-                       "--tmpfs",     "/tmp",          "--tmpfs",           "/workspace",
-                       "--uid",       "1000",          "--gid",             "1000",
-                       "--cap-drop",  "ALL",           "--hostname",        "sandbox",
-                       "--chdir",     "/workspace"},
+  peer.ways = {prefix({*path,
+                       "--unshare-all",
+                       "--die-with-parent",
+                       "--new-session",
+                       "--ro-bind",
+                       bench.root(),
+                       "/",
+                       "--ro-bind",
+                       "/usr",
+                       "/usr",
+                       "--proc",
+                       "/proc",
+                       "--dev",
+                       "/dev",
+                       "--tmpfs",
+                       "/tmp",
+                       "--tmpfs",
+                       "/workspace",
+                       "--uid",
+                       "1000",
+                       "--gid",
+                       "1000",
+                       "--cap-drop",
+                       "ALL",
+                       "--hostname",
+                       "sandbox",
+                       "--chdir",
+                       "/workspace"},
                       environment)};
   return peer;
 }
@@ -68,7 +88,8 @@ Way oci_way(const OciRuntime& runtime, bool limits, int mount_namespace) {
   Way way;
   if (!limits) way.note = "no limits: refused with a resources section";
   if (mount_namespace >= 0) {
-    way.note += std::string(way.note.empty() ? "" : "; ") + "cgroup v2 mount hidden: refuses the hybrid layout";
+    way.note +=
+        std::string(way.note.empty() ? "" : "; ") + "cgroup v2 mount hidden: refuses the hybrid layout";
   }
   way.command = [=](const Program& program) -> Result<Command> {
     const std::string bundle = runtime.directory + (limits ? "/limits" : "/plain") + "-" +
@@ -98,7 +119,8 @@ Peer oci(const std::string& name, const Workbench& bench, const Words& environme
 std::vector<Peer> make_peers(const Workbench& bench, const std::string& sbxrun, int hidden_cgroup_v2) {
   const Words environment = bench.environment();
   return {native(environment), sbx(sbxrun, environment), bubblewrap(bench, environment),
-          oci("crun", bench, environment, hidden_cgroup_v2), oci("runc", bench, environment, hidden_cgroup_v2)};
+          oci("crun", bench, environment, hidden_cgroup_v2),
+          oci("runc", bench, environment, hidden_cgroup_v2)};
 }
 
 }  // namespace sbx::bench

@@ -22,10 +22,10 @@ struct Way {
 };
 
 struct Peer {
-  std::string name;            // one word: what --only takes
-  std::string title;           // for the report
-  Command version;             // prints the version in its first line; no arguments: it has none
-  std::vector<Way> ways;       // best first; empty: not installed
+  std::string name;       // one word: what --only takes
+  std::string title;      // for the report
+  Command version;        // prints the version in its first line; no arguments: it has none
+  std::vector<Way> ways;  // best first; empty: not installed
 };
 
 inline constexpr const char* kNative = "native";

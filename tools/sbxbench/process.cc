@@ -27,7 +27,8 @@ constexpr milliseconds kHangs{60'000};
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
   std::vector<char*> list;
   list.reserve(texts.size() + 1);
-  for (const std::string& text : texts) list.push_back(const_cast<char*>(text.c_str()));  // exec does not write
+  for (const std::string& text : texts)
+    list.push_back(const_cast<char*>(text.c_str()));  // exec does not write
   list.push_back(nullptr);
   return list;
 }
@@ -98,7 +99,8 @@ bool has_ended(const Child& child, milliseconds patience) {
 }
 
 Result<int> wait_for(const Child& child, milliseconds limit) {
-  if (!has_ended(child, limit)) (void)kill(child.pid, SIGKILL);  // ours and not reaped: the number is still its own
+  if (!has_ended(child, limit))
+    (void)kill(child.pid, SIGKILL);  // ours and not reaped: the number is still its own
   int status = 0;
   while (waitpid(child.pid, &status, 0) < 0) {
     if (errno != EINTR) return fail(system_error("waitpid", std::to_string(child.pid), errno));
@@ -132,7 +134,8 @@ Result<Trial> run_trial(const Command& command) {
 
 std::optional<std::string> find_program(const std::string& name) {
   const char* path = std::getenv("PATH");
-  std::istringstream directories(std::string(path != nullptr ? path : "") + ":/usr/local/sbin:/usr/sbin:/usr/bin");
+  std::istringstream directories(std::string(path != nullptr ? path : "") +
+                                 ":/usr/local/sbin:/usr/sbin:/usr/bin");
   for (std::string directory; std::getline(directories, directory, ':');) {
     if (!directory.starts_with('/')) continue;
     const std::string candidate = directory + "/" + name;

@@ -9,7 +9,8 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-// Between the two nearest ranks (type 7 of Hyndman and Fan, "Sample quantiles in statistical packages", 1996).
+// Between the two nearest ranks (type 7 of Hyndman and Fan, "Sample quantiles in statistical packages",
+// 1996).
 double interpolate(const std::vector<double>& sorted, double fraction) {
   const double rank = std::clamp(fraction, 0.0, 1.0) * static_cast<double>(sorted.size() - 1);
   const auto below = static_cast<std::size_t>(rank);

@@ -23,7 +23,8 @@ Result<void> copy_link(const std::string& host_path, const std::string& copy) {
   std::array<char, PATH_MAX> target{};
   const ssize_t length = readlink(host_path.c_str(), target.data(), target.size() - 1);
   if (length < 0 && errno == ENOENT) return {};
-  if (length < 0) return fail(system_error("readlink", host_path, errno).text + "; a host with a merged /usr is needed");
+  if (length < 0)
+    return fail(system_error("readlink", host_path, errno).text + "; a host with a merged /usr is needed");
   if (symlink(target.data(), copy.c_str()) != 0) return fail(system_error("symlink", copy, errno));
   return {};
 }
@@ -36,7 +37,8 @@ Result<void> make_file(const std::string& path, std::string_view bytes) {
 
 Result<Workbench> Workbench::create() {
   const char* parent = std::getenv("TMPDIR");
-  std::string name = std::string(parent != nullptr && *parent == '/' ? parent : "/var/tmp") + "/sbxbench-XXXXXX";
+  std::string name =
+      std::string(parent != nullptr && *parent == '/' ? parent : "/var/tmp") + "/sbxbench-XXXXXX";
   if (mkdtemp(name.data()) == nullptr) return fail(system_error("mkdtemp", name, errno));
   Workbench bench(name);
   // Others may pass through but not look: a peer that has left root behind must reach the shared root.
@@ -58,8 +60,10 @@ Workbench::~Workbench() {
 Result<void> Workbench::make_root() const {
   TRY(os::make_directories(root(), 0755));
   for (const char* point : kMountPoints) TRY(os::make_directories(root() + point, 0755));
-  for (const char* link : {"/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin"}) TRY(copy_link(link, root() + link));
-  TRY(make_file(root() + "/etc/passwd", "root:x:0:0::/root:/bin/sh\nsandbox:x:1000:1000::/workspace:/bin/sh\n"));
+  for (const char* link : {"/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin"})
+    TRY(copy_link(link, root() + link));
+  TRY(make_file(root() + "/etc/passwd",
+                "root:x:0:0::/root:/bin/sh\nsandbox:x:1000:1000::/workspace:/bin/sh\n"));
   TRY(make_file(root() + "/etc/group", "root:x:0:\nsandbox:x:1000:\n"));
   // Without it the dynamic loader of every program in there searches more, and the peers would look slower.
   if (const auto cache = os::read_file(AT_FDCWD, "/etc/ld.so.cache")) {

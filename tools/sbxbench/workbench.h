@@ -22,8 +22,8 @@ class Workbench {
 
   [[nodiscard]] const std::string& directory() const { return directory_; }
 
-  // What the image `host` shows, for the others: links such as /bin, an /etc with what programs need to start,
-  // and empty directories to mount at; /usr is one of those.
+  // What the image `host` shows, for the others: links such as /bin, an /etc with what programs need to
+  // start, and empty directories to mount at; /usr is one of those.
   [[nodiscard]] std::string root() const { return directory_ + "/root"; }
 
   // The caller's environment, and below it state, run directory and log of sbx here, except those that the

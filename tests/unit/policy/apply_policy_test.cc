@@ -50,8 +50,9 @@ TEST_CASE("above a ceiling a request is refused with flag, value and ceiling, fo
     CHECK(grant_limits(request, policy));
     request.limits.*field.member = 2001;
     CHECK(error_of(grant_limits(request, policy)) ==
-          "--" + std::string(field.key) + " " + format_limit(field, 2001) + ": above the ceiling of policy 'some' (" +
-              format_limit(field, 2000) + "); ask for less or use another policy");
+          "--" + std::string(field.key) + " " + format_limit(field, 2001) +
+              ": above the ceiling of policy 'some' (" + format_limit(field, 2000) +
+              "); ask for less or use another policy");
   }
 }
 

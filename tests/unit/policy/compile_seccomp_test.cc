@@ -62,7 +62,8 @@ TEST_CASE("another architecture kills, whatever the call") {
 #ifdef __x86_64__
 TEST_CASE("x32 numbers kill, and the number of a skipped call does not") {
   const Filter filter = compiled(profile_of({{"read", 0, {}}}));
-  for (const std::uint32_t number : {0x40000000U, 0x40000001U, 0x40000200U, 0x7fffffffU, 0x80000000U, 0xfffffffeU}) {
+  for (const std::uint32_t number :
+       {0x40000000U, 0x40000001U, 0x40000200U, 0x7fffffffU, 0x80000000U, 0xfffffffeU}) {
     CHECK(filter.answer(number) == SECCOMP_RET_KILL_PROCESS);
   }
   CHECK(filter.answer(0xffffffffU) == refusal(ENOSYS));
@@ -79,7 +80,8 @@ TEST_CASE("a condition on the low half ignores the high half") {
   for (const std::uint64_t value : {5ULL, 7ULL, 5ULL | kHighBit, 7ULL | (kLow << 32U)}) {
     CHECK(filter.answer(ioctl, {0, value}) == refusal(ENOTTY));
   }
-  for (const std::uint64_t value : {0ULL, 6ULL, 5ULL << 32U}) CHECK(filter.answer(ioctl, {0, value}) == SECCOMP_RET_ALLOW);
+  for (const std::uint64_t value : {0ULL, 6ULL, 5ULL << 32U})
+    CHECK(filter.answer(ioctl, {0, value}) == SECCOMP_RET_ALLOW);
   const std::uint32_t personality = number_of("personality");
   CHECK(filter.answer(personality, {3}) == refusal(EPERM));
   CHECK(filter.answer(personality, {3 | kHighBit}) == refusal(EPERM));
@@ -95,7 +97,8 @@ TEST_CASE("a condition on 64 bits sees both halves") {
     };
     CHECK(allowed(wide) == equal);
     CHECK(allowed(9) == equal);
-    for (const std::uint64_t other : {2ULL, 1ULL << 32U, 9ULL | 1ULL << 32U, 0ULL}) CHECK(allowed(other) != equal);
+    for (const std::uint64_t other : {2ULL, 1ULL << 32U, 9ULL | 1ULL << 32U, 0ULL})
+      CHECK(allowed(other) != equal);
   }
 }
 
@@ -158,13 +161,15 @@ TEST_CASE("code that is too long for a conditional jump is jumped over") {
 
 // Few values, so that equalities happen; with bits in both halves.
 std::uint64_t some_value(std::mt19937_64& random) {
-  static constexpr std::uint64_t kValues[] = {0, 1, 2, 3, 0x80, kLow, 1ULL << 32U, 3ULL << 32U, (1ULL << 32U) | 1, ~0ULL};
+  static constexpr std::uint64_t kValues[] = {
+      0, 1, 2, 3, 0x80, kLow, 1ULL << 32U, 3ULL << 32U, (1ULL << 32U) | 1, ~0ULL};
   return kValues[random() % std::size(kValues)];
 }
 
 SeccompCondition some_condition(std::mt19937_64& random) {
   static constexpr std::uint64_t kMasks[] = {kLow, ~0ULL, ~kLow, 3, 0x100000001ULL};
-  SeccompCondition condition{static_cast<unsigned>(random() % 6), kMasks[random() % std::size(kMasks)], {}, random() % 2 == 0};
+  SeccompCondition condition{
+      static_cast<unsigned>(random() % 6), kMasks[random() % std::size(kMasks)], {}, random() % 2 == 0};
   for (std::size_t count = 1 + random() % 3; count > 0; --count) {
     condition.values.push_back(some_value(random) & condition.mask);
   }

@@ -54,8 +54,12 @@ class Filter {
         std::memcpy(&accumulator, reinterpret_cast<const char*>(&data) + instruction.k, 4);
         break;
       case BPF_ALU | BPF_AND | BPF_K: accumulator &= instruction.k; break;
-      case BPF_JMP | BPF_JEQ | BPF_K: at += accumulator == instruction.k ? instruction.jt : instruction.jf; break;
-      case BPF_JMP | BPF_JGE | BPF_K: at += accumulator >= instruction.k ? instruction.jt : instruction.jf; break;
+      case BPF_JMP | BPF_JEQ | BPF_K:
+        at += accumulator == instruction.k ? instruction.jt : instruction.jf;
+        break;
+      case BPF_JMP | BPF_JGE | BPF_K:
+        at += accumulator >= instruction.k ? instruction.jt : instruction.jf;
+        break;
       case BPF_JMP | BPF_JA: at += instruction.k; break;
       case BPF_RET | BPF_K: return instruction.k;
       default: FAIL("an instruction that we do not use: " << instruction.code);

@@ -84,8 +84,7 @@ TEST_CASE("a policy that is not there is an error that says where it was looked 
   (void)place.write("large.yaml", small_policy("large"));
   (void)place.write("notes.txt", "");
   Result<Policy> policy = load_policy("smal", {"/nonexistent", place.path()});
-  CHECK(error_of(policy) ==
-        "no policy 'smal' in /nonexistent, " + place.path() + "; there are large, small");
+  CHECK(error_of(policy) == "no policy 'smal' in /nonexistent, " + place.path() + "; there are large, small");
   CHECK(policy.error().error_number == ENOENT);
   policy = load_policy("/nonexistent/x.yaml", {place.path()});
   CHECK(error_of(policy) == "no policy file '/nonexistent/x.yaml'");
@@ -148,7 +147,8 @@ TEST_CASE("only a regular file is a policy, and a FIFO does not make us wait") {
 TEST_CASE("a policy that is too large is refused") {
   const TempDirectory place;
   (void)place.write("small.yaml", small_policy() + "#" + std::string(300U << 10U, 'x') + "\n");
-  CHECK(error_of(load_policy("small", {place.path()})).find("is larger than 262144 bytes") != std::string::npos);
+  CHECK(error_of(load_policy("small", {place.path()})).find("is larger than 262144 bytes") !=
+        std::string::npos);
 }
 
 TEST_CASE("root takes no policy that others can change") {
@@ -179,8 +179,8 @@ TEST_CASE("root takes no policy that others can change") {
   REQUIRE(chown(path.c_str(), 0, 0) == 0);
 
   REQUIRE(chmod(profile.c_str(), 0666) == 0);
-  CHECK(load() == "policy 'small': '" + profile + "' can be changed by others (mode 0666): chmod go-w '" + profile +
-                      "'");
+  CHECK(load() == "policy 'small': '" + profile + "' can be changed by others (mode 0666): chmod go-w '" +
+                      profile + "'");
 }
 
 TEST_CASE("a policy that must not be trusted is not passed over for one further down") {

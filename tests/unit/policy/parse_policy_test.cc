@@ -121,8 +121,8 @@ TEST_CASE("a limit that is not named is an error, whichever it is") {
       at = end;
     }
     const char* word = field.key == "cpus" ? "all" : "none";
-    CHECK(refused(text) == "p.yaml:4:3: limits: " + std::string(field.key) + ": is missing; for no limit say '" +
-                               word + "'");
+    CHECK(refused(text) ==
+          "p.yaml:4:3: limits: " + std::string(field.key) + ": is missing; for no limit say '" + word + "'");
   }
 }
 
@@ -135,17 +135,20 @@ TEST_CASE("a bad value is refused with line, column and key") {
   const Bad table[] = {
       // limits, one per unit and mistake
       {"memory: 512M", "memory: 512X",
-       "p.yaml:4:11: limits: memory: '512X' is not a size (a number with K, M or G, such as 512M); for no limit say "
+       "p.yaml:4:11: limits: memory: '512X' is not a size (a number with K, M or G, such as 512M); for no "
+       "limit say "
        "'none'"},
       {"memory: 512M", "memory: 0",
        "p.yaml:4:11: limits: memory: '0' must be more than 0; for no limit say 'none'"},
       {"memory: 512M", "memory: -1",
-       "p.yaml:4:11: limits: memory: '-1' is not a size (a number with K, M or G, such as 512M); for no limit say "
+       "p.yaml:4:11: limits: memory: '-1' is not a size (a number with K, M or G, such as 512M); for no "
+       "limit say "
        "'none'"},
       {"memory: 512M", "memory: 99999999999G",
        "p.yaml:4:11: limits: memory: '99999999999G' is too large; for no limit say 'none'"},
       {"memory: 512M", "memory: all",
-       "p.yaml:4:11: limits: memory: 'all' is not a size (a number with K, M or G, such as 512M); for no limit say "
+       "p.yaml:4:11: limits: memory: 'all' is not a size (a number with K, M or G, such as 512M); for no "
+       "limit say "
        "'none'"},
       {"memory: 512M", "memory: [512M]", "p.yaml:4:11: limits: memory: expected a single value, not a list"},
       {"memory: 512M", "memory:", "p.yaml:4:3: limits: memory: expected a single value, not nothing"},
@@ -154,14 +157,16 @@ TEST_CASE("a bad value is refused with line, column and key") {
       {"cpus: 1", "cpus: none",
        "p.yaml:5:9: limits: cpus: 'none' is not a number of CPUs (such as 0.5 or 2); for no limit say 'all'"},
       {"cpus: 1", "cpus: 0.001",
-       "p.yaml:5:9: limits: cpus: '0.001' is below 0.01 CPUs, the least the kernel's scheduler period allows; for no "
+       "p.yaml:5:9: limits: cpus: '0.001' is below 0.01 CPUs, the least the kernel's scheduler period "
+       "allows; for no "
        "limit say 'all'"},
       {"pids: 256", "pids: 2.5",
        "p.yaml:6:9: limits: pids: '2.5' is not a whole number; for no limit say 'none'"},
       {"pids: 256", "pids: 2K",
        "p.yaml:6:9: limits: pids: '2K' is not a whole number above 0; for no limit say 'none'"},
       {"wall-time: 60s", "wall-time: 60 seconds",
-       "p.yaml:7:14: limits: wall-time: '60 seconds' is not a duration (a number with ms, s, m or h, such as 10s); "
+       "p.yaml:7:14: limits: wall-time: '60 seconds' is not a duration (a number with ms, s, m or h, such as "
+       "10s); "
        "for no limit say 'none'"},
       // keys
       {"  memory: 512M", "  memory: 512M\n  swap: 0",
@@ -172,7 +177,8 @@ TEST_CASE("a bad value is refused with line, column and key") {
       {"description: a test", "descriptoin: a test",
        "p.yaml:2:1: unknown key 'descriptoin': did you mean 'description'?"},
       {"description: a test\n", "", "p.yaml:1:1: description: is missing"},
-      {"description: a test", "description: [a]", "p.yaml:2:14: description: expected a single value, not a list"},
+      {"description: a test", "description: [a]",
+       "p.yaml:2:14: description: expected a single value, not a list"},
       {"name: small\n", "", "p.yaml:1:1: name: is missing"},
       {"name: small", "name: ../small", "p.yaml:1:7: name: '../small' must start with a letter or a digit"},
       {"name: small", "name: a b", "p.yaml:1:7: name: 'a b' may hold only letters, digits, '.', '_' and '-'"},
@@ -224,7 +230,8 @@ TEST_CASE("a ceiling equal to the default, or over no default, is allowed") {
 TEST_CASE("a document that is no policy says what it should be") {
   CHECK(refused("- a\n") == "p.yaml:1:1: expected a map of keys, not a list");
   CHECK(refused("policy\n") == "p.yaml:1:1: expected a map of keys, not 'policy'");
-  CHECK(refused(replaced(small_policy(), "limits:\n", "limits: none\nx:\n")).starts_with("p.yaml:4:1: unknown key 'x'"));
+  CHECK(refused(replaced(small_policy(), "limits:\n", "limits: none\nx:\n"))
+            .starts_with("p.yaml:4:1: unknown key 'x'"));
 }
 
 TEST_CASE("text cut off anywhere is refused or is a shorter policy, and never ends the program") {

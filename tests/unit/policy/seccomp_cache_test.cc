@@ -95,7 +95,8 @@ TEST_CASE("a cache file that is torn, foreign or not ours is made again") {
   };
   const auto overwrite = [&](const std::string& bytes) { std::ofstream(entry, std::ios::trunc) << bytes; };
 
-  for (const std::size_t size : {std::size_t{0}, std::size_t{7}, std::size_t{72}, good.size() - 8, good.size() - 1}) {
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{7}, std::size_t{72}, good.size() - 8, good.size() - 1}) {
     overwrite(good.substr(0, size));
     check_replaced("cut to " + std::to_string(size));
   }

@@ -59,7 +59,8 @@ long in_child(const std::string& filter, const std::function<long()>& probe) {
   const pid_t child = fork();
   REQUIRE(child >= 0);
   if (child == 0) {
-    for (const int fatal : {SIGILL, SIGSEGV, SIGBUS, SIGABRT, SIGFPE}) (void)signal(fatal, SIG_DFL);  // doctest's
+    for (const int fatal : {SIGILL, SIGSEGV, SIGBUS, SIGABRT, SIGFPE})
+      (void)signal(fatal, SIG_DFL);  // doctest's
     if (!filter.empty() && !load_filter(filter)) _exit(99);
     const long result = probe();
     _exit(call(SYS_write, pipe_fds[1], pointer(&result), sizeof result) == sizeof result ? 0 : 98);
@@ -97,9 +98,9 @@ const std::vector<Loaded>& loaded() {
   return list;
 }
 
-#define FOR_EACH_FILTER                    \
-  for (const Loaded& loaded_ : loaded())   \
-    for (bool once = true; once;)          \
+#define FOR_EACH_FILTER                  \
+  for (const Loaded& loaded_ : loaded()) \
+    for (bool once = true; once;)        \
       for (INFO("profile " << loaded_.name); once; once = false)
 
 TEST_CASE("ordinary calls work under every shipped filter") {
@@ -123,10 +124,11 @@ TEST_CASE("every refused number gets its error from the kernel, too") {
     // Only calls that the simulator says are refused are made: a broken filter must not reboot the machine.
     std::vector<std::uint32_t> refused;
     for (std::uint32_t number = 0; number < 1100; ++number) {
-      // uretprobe and uprobe: since Linux 6.14 no filter sees them, and outside the kernel's own trampoline they
-      // end in SIGILL.
+      // uretprobe and uprobe: since Linux 6.14 no filter sees them, and outside the kernel's own trampoline
+      // they end in SIGILL.
       if (number == 335 || number == 336) continue;
-      if ((simulated.answer(number) & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO) refused.push_back(number);
+      if ((simulated.answer(number) & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO)
+        refused.push_back(number);
     }
     CHECK(refused.size() > 600);
     const long mismatch = loaded_.run([&] {
@@ -299,7 +301,8 @@ TEST_CASE("TCP_ULP cannot be set") {
 
 TEST_CASE("personality and prctl keep to the harmless") {
   FOR_EACH_FILTER {
-    for (const long value : {0L, 8L, 0x20000L, 0x20008L, 0xffffffffL}) CHECK(loaded_.run(SYS_personality, value) >= 0);
+    for (const long value : {0L, 8L, 0x20000L, 0x20008L, 0xffffffffL})
+      CHECK(loaded_.run(SYS_personality, value) >= 0);
     for (const long value : {4L, 0x400000L, 0x100000L}) CHECK(loaded_.run(SYS_personality, value) == -EPERM);
     const long no_randomisation = loaded_.run(SYS_personality, 0x40000);
     CHECK((no_randomisation == -EPERM) == !loaded_.is("permissive"));
@@ -369,7 +372,8 @@ TEST_CASE("files without a set-id bit are made and changed as ever") {
     // Without O_CREAT the kernel does not read the mode, and what is in the register is anything.
     CHECK(loaded_.run(SYS_open, pointer(file.c_str()), O_RDONLY, -1) >= 0);
     CHECK(loaded_.run(SYS_openat, AT_FDCWD, pointer(file.c_str()), O_RDONLY | O_CLOEXEC, 06777) >= 0);
-    const long temporary = loaded_.run(SYS_openat, AT_FDCWD, pointer(place.path().c_str()), O_TMPFILE | O_RDWR, 0600);
+    const long temporary =
+        loaded_.run(SYS_openat, AT_FDCWD, pointer(place.path().c_str()), O_TMPFILE | O_RDWR, 0600);
     CHECK((temporary >= 0 || temporary == -EOPNOTSUPP));
   }
 }

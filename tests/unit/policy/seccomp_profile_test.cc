@@ -56,7 +56,8 @@ groups:
   REQUIRE(profile->groups.size() == 1);
   CHECK(profile->groups[0].name == "one");
   CHECK(profile->groups[0].reason == "because");
-  const std::vector<SeccompCondition> conditions{{1, 0xffffffff, {0x20, 06000, 7}, true}, {5, ~0ULL, {~0ULL}, false}};
+  const std::vector<SeccompCondition> conditions{{1, 0xffffffff, {0x20, 06000, 7}, true},
+                                                 {5, ~0ULL, {~0ULL}, false}};
   const std::vector<SeccompRule> expected{
       {"read", 0, {}},
       {"ioctl", ENOSYS, conditions},
@@ -96,10 +97,12 @@ TEST_CASE("a mistake is refused with line, column and key") {
        "s.yaml:4:5: group: expected a map of keys, not 'io'"},
       // names
       {"[read, write]", "[read, wriet]", "s.yaml:6:19: no system call 'wriet': did you mean 'write'?"},
-      {"[read, write]", "[read, frobnicate_the_kernel]", "s.yaml:6:19: no system call 'frobnicate_the_kernel'"},
+      {"[read, write]", "[read, frobnicate_the_kernel]",
+       "s.yaml:6:19: no system call 'frobnicate_the_kernel'"},
       {"[read, write]", "[read, 1]", "s.yaml:6:19: no system call '1'"},
       {"[read, write]", "[read, [write]]", "s.yaml:6:19: a system call: expected a single value, not a list"},
-      {"[read, write]", "[read, read]", "s.yaml:6:19: 'read' is decided on line 6 already: this could never apply"},
+      {"[read, write]", "[read, read]",
+       "s.yaml:6:19: 'read' is decided on line 6 already: this could never apply"},
       {"[read, write]", "[read, ioctl]",
        "s.yaml:10:20: 'ioctl' is decided on line 6 already: this could never apply"},
       {"    allow: [read, write]",
@@ -114,25 +117,34 @@ TEST_CASE("a mistake is refused with line, column and key") {
       {"[ioctl]\n", "[]\n", "s.yaml:10:19: rule: syscalls: is empty"},
       {"syscalls: [ioctl]\n", "syscall: [ioctl]\n",
        "s.yaml:10:9: rule: unknown key 'syscall': did you mean 'syscalls'?"},
-      {"[{argument: 1, equals: 0x5412}]", "[]", "s.yaml:12:15: rule: when: is empty: leave it out for every call"},
+      {"[{argument: 1, equals: 0x5412}]", "[]",
+       "s.yaml:12:15: rule: when: is empty: leave it out for every call"},
       {"[{argument: 1, equals: 0x5412}]", "{argument: 1, equals: 0x5412}",
        "s.yaml:12:15: rule: when: expected a list, not a map"},
       // conditions
       {"argument: 1", "argument: 6", "s.yaml:12:27: when: argument: a system call has the arguments 0 to 5"},
-      {"argument: 1", "argument: -1", "s.yaml:12:27: argument: '-1' is not a number such as 8, 0x20 or 0o6000"},
+      {"argument: 1", "argument: -1",
+       "s.yaml:12:27: argument: '-1' is not a number such as 8, 0x20 or 0o6000"},
       {"argument: 1, ", "", "s.yaml:12:16: when: argument: is missing"},
-      {"argument: 1", "arg: 1", "s.yaml:12:17: when: unknown key 'arg': known: 'argument', 'mask', 'equals' or 'differs'"},
+      {"argument: 1", "arg: 1",
+       "s.yaml:12:17: when: unknown key 'arg': known: 'argument', 'mask', 'equals' or 'differs'"},
       {"equals: 0x5412", "mask: 1", "s.yaml:12:16: when: expected either 'equals' or 'differs'"},
-      {"equals: 0x5412", "equals: 1, differs: 2", "s.yaml:12:16: when: expected either 'equals' or 'differs'"},
+      {"equals: 0x5412", "equals: 1, differs: 2",
+       "s.yaml:12:16: when: expected either 'equals' or 'differs'"},
       {"equals: 0x5412", "equals: []", "s.yaml:12:38: when: equals: is empty"},
-      {"equals: 0x5412", "equals: 0100", "s.yaml:12:38: equals: '0100' is not a number such as 8, 0x20 or 0o6000"},
-      {"equals: 0x5412", "equals: 0x", "s.yaml:12:38: equals: '0x' is not a number such as 8, 0x20 or 0o6000"},
-      {"equals: 0x5412", "equals: 1e3", "s.yaml:12:38: equals: '1e3' is not a number such as 8, 0x20 or 0o6000"},
+      {"equals: 0x5412", "equals: 0100",
+       "s.yaml:12:38: equals: '0100' is not a number such as 8, 0x20 or 0o6000"},
+      {"equals: 0x5412", "equals: 0x",
+       "s.yaml:12:38: equals: '0x' is not a number such as 8, 0x20 or 0o6000"},
+      {"equals: 0x5412", "equals: 1e3",
+       "s.yaml:12:38: equals: '1e3' is not a number such as 8, 0x20 or 0o6000"},
       {"equals: 0x5412", "equals: 18446744073709551616",
        "s.yaml:12:38: equals: '18446744073709551616' is not a number such as 8, 0x20 or 0o6000"},
-      {"equals: 0x5412", "equals: AF_UNIX", "s.yaml:12:38: equals: 'AF_UNIX' is not a number such as 8, 0x20 or 0o6000"},
+      {"equals: 0x5412", "equals: AF_UNIX",
+       "s.yaml:12:38: equals: 'AF_UNIX' is not a number such as 8, 0x20 or 0o6000"},
       {"equals: 0x5412", "equals: 0x100000000",
-       "s.yaml:12:38: equals: '0x100000000' has bits outside the mask (by default the low 32 bits): never equal"},
+       "s.yaml:12:38: equals: '0x100000000' has bits outside the mask (by default the low 32 bits): never "
+       "equal"},
       {"equals: 0x5412", "mask: 0xf, differs: [1, 0x10]",
        "s.yaml:12:54: differs: '0x10' has bits outside the mask (by default the low 32 bits): never equal"},
       {"equals: 0x5412", "mask: 0, equals: 0", "s.yaml:12:36: when: mask: 0 leaves nothing to compare"},
@@ -144,7 +156,8 @@ TEST_CASE("a mistake is refused with line, column and key") {
 }
 
 TEST_CASE("a profile without groups is refused") {
-  CHECK(refused("name: a\ndescription: b\ngroups: []\n") == "s.yaml:3:9: groups: is empty: nothing could run");
+  CHECK(refused("name: a\ndescription: b\ngroups: []\n") ==
+        "s.yaml:3:9: groups: is empty: nothing could run");
   CHECK(refused("name: a\ndescription: b\n") == "s.yaml:1:1: groups: is missing");
 }
 

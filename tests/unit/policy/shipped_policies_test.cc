@@ -90,7 +90,24 @@ TEST_CASE("every key is explained where it stands in the shipped policies") {
   }
 }
 
-TEST_CASE("every name in the shipped profiles is a call of this machine, and groups have names of their own") {
+TEST_CASE("the schema and the shipped policies know every limit and every control that may be given up") {
+  const std::string schema = read_text(shipped_policies() + "/policy.schema.json");
+  for (const LimitField& field : kLimits) {
+    CHECK_MESSAGE(schema.find("\"" + std::string(field.key) + "\": {") != std::string::npos,
+                  std::string(field.key));
+  }
+  for (const DegradableControl& control : kDegradableControls) {
+    const std::string name(control.name);
+    CHECK_MESSAGE(schema.find("\"" + name + "\"") != std::string::npos, name);
+    for (const char* policy : kShippedNames) {
+      const std::string text = read_text(shipped_policies() + "/" + std::string(policy) + ".yaml");
+      CHECK_MESSAGE(text.find(" " + name) != std::string::npos, name);
+    }
+  }
+}
+
+TEST_CASE(
+    "every name in the shipped profiles is a call of this machine, and groups have names of their own") {
   for (const char* name : kShippedNames) {
     const SeccompProfile profile = shipped_profile(name);
     CHECK(profile.name == name);
@@ -122,8 +139,10 @@ TEST_CASE("the shipped profiles decide about every call that we know") {
 // Values that rules look at, and such that try to get around them.
 std::vector<Arguments> probes() {
   static constexpr std::uint64_t kValues[] = {
-      0, 1, 2, 3, 6, 8, 10, 16, 31, 35, 38, 40, 58, 62, 0x20000, 0x20008, 0x40000, 0xffffffff, 0x5412, 0x541c, 0x5423,
-      0x40086602, 0x401c5820, 0x10000000, 0x7e020080, 0100, 020000000, 04755, 02755, 0644, 020666, 0x80002, ~0ULL};
+      0,      1,      2,      3,          6,          8,          10,         16,      31,
+      35,     38,     40,     58,         62,         0x20000,    0x20008,    0x40000, 0xffffffff,
+      0x5412, 0x541c, 0x5423, 0x40086602, 0x401c5820, 0x10000000, 0x7e020080, 0100,    020000000,
+      04755,  02755,  0644,   020666,     0x80002,    ~0ULL};
   std::vector<Arguments> list;
   for (const std::uint64_t a : kValues) {
     for (const std::uint64_t b : kValues) {
@@ -179,15 +198,62 @@ TEST_CASE("what strict allows default allows, and what default allows permissive
 }
 
 TEST_CASE("no shipped profile allows what could reach beyond the sandbox, whatever the arguments") {
-  static constexpr const char* kNever[] = {
-      "unshare", "setns", "mount", "umount2", "mount_setattr", "move_mount", "open_tree", "open_tree_attr", "fsopen",
-      "fsconfig", "fsmount", "fspick", "pivot_root", "chroot", "keyctl", "add_key", "request_key", "bpf",
-      "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register", "fanotify_init",
-      "fanotify_mark", "open_by_handle_at", "name_to_handle_at", "kexec_load", "kexec_file_load", "init_module",
-      "finit_module", "delete_module", "reboot", "swapon", "swapoff", "acct", "syslog", "settimeofday",
-      "clock_settime", "clock_adjtime", "adjtimex", "iopl", "ioperm", "quotactl", "quotactl_fd", "lookup_dcookie",
-      "nfsservctl", "setgroups", "sethostname", "setdomainname", "vhangup", "process_madvise", "move_pages",
-      "migrate_pages", "memfd_secret", "uselib"};
+  static constexpr const char* kNever[] = {"unshare",
+                                           "setns",
+                                           "mount",
+                                           "umount2",
+                                           "mount_setattr",
+                                           "move_mount",
+                                           "open_tree",
+                                           "open_tree_attr",
+                                           "fsopen",
+                                           "fsconfig",
+                                           "fsmount",
+                                           "fspick",
+                                           "pivot_root",
+                                           "chroot",
+                                           "keyctl",
+                                           "add_key",
+                                           "request_key",
+                                           "bpf",
+                                           "perf_event_open",
+                                           "userfaultfd",
+                                           "io_uring_setup",
+                                           "io_uring_enter",
+                                           "io_uring_register",
+                                           "fanotify_init",
+                                           "fanotify_mark",
+                                           "open_by_handle_at",
+                                           "name_to_handle_at",
+                                           "kexec_load",
+                                           "kexec_file_load",
+                                           "init_module",
+                                           "finit_module",
+                                           "delete_module",
+                                           "reboot",
+                                           "swapon",
+                                           "swapoff",
+                                           "acct",
+                                           "syslog",
+                                           "settimeofday",
+                                           "clock_settime",
+                                           "clock_adjtime",
+                                           "adjtimex",
+                                           "iopl",
+                                           "ioperm",
+                                           "quotactl",
+                                           "quotactl_fd",
+                                           "lookup_dcookie",
+                                           "nfsservctl",
+                                           "setgroups",
+                                           "sethostname",
+                                           "setdomainname",
+                                           "vhangup",
+                                           "process_madvise",
+                                           "move_pages",
+                                           "migrate_pages",
+                                           "memfd_secret",
+                                           "uselib"};
   const std::vector<Arguments> arguments = probes();
   for (const char* name : kShippedNames) {
     const Filter filter = shipped_filter(name);
@@ -200,7 +266,8 @@ TEST_CASE("no shipped profile allows what could reach beyond the sandbox, whatev
     for (const char* call : kNever) {
       if (std::string_view(call) != "open_tree_attr") always(call, EPERM);
     }
-    for (const char* call : {"clone3", "openat2", "file_setattr", "open_tree_attr", "statmount", "listmount"}) {
+    for (const char* call :
+         {"clone3", "openat2", "file_setattr", "open_tree_attr", "statmount", "listmount"}) {
       always(call, ENOSYS);
     }
   }
@@ -236,11 +303,22 @@ TEST_CASE("the rare calls are where the policies say") {
 }
 
 TEST_CASE("what init needs is allowed in every shipped profile") {
-  static constexpr const char* kCalls[] = {
-      "execve", "execveat", "vfork", "wait4", "waitid", "ppoll", "poll", "recvmsg", "sendmsg", "setresuid",
-      "setresgid", "capset", "close_range", "close", "dup2", "dup3", "fcntl", "fstat", "read", "write", "setsid",
-      "kill", "mmap", "munmap", "chdir", "sched_setaffinity", "rt_sigprocmask", "rt_sigaction", "signalfd4",
-      "clock_gettime", "pidfd_open", "exit_group"};
+  static constexpr const char* kCalls[] = {"execve",         "execveat",
+                                           "vfork",          "wait4",
+                                           "waitid",         "ppoll",
+                                           "poll",           "recvmsg",
+                                           "sendmsg",        "setresuid",
+                                           "setresgid",      "capset",
+                                           "close_range",    "close",
+                                           "dup2",           "dup3",
+                                           "fcntl",          "fstat",
+                                           "read",           "write",
+                                           "setsid",         "kill",
+                                           "mmap",           "munmap",
+                                           "chdir",          "sched_setaffinity",
+                                           "rt_sigprocmask", "rt_sigaction",
+                                           "signalfd4",      "clock_gettime",
+                                           "pidfd_open",     "exit_group"};
   constexpr std::uint64_t kSpawn = 0x4111;  // CLONE_VM | CLONE_VFORK | SIGCHLD
   for (const char* name : kShippedNames) {
     const Filter filter = shipped_filter(name);

@@ -71,7 +71,8 @@ TEST_CASE("what can be misread is refused with its place") {
 }
 
 TEST_CASE("an alias is refused through its anchor, which must come first") {
-  CHECK(refused("a: &x 1\nb: *x\n") == "f.yaml:1:4: an anchor (&): not allowed, write the value out where it is used");
+  CHECK(refused("a: &x 1\nb: *x\n") ==
+        "f.yaml:1:4: an anchor (&): not allowed, write the value out where it is used");
 }
 
 TEST_CASE("one document with a start and an end mark is one document") {
@@ -126,7 +127,8 @@ TEST_CASE("an unknown key names the nearest known one, or all where none is near
   };
   CHECK(open("memroy: 1\n") == "f:1:1: limits: unknown key 'memroy': did you mean 'memory'?");
   CHECK(open("wall_time: 1\n") == "f:1:1: limits: unknown key 'wall_time': did you mean 'wall-time'?");
-  CHECK(open("memory: 1\n  \nCPU-time: 2\n") == "f:3:1: limits: unknown key 'CPU-time': did you mean 'cpu-time'?");
+  CHECK(open("memory: 1\n  \nCPU-time: 2\n") ==
+        "f:3:1: limits: unknown key 'CPU-time': did you mean 'cpu-time'?");
   CHECK(open("q: 1\n") == "f:1:1: limits: unknown key 'q': known: 'memory', 'wall-time' or 'cpu-time'");
   CHECK(open("[a]") == "f:1:1: limits: expected a map of keys, not a list");
 }
