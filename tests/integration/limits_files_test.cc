@@ -58,7 +58,8 @@ TEST_CASE("nofile: as many descriptors as granted, and the limit cannot be raise
   for (const Strings& options : {Strings{"--nofile", "50"}, Strings{"--ulimit", "nofile=50"}}) {
     CHECK(run(sandbox, options, python(kOpenAll))["stdout"]["text"] == "49 24\n");  // EMFILE
   }
-  const json raised = run(sandbox, {"--nofile", "50"}, shell("ulimit -Sn; ulimit -Hn; ulimit -n 51 || echo refused"));
+  const json raised =
+      run(sandbox, {"--nofile", "50"}, shell("ulimit -Sn; ulimit -Hn; ulimit -n 51 || echo refused"));
   CHECK(raised["stdout"]["text"] == "50\n50\nrefused\n");
 }
 
@@ -66,7 +67,8 @@ TEST_CASE("nofile: lowered to what the host allows and shown so, never raised") 
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
   for (const bool without_capability : {false, true}) {
-    const json object = run(sandbox, {"--nofile", "1000"}, python(kOpenAll), with_hard_nofile(200, without_capability));
+    const json object =
+        run(sandbox, {"--nofile", "1000"}, python(kOpenAll), with_hard_nofile(200, without_capability));
     CHECK(object["limits"]["nofile"] == 200);
     CHECK(object["stdout"]["text"] == "199 24\n");
   }
@@ -76,8 +78,7 @@ TEST_CASE("every shipped policy works for a root without CAP_SYS_RESOURCE under 
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
   for (const char* policy : {"strict", "default", "permissive"}) {
-    const json object =
-        run(sandbox, {"--policy", policy}, shell("ulimit -Hn"), with_hard_nofile(4096, true));
+    const json object = run(sandbox, {"--policy", policy}, shell("ulimit -Hn"), with_hard_nofile(4096, true));
     INFO("result: " << object["message"]);
     CHECK(object["outcome"] == "exited");
     CHECK(object["stdout"]["text"] == object["limits"]["nofile"].dump() + "\n");
@@ -111,17 +112,20 @@ TEST_CASE("fsize: a program that ends by it is ended by SIGXFSZ, and the limit i
 TEST_CASE("core files are never written") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
-  const json object = run(sandbox, {}, shell("ulimit -c unlimited 2>/dev/null || echo refused; ulimit -Hc; sh -c 'kill -SEGV $$'; ls -A"));
+  const json object =
+      run(sandbox, {},
+          shell("ulimit -c unlimited 2>/dev/null || echo refused; ulimit -Hc; sh -c 'kill -SEGV $$'; ls -A"));
   CHECK(object["stdout"]["text"] == "refused\n0\n");
 }
 
 TEST_CASE("tmp: HOME, /tmp, /var/tmp and /dev/shm are full together, and the full one is told") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
-  const json object = run(sandbox, {"--tmp", "4M"},
-                          shell("head -c 3M /dev/zero > /tmp/a && echo fits; head -c 3M /dev/zero > /var/tmp/b || echo full;"
-                                "echo x > ~/c || echo full; echo x > /dev/shm/d || echo full; "
-                                "head -c 8M /dev/zero > /workspace/outputs/e && echo apart; stat -c %s /var/tmp/b"));
+  const json object =
+      run(sandbox, {"--tmp", "4M"},
+          shell("head -c 3M /dev/zero > /tmp/a && echo fits; head -c 3M /dev/zero > /var/tmp/b || echo full;"
+                "echo x > ~/c || echo full; echo x > /dev/shm/d || echo full; "
+                "head -c 8M /dev/zero > /workspace/outputs/e && echo apart; stat -c %s /var/tmp/b"));
   INFO("result: " << object.dump());
   CHECK(object["stdout"]["text"].get<std::string>().starts_with("fits\nfull\nfull\nfull\napart\n"));
   CHECK(holds(object["stderr"]["text"], "No space left on device"));
@@ -133,9 +137,10 @@ TEST_CASE("tmp: HOME, /tmp, /var/tmp and /dev/shm are full together, and the ful
 TEST_CASE("disk: a thrown-away workspace has its size, and the full one is told") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
-  const json object = run(sandbox, {"--disk", "4M"},
-                          shell("head -c 3M /dev/zero > a && echo fits; head -c 3M /dev/zero > ../outputs/b || echo full;"
-                                "head -c 8M /dev/zero > /tmp/c && echo apart"));
+  const json object =
+      run(sandbox, {"--disk", "4M"},
+          shell("head -c 3M /dev/zero > a && echo fits; head -c 3M /dev/zero > ../outputs/b || echo full;"
+                "head -c 8M /dev/zero > /tmp/c && echo apart"));
   CHECK(object["stdout"]["text"] == "fits\nfull\napart\n");
   CHECK(object["outcome"] == "exited");
   CHECK(felt(object, "disk_bytes")["value"] == 4 << 20);
@@ -147,7 +152,8 @@ TEST_CASE("disk: what is written over a copy-on-write view counts") {
   const Sandbox sandbox;
   ProgramOptions program;
   program.directory = sandbox.directory();
-  const json here = run(sandbox, {"--disk", "4M", "--here=cow"}, shell("head -c 8M /dev/zero > a || echo full"), program);
+  const json here =
+      run(sandbox, {"--disk", "4M", "--here=cow"}, shell("head -c 8M /dev/zero > a || echo full"), program);
   CHECK(here["stdout"]["text"] == "full\n");
   CHECK(felt(here, "disk_bytes")["value"] == 4 << 20);
   const json project = run(sandbox, {"--disk", "4M", "--project", "alpha", "--workspace-mode", "ephemeral"},
@@ -159,8 +165,9 @@ TEST_CASE("disk: what is written over a copy-on-write view counts") {
 TEST_CASE("disk: the writable root of a policy is as large as disk") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
-  const json object = run(sandbox, {"--policy", "permissive", "--disk", "4M"},
-                          shell("mkdir /opt/mine 2>/dev/null; head -c 8M /dev/zero > /opt/file || echo full"));
+  const json object =
+      run(sandbox, {"--policy", "permissive", "--disk", "4M"},
+          shell("mkdir /opt/mine 2>/dev/null; head -c 8M /dev/zero > /opt/file || echo full"));
   // The root belongs to inside root: who may write there is a matter of permissions, its size is not.
   if (!holds(object["stderr"]["text"], "Permission denied")) {
     CHECK(object["stdout"]["text"] == "full\n");
@@ -187,8 +194,10 @@ TEST_CASE("inodes: exactly as many files as granted in each of the two places") 
 TEST_CASE("a limit that was never reached is not listed") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
-  const json object = run(sandbox, {"--tmp", "4M", "--disk", "4M", "--inodes", "100", "--fsize", "2M", "--nofile", "64", "--pids", "20"},
-                          shell("head -c 1M /dev/zero > /tmp/a; head -c 1M /dev/zero > b; sleep 0.1 & wait"));
+  const json object = run(
+      sandbox,
+      {"--tmp", "4M", "--disk", "4M", "--inodes", "100", "--fsize", "2M", "--nofile", "64", "--pids", "20"},
+      shell("head -c 1M /dev/zero > /tmp/a; head -c 1M /dev/zero > b; sleep 0.1 & wait"));
   CHECK(object["outcome"] == "exited");
   for (const json& hit : object["limits_hit"]) CHECK_MESSAGE(hit["limit"] == "cpus", hit.dump());
 }

@@ -18,10 +18,24 @@ namespace {
 
 constexpr int kUsageError = 2;
 constexpr int kOurFailure = 125;
+constexpr int kNotFound = 127;
+
+// A name that a sentence quotes must not drive the caller's terminal or forge a line.
+void say(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  std::fprintf(stderr, "sbxrun: %s\n", text.c_str());
+}
 
 int complain(int status, const Error& error) {
-  std::fprintf(stderr, "sbxrun: %s\n", error.text.c_str());
+  say(error.text);
   return status;
+}
+
+int print(const std::string& text) {
+  const auto written = os::write_all(1, text, "standard output");
+  return written ? 0 : complain(kOurFailure, written.error());
 }
 
 // Opened before the run, so that a bad path is known before it, not after.
@@ -49,36 +63,29 @@ int run_doctor() {
 }
 
 int print_answer(const Answer& answer, const Options& options, int result_fd) {
-  if (answer.text)
-    return os::write_all(1, *answer.text, "standard output") ? answer.exit_status : kOurFailure;
+  if (answer.text) return print(*answer.text) == 0 ? answer.exit_status : kOurFailure;
   const FinishedRun& finished = answer.finished;
   // --quiet keeps verdicts about a program that ran to itself, never the reason why one did not.
-  const bool not_run =
-      answer.exit_status == kUsageError || (answer.exit_status >= kOurFailure && answer.exit_status <= 127);
-  if (!finished.message.empty() && (!options.quiet || not_run)) {
-    std::fprintf(stderr, "sbxrun: %s\n", finished.message.c_str());
-  }
-  if (!finished.notice.empty()) std::fprintf(stderr, "sbxrun: %s\n", finished.notice.c_str());
-  if (finished.json.empty()) return answer.exit_status;
-  if (options.json) {
-    if (const auto written = os::write_all(1, finished.json + "\n", "standard output"); !written) {
-      return complain(kOurFailure, written.error());
-    }
-  }
+  const int status = answer.exit_status;
+  const bool not_run = status == kUsageError || (status >= kOurFailure && status <= kNotFound);
+  if (!finished.message.empty() && (!options.quiet || not_run)) say(finished.message);
+  if (!finished.notice.empty()) say(finished.notice);
+  if (finished.json.empty()) return status;
+  if (options.json && print(finished.json + "\n") != 0) return kOurFailure;
   if (result_fd >= 0) {
     if (const auto written = os::write_all(result_fd, finished.json + "\n", options.result); !written) {
       return complain(kOurFailure, written.error());
     }
   }
-  return answer.exit_status;
+  return status;
 }
 
 int run(int argc, char** argv) {
   hold_standard_streams();
   Result<Options> options = parse_options(argc, argv);
   if (!options) return complain(kUsageError, options.error());
-  if (options->help) return std::fputs(help_text().c_str(), stdout) < 0 ? kOurFailure : 0;
-  if (options->version) return std::puts("sbxrun " SBX_VERSION) < 0 ? kOurFailure : 0;
+  if (options->help) return print(help_text());
+  if (options->version) return print("sbxrun " SBX_VERSION "\n");
   if (options->check) return run_doctor();
 
   UniqueFd result_fd;
