@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "os/file.h"
@@ -83,14 +84,24 @@ CpuMask stay_on_this_cpu() {
   return all;
 }
 
+// Our own group is systemd's, not ours to divide: begin again in a scope of our own, in the same slice and so
+// under the same limits. The socket stays open across it. Comes back when that is not possible; the error of
+// the cgroup layout then says what to do.
+void continue_in_scope(const std::string& program) {
+  if (!needs_systemd_scope() || std::getenv("SBX_IN_SCOPE") != nullptr) return;
+  (void)setenv("SBX_IN_SCOPE", "1", 1);
+  (void)setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+  (void)fcntl(kClientSocketFd, F_SETFD, 0);
+  (void)execlp("systemd-run", "systemd-run", "--scope", "--quiet", "--collect", "--slice-inherit", "-p",
+               "Delegate=yes", program.c_str(), nullptr);
+  (void)fcntl(kClientSocketFd, F_SETFD, FD_CLOEXEC);
+}
+
 Result<void> serve() {
   const std::string program = own_program();
-  const CpuMask cpus = stay_on_this_cpu();
   const bool root = geteuid() == 0;
-  // Started before anything is read, so that it is ready when the plan is.
-  Result<SpawnerProcess> spawner =
-      root ? SpawnerProcess::start(program.substr(0, program.find_last_of('/')))
-           : Result<SpawnerProcess>(fail("only root can start a sandbox directly"));
+  if (root) continue_in_scope(program);
+  const CpuMask cpus = stay_on_this_cpu();
   Result<Received> received = receive_request();
   if (!received) return answer_error(kOurFailure, received.error());
   const RunRequest& request = received->request;
@@ -107,8 +118,13 @@ Result<void> serve() {
                                                         : explain_plan(*plan, *policy, request));
   }
 
+  // Before the spawner starts: on cgroup v2 this may move us to a leaf, and it comes along.
+  const Result<CgroupLayout> cgroups = find_cgroup_layout(settings->cgroup_parent);
+  Result<SpawnerProcess> spawner =
+      root ? SpawnerProcess::start(settings->programs)
+           : Result<SpawnerProcess>(fail("only root can start a sandbox directly"));
   const Result<unsigned> swept = sweep_orphans(*settings);
-  const RunContext context{*settings, *policy, spawner, kClientSocketFd, getuid(), "direct", cpus};
+  const RunContext context{*settings, *policy, cgroups, spawner, kClientSocketFd, getuid(), "direct", cpus};
   RunReport report = run_one(context, request, std::move(received->streams));
   const RunResult& result = report.result;
   FinishedRun finished;

@@ -221,7 +221,8 @@ long execute(const Command& command) {
         call(SYS_execve, pointer(*path), pointer(command.arguments), pointer(command.environment));
     if (result == -kAccess) error = result;
     // It is there, but the interpreter or loader that it names is not.
-    if (result == -kNoEntry && call(SYS_faccessat, AT_FDCWD, pointer(*path), 0 /* F_OK */) == 0) return -kNoInterpreter;
+    if (result == -kNoEntry && call(SYS_faccessat, AT_FDCWD, pointer(*path), 0 /* F_OK */) == 0)
+      return -kNoInterpreter;
     if (result != -kNoEntry && result != -kNotDirectory && result != -kAccess) return result;
   }
   return error;

@@ -57,7 +57,8 @@ void not_started(const LaunchFailure& failure, const std::string& hint, RunResul
   const std::string command = result.command.empty() ? "" : result.command.front();
   if (failure.step == LaunchStep::execve) {
     const bool missing = failure.error_number == ENOENT || failure.error_number == ENOTDIR;
-    std::string text = "'" + command + "' " + (missing ? "was not found" : "could not be executed") + " in the sandbox: ";
+    std::string text =
+        "'" + command + "' " + (missing ? "was not found" : "could not be executed") + " in the sandbox: ";
     text += failure.error_number == ELIBACC  // what init says for ENOENT of a file that is there
                 ? "the interpreter or loader that it names is missing there"
                 : errno_text(failure.error_number) + " (" + errno_name(failure.error_number) + ")";

@@ -33,12 +33,16 @@ struct CgroupLayout {
 // Reads /proc/self/cgroup and /proc/self/mountinfo. On v2 finds a place for sandboxes that stays below the
 // caller's limits and enables the controllers there:
 //   1. `parent`, when the configuration names one,
-//   2. our own group when no other process is in it (a delegated scope; we move to a leaf of it),
+//   2. our own group when it was delegated or only we are in it (its processes move to a leaf of it),
 //   3. the nearest ancestor that already serves children with memory and pids, with no limit in between.
 // Error: what is missing and what to do.
 Result<CgroupLayout> find_cgroup_layout(const std::string& parent);
 
-// The same from text, without touching anything (tests and doctor).
+// Whether this is a pure v2 host under systemd and our own group is not ours to divide: then a direct
+// supervisor asks systemd for a delegated scope (systemd.resource-control(5)).
+bool needs_systemd_scope();
+
+// Our place from text, without touching anything.
 struct CgroupMembership {
   struct Entry {
     std::vector<std::string> controllers;  // empty: the v2 hierarchy

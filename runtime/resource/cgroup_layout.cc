@@ -1,8 +1,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 #include "os/file.h"
 #include "resource/cgroup.h"
@@ -82,26 +84,56 @@ Result<void> enable_controllers(const std::string& directory) {
   return {};
 }
 
-bool alone_in(const std::string& directory) {
-  const auto members = os::read_file(AT_FDCWD, directory + "/cgroup.procs");
-  return members && *members == std::to_string(getpid()) + "\n";
+// systemd marks what it gave away (systemd.resource-control(5), Delegate=).
+bool is_delegated(const std::string& directory) {
+  std::array<char, 2> value{};
+  for (const char* name : {"trusted.delegate", "user.delegate"}) {
+    if (getxattr(directory.c_str(), name, value.data(), value.size()) == 1 && value[0] == '1') return true;
+  }
+  return false;
+}
+
+Result<std::vector<std::string>> members_of(const std::string& directory) {
+  const std::string text = TRY(os::read_file(AT_FDCWD, directory + "/cgroup.procs"));
+  std::vector<std::string> members;
+  for (const std::string_view line : split(text, '\n')) {
+    if (!line.empty()) members.emplace_back(line);
+  }
+  return members;
+}
+
+// Whether nobody minds the processes of this group being moved to a leaf of it: only we and the sbxrun that
+// started us are there, or the whole group was given to its processes.
+bool may_move_members(const std::string& directory, const std::vector<std::string>& members) {
+  const std::string self = std::to_string(getpid());
+  const std::string parent = std::to_string(getppid());
+  return is_delegated(directory) ||
+         std::ranges::all_of(members, [&](const std::string& pid) { return pid == self || pid == parent; });
 }
 
 // The no-internal-process rule: a group with children that have controllers holds no process itself.
-Result<void> move_to_leaf(const std::string& directory) {
+Result<void> move_to_leaf(const std::string& directory, const std::vector<std::string>& members) {
   const std::string leaf = directory + "/sbx.supervisor";
   if (mkdir(leaf.c_str(), 0755) != 0 && errno != EEXIST) return fail(system_error("mkdir", leaf, errno));
-  TRY(os::write_existing(AT_FDCWD, leaf + "/cgroup.procs", "0"));
+  for (const std::string& pid : members) {
+    const auto moved = os::write_existing(AT_FDCWD, leaf + "/cgroup.procs", pid);
+    if (!moved && moved.error().error_number != ESRCH) return fail(moved.error());  // it has ended meanwhile
+  }
   return {};
 }
 
 bool systemd_runs() { return access("/run/systemd/system", F_OK) == 0; }
 
 Result<std::string> find_v2_parent(const std::string& own, const std::string& mount_point) {
-  if (own != mount_point && alone_in(own)) {
-    TRY(move_to_leaf(own));
-    TRY(enable_controllers(own));
-    return own;
+  if (own != mount_point) {
+    // A run beside us has made the leaf: it is where we are, and the group above it is the place.
+    const std::string group = own.ends_with("/sbx.supervisor") ? own.substr(0, own.find_last_of('/')) : own;
+    const std::vector<std::string> members = TRY(members_of(group));
+    if (may_move_members(group, members)) {
+      TRY(move_to_leaf(group, members));
+      TRY(enable_controllers(group));
+      return group;
+    }
   }
   // Under systemd every group belongs to systemd, unless it was delegated.
   if (!systemd_runs()) {
@@ -152,6 +184,17 @@ CgroupMembership parse_cgroup_membership(std::string_view proc_self_cgroup, std:
     membership.entries.push_back(std::move(entry));
   }
   return membership;
+}
+
+bool needs_systemd_scope() {
+  const auto own = os::read_file(AT_FDCWD, "/proc/self/cgroup");
+  const auto mountinfo = os::read_file(AT_FDCWD, "/proc/self/mountinfo");
+  if (!systemd_runs() || !own || !mountinfo) return false;
+  const CgroupMembership membership = parse_cgroup_membership(*own, *mountinfo);
+  if (membership.entries.size() != 1 || !membership.entries.front().controllers.empty())
+    return false;  // not pure v2
+  const std::string& directory = membership.entries.front().directory;
+  return !directory.empty() && !is_delegated(directory) && !directory.ends_with("/sbx.supervisor");
 }
 
 Result<CgroupLayout> find_cgroup_layout(const std::string& parent) {

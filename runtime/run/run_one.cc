@@ -116,7 +116,8 @@ class Run {
       return fail(granted.error());
     }
     report_.result.limits = *granted;
-    const CgroupLayout layout = TRY(find_cgroup_layout(context_.settings.cgroup_parent));
+    if (!context_.cgroups) return fail(context_.cgroups.error());
+    const CgroupLayout& layout = *context_.cgroups;
     ids_ = TRY(claim_ids(context_.settings.run_dir, context_.settings.ids));
     claimed_ = true;
     TRY(write_journal(layout));
@@ -217,7 +218,8 @@ class Run {
     read_usage(watched);
     note_controls();
     decide_outcome(watched.ending, facts_, request_.hint, result);
-    if (watched.ending.cause == Ending::Cause::launch_failed) result.message += failed_object(watched.ending.failure);
+    if (watched.ending.cause == Ending::Cause::launch_failed)
+      result.message += failed_object(watched.ending.failure);
   }
 
   // What the failed step was about, in the words of the plan.
@@ -226,7 +228,8 @@ class Run {
       return "; it was about '/" + plan_.commands[failure.index].target + "'";
     }
     if (failure.step == LaunchStep::id_map_mounts && failure.index < plan_.sources.size()) {
-      return "; '" + plan_.sources[failure.index].path + "' cannot be id-mapped: its file system does not support it";
+      return "; '" + plan_.sources[failure.index].path +
+             "' cannot be id-mapped: its file system does not support it";
     }
     return {};
   }

@@ -12,6 +12,7 @@
 #include "outcome/run_result.h"
 #include "policy/policy.h"
 #include "request/run_request.h"
+#include "resource/cgroup.h"
 #include "run/settings.h"
 
 namespace sbx {
@@ -19,6 +20,7 @@ namespace sbx {
 struct RunContext {
   const Settings& settings;
   const Policy& policy;
+  const Result<CgroupLayout>& cgroups;
   Result<SpawnerProcess>& spawner;
   int client = -1;  // sbxrun's socket
   std::uint32_t caller_uid = 0;

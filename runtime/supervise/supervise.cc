@@ -63,8 +63,9 @@ class Supervision {
       report_.ending.signal = cancel_signal_;
     }
     report_.ended_ns = now_ns();
-    // After the command init ends by itself, and with it every process of its PID namespace; asking the kernel for
-    // the same again would cost the usual run a wait. Should init be stuck, it is killed all the same.
+    // After the command init ends by itself, and with it every process of its PID namespace; asking the
+    // kernel for the same again would cost the usual run a wait. Should init be stuck, it is killed all the
+    // same.
     if (report_.ending.cause == Ending::Cause::command_exited) {
       kill_deadline_ = report_.ended_ns + kDrainTimeout;
     } else {

@@ -75,9 +75,9 @@ Result<std::map<std::string, std::string>> read_cgroups(const std::string& proce
   return groups;
 }
 
-// From the group up to our own: a limit above counts as well.
+// From the group up to the first that we are in as well: a limit in between counts.
 std::optional<std::string> find_limit(const LimitFile& file, std::string group, const std::string& ours) {
-  for (; group.size() > ours.size() && group.starts_with(ours); group.resize(group.find_last_of('/'))) {
+  for (; !group.empty() && !(ours + "/").starts_with(group + "/"); group.resize(group.find_last_of('/'))) {
     const auto text = os::read_file(AT_FDCWD, group + "/" + file.file);
     if (text && first_word(*text) != file.none) return text->substr(0, text->find('\n'));
   }
@@ -105,9 +105,7 @@ Result<ProcessFacts> read_facts(pid_t pid) {
 
 Isolation compare_facts(const ProcessFacts& theirs, const ProcessFacts& ours) {
   Isolation result;
-  const auto note = [&](const std::string& name, bool apart) {
-    (apart ? result.apart : result.shared).push_back(name);
-  };
+  const auto note = [&](const std::string& name, bool apart) { result.checks.emplace_back(name, apart); };
   for (const auto& [link, name] : kNamespaces) {
     note(name, value_of(theirs.namespaces, link) != value_of(ours.namespaces, link));
   }

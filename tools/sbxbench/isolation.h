@@ -5,7 +5,7 @@
 
 #include <map>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -23,8 +23,9 @@ struct ProcessFacts {
 Result<ProcessFacts> read_facts(pid_t pid);
 
 struct Isolation {
-  std::vector<std::string> apart;             // "mount", "seccomp", "memory limit", …
-  std::vector<std::string> shared;            // those of the same list that are not
+  // Always the same checks in the same order: "mount", "seccomp", "memory limit", …; true: kept apart from
+  // us.
+  std::vector<std::pair<std::string, bool>> checks;
   std::vector<std::string> cgroups;           // hierarchies in which it has a group of its own
   std::map<std::string, std::string> limits;  // as the kernel has them: "memory.max" → "536870912"
   std::string outside_uid;                    // on the host

@@ -1,11 +1,10 @@
 // sbxbench: measures sbx against what people use instead, on the same machine, in the same root, in turn.
 // Exit status: 0 measured, 1 failed (also when native or sbx itself could not be measured), 2 wrong usage.
-#include <fcntl.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <filesystem>

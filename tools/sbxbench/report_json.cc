@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "report.h"
@@ -17,8 +16,11 @@ ordered_json ratio_json(const std::optional<Ratio>& ratio) {
 
 ordered_json isolation_json(const std::optional<Isolation>& isolation) {
   if (!isolation) return nullptr;
-  return {{"isolated", isolation->apart},
-          {"not_isolated", isolation->shared},
+  ordered_json isolated = ordered_json::array();
+  ordered_json shared = ordered_json::array();
+  for (const auto& [name, apart] : isolation->checks) (apart ? isolated : shared).push_back(name);
+  return {{"isolated", std::move(isolated)},
+          {"not_isolated", std::move(shared)},
           {"cgroups", isolation->cgroups},
           {"limits", isolation->limits},
           {"outside_uid", isolation->outside_uid}};
@@ -45,21 +47,7 @@ ordered_json row_json(const Report& report, const Row& row) {
           {"samples_ns", std::move(samples)}};
 }
 
-const Row* find_row(const Report& report, const std::string& name) {
-  const auto found = std::ranges::find(report.rows, name, &Row::name);
-  return found == report.rows.end() ? nullptr : &*found;
-}
-
 }  // namespace
-
-RowRatios find_ratios(const Report& report, const Row& row) {
-  const Row* native = find_row(report, kNative);
-  const Row* sbx = find_row(report, kSbx);
-  RowRatios ratios;
-  if (native != nullptr) ratios.to_native = compare(row.samples, native->samples);
-  if (sbx != nullptr) ratios.sbx_to_it = compare(sbx->samples, row.samples);
-  return ratios;
-}
 
 std::string format_json(const Report& report) {
   ordered_json rows = ordered_json::array();

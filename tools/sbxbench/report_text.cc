@@ -71,22 +71,36 @@ std::string format_times(const Report& report) {
   return format_table(lines, 1);
 }
 
+// A column for each program that was looked at.
 std::string format_isolation(const Report& report) {
-  std::vector<Line> lines{{"program", "isolated", "not isolated", "own cgroups", "host uid"}};
+  std::vector<Line> lines{{"kept apart"}};
+  Line uids{"uid on the host"};
   for (const Row& row : report.rows) {
     if (!row.isolation) continue;
-    lines.push_back({row.title, join(row.isolation->apart, ", "), join(row.isolation->shared, ", "),
-                     join(row.isolation->cgroups, ","), row.isolation->outside_uid});
+    const auto& checks = row.isolation->checks;
+    lines.resize(std::max(lines.size(), checks.size() + 1));
+    lines[0].push_back(row.name);
+    for (std::size_t i = 0; i < checks.size(); ++i) {
+      if (lines[i + 1].empty()) lines[i + 1].push_back(checks[i].first);
+      lines[i + 1].emplace_back(checks[i].second ? "yes" : "no");
+    }
+    uids.push_back(row.isolation->outside_uid);
   }
-  return format_table(lines, 5);
+  lines.push_back(std::move(uids));
+  return format_table(lines, 1);
 }
 
 std::string format_remarks(const Report& report) {
   std::string text;
   for (const Row& row : report.rows) {
-    if (!row.error.empty()) text += row.title + ": left out: " + row.error + "\n";
-    if (!row.note.empty()) text += row.title + ": " + row.note + "\n";
-    if (row.error.empty() && !row.version.empty()) text += row.title + ": " + row.version + "\n";
+    std::vector<std::string> parts;
+    if (!row.version.empty()) parts.push_back(row.version);
+    if (!row.error.empty()) parts.push_back("left out: " + row.error);
+    if (!row.note.empty()) parts.push_back(row.note);
+    if (row.isolation && !row.isolation->cgroups.empty()) {
+      parts.push_back("own cgroups in " + join(row.isolation->cgroups, " "));
+    }
+    if (!parts.empty()) text += row.name + ": " + join(parts, "; ") + "\n";
   }
   return text;
 }

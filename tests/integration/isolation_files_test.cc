@@ -1,0 +1,133 @@
+// Whose the files are, inside and outside, and that no file gives rights.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "isolation.h"
+
+namespace sbx::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uid_t kServiceId = 0x70000000;  // the first id of the default pool
+
+bool has_line(const std::string& text, const std::string& start, const std::string& end) {
+  const auto lines = lines_of(text);
+  return std::ranges::any_of(lines, [&](const std::string& l) { return l.starts_with(start) && l.ends_with(end); });
+}
+
+// Files below `directory` that are more than a plain file, directory or link, or have a set-id bit.
+std::string special_files(const std::string& directory) {
+  std::string list;
+  for (const auto& entry : fs::recursive_directory_iterator(directory)) {
+    struct stat status {};
+    REQUIRE(lstat(entry.path().c_str(), &status) == 0);
+    const bool plain = S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISLNK(status.st_mode);
+    if (!plain || (status.st_mode & 06000) != 0) list += entry.path().filename().string() + " ";
+  }
+  return list;
+}
+
+}  // namespace
+
+TEST_CASE("a set-id program of the image gives nothing") {
+  SKIP_UNLESS(is_root(), "needs root");
+  struct stat status {};
+  SKIP_UNLESS(stat("/usr/bin/su", &status) == 0 && (status.st_mode & S_ISUID) != 0, "su is not set-id here");
+  const Sandbox sandbox;
+  // The dynamic linker shows its auxiliary vector on demand, but not in a program that gains rights.
+  const std::vector<std::string> show{"/usr/bin/env", "LD_SHOW_AUXV=1", "/usr/bin/su", "--version"};
+  std::vector<std::string> as_nobody{"/usr/bin/setpriv", "--reuid=65534", "--clear-groups", "--"};
+  as_nobody.insert(as_nobody.end(), show.begin(), show.end());
+  CHECK(run_program(show).out.find("AT_SECURE") != std::string::npos);
+  CHECK(run_program(as_nobody).out.find("AT_SECURE") == std::string::npos);
+  std::vector<std::string> arguments{"--"};
+  arguments.insert(arguments.end(), show.begin(), show.end());
+  const std::string out = sandbox.run(arguments).out;
+  CHECK(has_line(out, "AT_SECURE:", " 0"));
+  CHECK(has_line(out, "AT_EUID:", " 1000"));
+}
+
+TEST_CASE("no file with a set-id bit, and no device node, can be made") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string outside_directory = sandbox.directory() + "/outside";
+  fs::create_directory(outside_directory);
+  ProgramOptions options;
+  options.directory = outside_directory;
+  const Answers outside = parse_answers(run_program({probe_directory() + "/set_id_bits"}, options).out);
+  check_answers(outside,
+                {"chmod", "chmod_high", "fchmod", "creat", "open", "openat", "openat2", "tmpfile", "mknod"},
+                "set");
+  check_answers(outside, {"whiteout", "rename_whiteout"}, "ok");
+  CHECK(special_files(outside_directory).size() > 20);
+
+  const Answers inside = probe_inside(sandbox, {"set_id_bits"}, {"--project=hostile"});
+  CHECK(inside.size() == outside.size());
+  for (const auto& [name, result] : inside) {
+    const bool refused = result.starts_with("E") || (name == "mkdir" && result == "dropped");
+    CHECK_MESSAGE(refused, name << " gave " << result);
+  }
+  CHECK(special_files(sandbox.state_dir() + "/projects/hostile") == "");
+}
+
+TEST_CASE("system files are root's and workspace files the sandbox user's") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string script =
+      "cd /workspace; touch outputs/made; stat -c '%u:%g %n' / /etc /etc/passwd /usr /usr/bin/env /dev "
+      "/dev/null; "
+      "stat -c '%u:%g %n' /workspace/* outputs/made /home/sandbox";
+  for (const char* project : {"", "--project=files"}) {
+    const std::string out = said_inside(
+        sandbox, script, *project == '\0' ? std::vector<std::string>{} : std::vector<std::string>{project});
+    CHECK(lines_of(out).size() == 12);
+    for (const std::string& line : lines_of(out)) {
+      const bool own = line.find("/workspace/") != std::string::npos ||
+                       line.find("outputs/") != std::string::npos || line.find("/home/") != std::string::npos;
+      CHECK_MESSAGE(line.starts_with(own ? "1000:1000 " : "0:0 "), line);
+    }
+  }
+}
+
+TEST_CASE("what a project keeps on disk belongs to the service id") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  CHECK(sandbox.shell("mkdir -p d/e; touch d/e/f; ln -s x d/l; mkfifo d/p", {"--project=p"}).exit_status ==
+        0);
+  std::size_t count = 0;
+  for (const auto& entry :
+       fs::recursive_directory_iterator(sandbox.state_dir() + "/projects/p/workspace/agent_workspace")) {
+    struct stat status {};
+    REQUIRE(lstat(entry.path().c_str(), &status) == 0);
+    CHECK(status.st_uid == kServiceId);
+    CHECK(status.st_gid == kServiceId);
+    ++count;
+  }
+  CHECK(count == 5);
+}
+
+TEST_CASE("what the host's own user 1000 keeps private below /usr stays private") {
+  SKIP_UNLESS(is_root(), "needs root");
+  std::string directory = "/usr/local/share/sbx-test-XXXXXX";
+  SKIP_UNLESS(mkdtemp(directory.data()) != nullptr, "/usr is not writable here");
+  const std::string file = directory + "/secret";
+  write_file(file, "secret");
+  CHECK(chown(file.c_str(), 1000, 1000) == 0);
+  CHECK(chmod(file.c_str(), 0600) == 0);
+  CHECK(chmod(directory.c_str(), 0755) == 0);
+  {
+    const Sandbox sandbox;
+    CHECK(run_program({"/usr/bin/setpriv", "--reuid=1000", "--clear-groups", "cat", file}).out == "secret");
+    CHECK(said_inside(sandbox, "stat -c %u " + directory) == "0");
+    CHECK(said_inside(sandbox, "cat " + file) == "");
+    CHECK(said_inside(sandbox, "cat " + file, {bind_probes()}) == "");  // with a layer over the root, too
+  }
+  fs::remove_all(directory);
+}
+
+}  // namespace sbx::test

@@ -1,0 +1,217 @@
+// What is left on the host after a run: nothing, whatever its ending, the state of our directories and what
+// else runs.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "support/private_mounts.h"
+#include "support/process_tree.h"
+#include "support/sandbox.h"
+#include "support/skip.h"
+
+namespace sbx::test {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+std::size_t entries_of(const std::string& directory) {
+  std::error_code error;
+  return static_cast<std::size_t>(
+      std::distance(fs::directory_iterator(directory, error), fs::directory_iterator()));
+}
+
+std::size_t lines_of(const std::string& path) {
+  const std::string text = read_file(path);
+  return static_cast<std::size_t>(std::ranges::count(text, '\n'));
+}
+
+// Temporary names that a finished run must not leave in its directories.
+std::string half_made(const Sandbox& sandbox) {
+  std::string text;
+  std::error_code error;
+  for (const auto& entry : fs::recursive_directory_iterator(sandbox.directory(), error)) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with("new.") || name.starts_with(".new.") || name.find(".new.") != std::string::npos) {
+      text += entry.path().string() + "\n";
+    }
+  }
+  return text;
+}
+
+// Objects of the host that a run could leave and that nobody else makes while a test runs.
+struct HostCounts {
+  std::size_t descriptors = entries_of("/proc/self/fd");
+  std::size_t mounts = lines_of("/proc/self/mountinfo");
+  std::size_t shared_memory = lines_of("/proc/sysvipc/shm");
+  std::size_t queues = lines_of("/proc/sysvipc/msg");
+  bool operator==(const HostCounts&) const = default;
+};
+
+struct Ending {
+  const char* outcome;
+  std::vector<std::string> arguments;
+};
+
+std::vector<Ending> endings() {
+  const auto shell = [](std::vector<std::string> options, const char* script) {
+    options.insert(options.end(), {"--", "/bin/sh", "-c", script});
+    return options;
+  };
+  return {
+      {"exited", shell({}, "exit 0")},
+      {"exited", shell({}, "exit 9")},
+      {"exited", shell({}, "setsid sleep 1000 & sleep 1000 & exit 0")},
+      {"exited", shell({}, "ipcmk -M 4096 -Q; mkfifo /tmp/fifo; cat /tmp/fifo & touch /dev/shm/x; exit 0")},
+      {"exited", shell({"--pids", "20"}, "for i in 1 2 3 4 5 6 7 8 9; do sleep 1000 & done; exit 0")},
+      {"exited", shell({"--project", "p"}, "mkdir -p a/b/c; touch a/b/c/d; ln -s / a/root; exit 0")},
+      {"exited", shell({"--project", "p", "--workspace-mode", "ephemeral"}, "rm -rf a; touch e; exit 0")},
+      {"exited", shell({"-t"}, "tty; exit 0")},
+      {"signaled", shell({}, "kill -9 $$")},
+      {"signaled", shell({}, "kill -TERM $$")},
+      {"timed_out", shell({"--wall-time", "200ms"}, "trap '' TERM; sleep 1000 & sleep 1000")},
+      {"cpu_time_exceeded", shell({"--cpu-time", "200ms"}, "while :; do :; done")},
+      {"out_of_memory", shell({"--memory", "32M"}, "sleep 1000 & head -c 300M /dev/zero | tail -c 1G")},
+      {"output_limit", shell({"--output-limit", "10K"}, "yes")},
+      {"violation", shell({}, "kill -SYS $$")},
+      {"rejected", shell({"--memory", "1000G"}, "exit 0")},
+      {"setup_failed", {"--", "/no/such/program"}},
+      {"setup_failed", shell({"--cwd", "/no/such/directory"}, "exit 0")},
+      {"setup_failed", shell({"--image", "no-such-image"}, "exit 0")},
+      {"setup_failed", shell({"--bind", "/no/such/source:/mnt"}, "exit 0")},
+  };
+}
+
+}  // namespace
+
+TEST_CASE("a run leaves nothing behind, whatever its ending") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  REQUIRE(sandbox.run({"--", "/bin/true"}).exit_status == 0);
+  const HostCounts before;
+  for (const Ending& ending : endings()) {
+    CAPTURE(ending.outcome);
+    CAPTURE(json(ending.arguments).dump());
+    (void)sandbox.run(ending.arguments);
+    CHECK(sandbox.log_lines().back()["outcome"] == ending.outcome);
+    CHECK(sandbox.leftovers(0) == "");
+    CHECK(half_made(sandbox) == "");
+    CHECK(HostCounts() == before);
+  }
+  CHECK(sandbox.log_lines().size() == endings().size() + 1);
+}
+
+TEST_CASE("a cancelled run leaves nothing behind, also when its program ignores the signal") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  for (const bool twice : {false, true}) {
+    const std::string mark = unique_duration();
+    ProgramOptions options;
+    options.after_start = [&](pid_t sbxrun) {
+      (void)wait_until(milliseconds(10'000), [&] { return processes_with(mark).size() >= 3; });
+      (void)kill(sbxrun, SIGINT);
+      std::this_thread::sleep_for(milliseconds(100));
+      if (twice) (void)kill(sbxrun, SIGINT);
+    };
+    // The shell forgets the signal; sleep is ended by it and started again.
+    const ProgramResult result =
+        sandbox.run({"--", "/bin/sh", "-c", "trap '' INT; while :; do sleep " + mark + "; done"}, options);
+    CHECK(result.exit_status == 130);
+    CHECK(sandbox.leftovers(0) == "");
+    CHECK(processes_with(mark).empty());
+    CHECK(sandbox.log_lines().back()["outcome"] == "cancelled");
+  }
+}
+
+TEST_CASE("200 runs in a row leave the host as it was") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  REQUIRE(sandbox.run({"--project", "p", "--", "/bin/true"}).exit_status == 0);
+  const HostCounts before;
+  const std::size_t state = entries_of(sandbox.state_dir());
+  const std::size_t run = entries_of(sandbox.run_dir());
+  const std::size_t ids = entries_of(sandbox.run_dir() + "/ids");
+  for (int i = 0; i < 200; ++i) REQUIRE(sandbox.run({"--project", "p", "--", "/bin/true"}).exit_status == 0);
+  CHECK(HostCounts() == before);
+  CHECK(entries_of(sandbox.state_dir()) == state);
+  CHECK(entries_of(sandbox.run_dir()) == run);
+  CHECK(entries_of(sandbox.run_dir() + "/ids") == ids);  // the same range again and again
+  CHECK(sandbox.log_lines().size() == 201);
+}
+
+TEST_CASE("a run directory that was deleted between runs is made again") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  REQUIRE(sandbox.run({"--", "/bin/true"}).exit_status == 0);
+  fs::remove_all(sandbox.run_dir());
+  CHECK(sandbox.run({"--", "/bin/true"}).exit_status == 0);
+  fs::remove_all(sandbox.state_dir());
+  CHECK(sandbox.run({"--project", "p", "--", "/bin/true"}).exit_status == 0);
+  for (const std::string& directory : {sandbox.run_dir(), sandbox.state_dir()}) {
+    struct stat status {};
+    REQUIRE(stat(directory.c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777U) == 0700U);
+  }
+}
+
+TEST_CASE("an image `host` that is rebuilt leaves the runs on the old one alone") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string shells = sandbox.directory() + "/shells";
+  write_file(shells, "/bin/changed\n");
+  REQUIRE(fs::exists("/etc/shells"));
+  ProgramOptions changed;
+  changed.before_exec = [&shells] {
+    enter_private_mounts();
+    replace_by("/etc/shells", shells.c_str());
+  };
+  const std::string script = "while [ ! -e /tmp/stop ]; do read -r line || exit 5; cat /etc/shells; done";
+  std::string old_output;
+  ProgramOptions options;
+  options.after_start = [&](pid_t) {
+    (void)wait_until(milliseconds(10'000),
+                     [&] { return entries_of(sandbox.state_dir() + "/host-root") >= 2; });
+    const ProgramResult newer = sandbox.run({"--", "/bin/cat", "/etc/shells"}, changed);
+    CHECK(newer.out == "/bin/changed\n");
+    // The lock and both roots: the old one is in use.
+    CHECK(entries_of(sandbox.state_dir() + "/host-root") == 3);
+  };
+  options.input = "once\n";
+  const ProgramResult old = sandbox.run({"--", "/bin/sh", "-c", script}, options);
+  CHECK(old.exit_status == 5);
+  CHECK(old.out == read_file("/etc/shells"));
+  // A third state of the host: the two others are in nobody's use and go.
+  write_file(shells, "/bin/changed/again\n");
+  CHECK(sandbox.run({"--", "/bin/cat", "/etc/shells"}, changed).out == "/bin/changed/again\n");
+  CHECK(entries_of(sandbox.state_dir() + "/host-root") == 2);
+}
+
+TEST_CASE("two runs in one new project at once see one workspace") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  constexpr int kRuns = 6;
+  std::vector<ProgramResult> results(kRuns);
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < kRuns; ++i) {
+    threads.emplace_back([&, i] {
+      // Each makes its file and waits for all of them.
+      const std::string script =
+          "touch f" + std::to_string(i) +
+          "; n=0; while [ $n -lt 1000 ]; do [ $(ls | wc -l) = 6 ] && exit 0; sleep 0.01; "
+          "n=$((n+1)); done; exit 1";
+      results[i] = sandbox.run({"--project", "shared", "--", "/bin/sh", "-c", script});
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const ProgramResult& result : results) CHECK_MESSAGE(result.exit_status == 0, result.err);
+  CHECK(entries_of(sandbox.state_dir() + "/projects") == 1);
+  CHECK(half_made(sandbox) == "");
+}
+
+}  // namespace sbx::test
