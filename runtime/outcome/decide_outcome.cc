@@ -43,6 +43,7 @@ void ended_by_itself(int status, const std::string& hint, RunResult& result) {
   }
   const int number = WTERMSIG(status);
   result.signal = number;
+  if (number == SIGXFSZ) hit(result, "fsize_bytes", result.limits.fsize_bytes);
   // SIGSYS is what the kernel sends for a system call that the filter kills on (seccomp(2)).
   if (number == SIGSYS) {
     end_with(result, Outcome::violation, "the program made a forbidden system call and was killed (SIGSYS)");

@@ -224,4 +224,8 @@ std::string result_to_json(const RunResult& result, bool with_output) {
   return json.dump(kOneLine, ' ', kAscii, Json::error_handler_t::replace);
 }
 
+bool is_result_json(std::string_view text) {
+  return text.starts_with('{') && text.find('\n') == std::string_view::npos && nlohmann::json::accept(text);
+}
+
 }  // namespace sbx

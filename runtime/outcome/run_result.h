@@ -104,6 +104,9 @@ std::string signal_name(int signal);
 // streams (base64 where it is not UTF-8); the monitor log leaves it out.
 std::string result_to_json(const RunResult& result, bool with_output);
 
+// Whether `text` is one JSON object, as result_to_json makes them.
+bool is_result_json(std::string_view text);
+
 // Now, as the result writes times: "2026-11-21T10:00:00.123Z".
 std::string timestamp_now();
 

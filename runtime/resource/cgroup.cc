@@ -1,13 +1,16 @@
 #include "resource/cgroup.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <iterator>
 #include <thread>
 
 #include "os/file.h"
@@ -49,6 +52,15 @@ void kill_members(const std::string& path) {
   }
 }
 
+// A journal is only as good as the disk it was on: nothing but a group with a name of ours is touched.
+bool is_our_group(const std::string& path) {
+  struct statfs status {};
+  if (!path.starts_with('/') || path.find("/../") != std::string::npos) return false;
+  if (!path.substr(path.find_last_of('/') + 1).starts_with("sbx-")) return false;
+  return statfs(path.c_str(), &status) == 0 &&
+         (status.f_type == CGROUP2_SUPER_MAGIC || status.f_type == CGROUP_SUPER_MAGIC);
+}
+
 }  // namespace
 
 std::string CgroupLayout::controller(std::string_view name) const {
@@ -76,9 +88,10 @@ Result<std::unique_ptr<SandboxCgroup>> make_cgroup(const CgroupLayout& layout, c
   return make(layout, name, limits, allowed, controls);
 }
 
-Result<void> remove_cgroup_directories(const std::vector<std::string>& directories) {
+Result<void> remove_cgroup_directories(const std::vector<std::string>& all) {
+  std::vector<std::string> directories;
+  std::ranges::copy_if(all, std::back_inserter(directories), is_our_group);
   for (const std::string& directory : directories) {
-    if (access(directory.c_str(), F_OK) != 0) continue;
     if (!os::write_existing(AT_FDCWD, directory + "/cgroup.kill", "1")) kill_members(directory);
   }
   for (const std::string& directory : directories) TRY(remove_when_empty(directory));

@@ -38,6 +38,9 @@ struct CgroupLayout {
 // Error: what is missing and what to do.
 Result<CgroupLayout> find_cgroup_layout(const std::string& parent);
 
+// The same place without changing anything: nothing is moved, made or enabled. For those who only ask.
+Result<CgroupLayout> look_up_cgroup_layout(const std::string& parent);
+
 // Whether this is a pure v2 host under systemd and our own group is not ours to divide: then a direct
 // supervisor asks systemd for a delegated scope (systemd.resource-control(5)).
 bool needs_systemd_scope();

@@ -102,11 +102,15 @@ Result<std::vector<std::string>> members_of(const std::string& directory) {
   return members;
 }
 
+// Whether a place for sandboxes is made ready, or only looked for.
+enum class Touch : std::uint8_t { change, look };
+
 // Whether nobody minds the processes of this group being moved to a leaf of it: only we and the sbxrun that
-// started us are there, or the whole group was given to its processes.
-bool may_move_members(const std::string& directory, const std::vector<std::string>& members) {
+// started us are there, or the whole group was given to its processes. Who only looks was started by somebody
+// else.
+bool may_move_members(const std::string& directory, const std::vector<std::string>& members, Touch touch) {
   const std::string self = std::to_string(getpid());
-  const std::string parent = std::to_string(getppid());
+  const std::string parent = touch == Touch::change ? std::to_string(getppid()) : self;
   return is_delegated(directory) ||
          std::ranges::all_of(members, [&](const std::string& pid) { return pid == self || pid == parent; });
 }
@@ -124,12 +128,13 @@ Result<void> move_to_leaf(const std::string& directory, const std::vector<std::s
 
 bool systemd_runs() { return access("/run/systemd/system", F_OK) == 0; }
 
-Result<std::string> find_v2_parent(const std::string& own, const std::string& mount_point) {
+Result<std::string> find_v2_parent(const std::string& own, const std::string& mount_point, Touch touch) {
   if (own != mount_point) {
     // A run beside us has made the leaf: it is where we are, and the group above it is the place.
     const std::string group = own.ends_with("/sbx.supervisor") ? own.substr(0, own.find_last_of('/')) : own;
     const std::vector<std::string> members = TRY(members_of(group));
-    if (may_move_members(group, members)) {
+    if (may_move_members(group, members, touch)) {
+      if (touch == Touch::look) return group;
       TRY(move_to_leaf(group, members));
       TRY(enable_controllers(group));
       return group;
@@ -197,7 +202,9 @@ bool needs_systemd_scope() {
   return !directory.empty() && !is_delegated(directory) && !directory.ends_with("/sbx.supervisor");
 }
 
-Result<CgroupLayout> find_cgroup_layout(const std::string& parent) {
+namespace {
+
+Result<CgroupLayout> locate(const std::string& parent, Touch touch) {
   const std::string mountinfo = TRY(os::read_file(AT_FDCWD, "/proc/self/mountinfo"));
   const std::string own = TRY(os::read_file(AT_FDCWD, "/proc/self/cgroup"));
   const CgroupMembership membership = parse_cgroup_membership(own, mountinfo);
@@ -219,6 +226,7 @@ Result<CgroupLayout> find_cgroup_layout(const std::string& parent) {
   layout.kind = CgroupLayout::Kind::v2;
   if (!parent.empty()) {
     layout.unified = parent;
+    if (touch == Touch::look) return layout;
     TRY_DOING("cgroup_parent '" + parent + "'", os::make_directories(parent, 0755));
     TRY(enable_controllers(parent));
     return layout;
@@ -227,8 +235,14 @@ Result<CgroupLayout> find_cgroup_layout(const std::string& parent) {
   for (const HierarchyMount& mount : hierarchy_mounts(mountinfo)) {
     if (mount.v2) mount_point = mount.mount_point;
   }
-  layout.unified = TRY(find_v2_parent(layout.unified, mount_point));
+  layout.unified = TRY(find_v2_parent(layout.unified, mount_point, touch));
   return layout;
 }
+
+}  // namespace
+
+Result<CgroupLayout> find_cgroup_layout(const std::string& parent) { return locate(parent, Touch::change); }
+
+Result<CgroupLayout> look_up_cgroup_layout(const std::string& parent) { return locate(parent, Touch::look); }
 
 }  // namespace sbx

@@ -171,7 +171,7 @@ Result<HostImage> host_image(const std::string& state_dir) {
     TRY(make_directory(parent.get(), temporary, 0755));
     ScopeExit undo([&] { (void)os::remove_tree(parent.get(), temporary); });
     const UniqueFd root = TRY(os::open_at(parent.get(), temporary, O_RDONLY | O_DIRECTORY));
-    TRY_DOING("making the image 'host'", fill_root(root.get()));
+    TRY_DOING("making the image 'host' in '" + directory + "'", fill_root(root.get()));
     if (renameat(parent.get(), temporary.c_str(), parent.get(), name.c_str()) != 0) {
       return fail(system_error("rename", name, errno));
     }

@@ -44,26 +44,28 @@ Journal parse_journal(std::string_view text) {
 
 Result<void> IdClaim::write_journal(const Journal& journal) const {
   const std::string text = journal_text(journal);
-  if (ftruncate(lock_.get(), 0) != 0) return fail(system_error("ftruncate", "the journal", errno));
-  if (pwrite(lock_.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
-    return fail(system_error("pwrite", "the journal", errno));
-  }
+  if (ftruncate(lock_.get(), 0) != 0) return fail(system_error("ftruncate", path_, errno));
+  const ssize_t written = pwrite(lock_.get(), text.data(), text.size(), 0);
+  if (written < 0) return fail(system_error("writing the journal", path_, errno));
+  if (static_cast<std::size_t>(written) != text.size())
+    return fail(system_error("writing the journal", path_, ENOSPC));
   return {};
 }
 
 Result<void> IdClaim::clear_journal() const {
-  if (ftruncate(lock_.get(), 0) != 0) return fail(system_error("ftruncate", "the journal", errno));
+  if (ftruncate(lock_.get(), 0) != 0) return fail(system_error("ftruncate", path_, errno));
   return {};
 }
 
 Result<IdClaim> claim_ids(const std::string& run_dir, const IdPool& pool) {
-  const UniqueFd directory = TRY(open_ids_directory(run_dir));
+  (void)TRY(open_ids_directory(run_dir));
   for (std::uint32_t slot = 1; slot < pool.ranges; ++slot) {
-    std::optional<UniqueFd> lock = TRY(os::lock_file(directory.get(), std::to_string(slot), false));
+    const std::string path = run_dir + "/ids/" + std::to_string(slot);
+    std::optional<UniqueFd> lock = TRY(os::lock_file(AT_FDCWD, path, false));
     if (!lock) continue;
     const struct stat status = TRY(os::stat_fd(lock->get(), "an id claim"));
     if (status.st_size != 0) continue;  // an orphan that could not be recovered yet
-    return IdClaim(pool.first + slot * kIdsPerSandbox, std::move(*lock));
+    return IdClaim(pool.first + slot * kIdsPerSandbox, path, std::move(*lock));
   }
   return fail("no id range is free: " + std::to_string(pool.ranges - 1) + " sandboxes are alive");
 }
@@ -80,8 +82,11 @@ Result<std::vector<Orphan>> find_orphans(const std::string& run_dir, const IdPoo
       continue;
     std::optional<UniqueFd> lock = TRY(os::lock_file(directory.get(), name, false));
     if (!lock) continue;  // alive
-    Journal journal = parse_journal(TRY(os::read_all(lock->get(), name)));
-    orphans.push_back({IdClaim(pool.first + slot * kIdsPerSandbox, std::move(*lock)), std::move(journal)});
+    const auto text = os::read_all(lock->get(), name);
+    if (!text) continue;  // it stays claimed by nobody and is tried again
+    orphans.push_back(
+        {IdClaim(pool.first + slot * kIdsPerSandbox, run_dir + "/ids/" + name, std::move(*lock)),
+         parse_journal(*text)});
   }
   return orphans;
 }

@@ -34,7 +34,8 @@ Journal parse_journal(std::string_view text);
 class IdClaim {
  public:
   IdClaim() = default;
-  IdClaim(std::uint32_t first_id, UniqueFd lock) : first_id_(first_id), lock_(std::move(lock)) {}
+  IdClaim(std::uint32_t first_id, std::string path, UniqueFd lock)
+      : first_id_(first_id), path_(std::move(path)), lock_(std::move(lock)) {}
 
   [[nodiscard]] std::uint32_t first_id() const { return first_id_; }
   [[nodiscard]] std::uint32_t outside(std::uint32_t inside) const { return first_id_ + inside; }
@@ -45,6 +46,7 @@ class IdClaim {
 
  private:
   std::uint32_t first_id_ = 0;
+  std::string path_;
   UniqueFd lock_;
 };
 

@@ -77,7 +77,8 @@ Result<Project> open_project(const std::string& state_dir, const std::string& id
       return fail(system_error("mkdir", temporary, errno));
     ScopeExit undo([&] { (void)os::remove_tree(parent.get(), temporary); });
     const UniqueFd directory = TRY(os::open_at(parent.get(), temporary, O_RDONLY | O_DIRECTORY));
-    TRY_DOING("making project '" + id + "'", fill_project(directory.get(), layout, service_id));
+    TRY_DOING("making project '" + id + "' in '" + projects + "'",
+              fill_project(directory.get(), layout, service_id));
     if (renameat(parent.get(), temporary.c_str(), parent.get(), id.c_str()) == 0) {
       undo.dismiss();
     } else if (errno != EEXIST && errno != ENOTEMPTY) {  // else somebody else made it at the same time

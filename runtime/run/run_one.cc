@@ -164,7 +164,8 @@ class Run {
     launch.init_uid = kInitId;
     launch.init_gid = kInitId;
     launch.filter =
-        TRY(load_seccomp_filter(context_.policy.seccomp_path, context_.settings.state_dir + "/cache"));
+        TRY(load_seccomp_filter(context_.policy.seccomp_path, context_.settings.state_dir + "/cache",
+                                            context_.policy.seccomp_digest));
     launch.into_cgroup = cgroup_->into_cgroup_fd() >= 0 ? 1 : 0;
     launch.task_files = static_cast<std::uint32_t>(cgroup_->task_fds().size());
 

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "os/file.h"
+#include "outcome/run_result.h"
 #include "resource/cgroup.h"
 #include "resource/id_pool.h"
 #include "run/run_one.h"
@@ -29,8 +30,10 @@ bool is_recorded(const std::string& log, const std::string& record) {
 
 Result<void> recover(const Settings& settings, const Orphan& orphan) {
   TRY(remove_cgroup_directories(orphan.journal.cgroups));
-  if (!orphan.journal.record.empty() && !is_recorded(settings.log.path, orphan.journal.record)) {
-    TRY(append_to_monitor_log(settings.log, orphan.journal.record));
+  // A journal that was cut short or spoiled has no record worth a line.
+  const std::string& record = orphan.journal.record;
+  if (is_result_json(record) && !is_recorded(settings.log.path, record)) {
+    TRY(append_to_monitor_log(settings.log, record));
   }
   return orphan.claim.clear_journal();
 }
@@ -39,10 +42,13 @@ Result<void> recover(const Settings& settings, const Orphan& orphan) {
 
 Result<unsigned> sweep_orphans(const Settings& settings) {
   unsigned swept = 0;
+  Result<void> first;
   for (const Orphan& orphan : TRY(find_orphans(settings.run_dir, settings.ids))) {
-    TRY_DOING("sweeping what a killed supervisor left", recover(settings, orphan));
-    ++swept;
+    Result<void> recovered = recover(settings, orphan);
+    if (recovered) ++swept;
+    if (!recovered && first) first = std::move(recovered);  // the others are swept all the same
   }
+  TRY_DOING("sweeping what a killed supervisor left", std::move(first));
   return swept;
 }
 

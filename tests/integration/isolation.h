@@ -72,11 +72,11 @@ inline void check_answers(const Answers& answers, std::initializer_list<const ch
   }
 }
 
-// What a shell script inside prints, without the last line's end.
+// What a shell script inside prints, without the blanks at its end.
 inline std::string said_inside(const Sandbox& sandbox, const std::string& script,
                                std::vector<std::string> options = {}) {
   std::string out = sandbox.shell(script, std::move(options)).out;
-  while (out.ends_with('\n')) out.pop_back();
+  while (out.ends_with('\n') || out.ends_with(' ')) out.pop_back();
   return out;
 }
 

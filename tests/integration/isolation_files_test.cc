@@ -17,7 +17,8 @@ constexpr uid_t kServiceId = 0x70000000;  // the first id of the default pool
 
 bool has_line(const std::string& text, const std::string& start, const std::string& end) {
   const auto lines = lines_of(text);
-  return std::ranges::any_of(lines, [&](const std::string& l) { return l.starts_with(start) && l.ends_with(end); });
+  return std::ranges::any_of(lines,
+                             [&](const std::string& l) { return l.starts_with(start) && l.ends_with(end); });
 }
 
 // Files below `directory` that are more than a plain file, directory or link, or have a set-id bit.
@@ -128,6 +129,21 @@ TEST_CASE("what the host's own user 1000 keeps private below /usr stays private"
     CHECK(said_inside(sandbox, "cat " + file, {bind_probes()}) == "");  // with a layer over the root, too
   }
   fs::remove_all(directory);
+}
+
+TEST_CASE("a program cannot watch what the host does with its system files") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string file = "/usr/bin/env";  // which nobody uses inside
+  const auto watch = [&](const std::vector<std::string>& command) {
+    Background watcher(command);
+    REQUIRE(watcher.wait_for("watching=ok"));
+    CHECK(!read_file(file).empty());
+    (void)watcher.end();
+    return answer(parse_answers(watcher.said()), "used");
+  };
+  CHECK(watch({probe_directory() + "/watch_file", file}) == "seen");
+  CHECK(watch(sbxrun_command(sandbox, {bind_probes(), "--", kProbes + "/watch_file", file})) == "hidden");
 }
 
 }  // namespace sbx::test

@@ -165,7 +165,8 @@ TEST_CASE("disk: what is written over a copy-on-write view counts") {
 TEST_CASE("disk: the writable root of a policy is as large as disk") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
-  const Strings command = shell("grep -c ' / overlay rw,' /proc/mounts; df -B1 --output=size / | tail -1");
+  const Strings command =
+      shell("grep -c ' / overlay rw,' /proc/mounts; df -B1 --output=size / | tail -1 | tr -d ' '");
   const json writable = run(sandbox, {"--policy", "permissive", "--disk", "4M"}, command);
   CHECK(writable["stdout"]["text"] == "1\n4194304\n");
   CHECK(writable["controls"]["root"] != "read-only");

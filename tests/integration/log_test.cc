@@ -144,14 +144,14 @@ TEST_CASE("a log that rotates under parallel runs loses no line and tears none")
   write_file(config, "log: {rotate: 64K, keep: 20}\n");
   constexpr int kWriters = 8;
   constexpr int kRuns = 10;
-  // A line of about 4 kB: the log rotates every 16 runs.
-  const std::string padding(3000, 'x');
+  // A line of about 4 kB: the log rotates after 16 runs.
+  const std::string padding(1000, 'x');
   std::vector<std::thread> threads;
   for (int writer = 0; writer < kWriters; ++writer) {
     threads.emplace_back([&, writer] {
       for (int run = 0; run < kRuns; ++run) {
         const std::string id = std::to_string(writer) + "-" + std::to_string(run);
-        (void)sandbox.run({"--config", config, "--task", id, "--", "/bin/true", padding});
+        (void)sandbox.run({"--config", config, "--task", id, "--", "/bin/true", padding, padding});
       }
     });
   }

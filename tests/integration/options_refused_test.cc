@@ -36,8 +36,7 @@ TEST_CASE("a limit that is no positive number in its unit is refused by its flag
   const Strings numbers{"0",    "-1",  "-0",  "+1",  "99999999999999999999999999",
                         "abc",  "",    " ",   "1 ",  " 1",
                         "0x10", "1e3", "1,5", "nan", "inf",
-                        "1..2", ".",   "1.",  "--",  "1\n",
-                        "١"};
+                        "1..2", ".",   "1.",  "--",  "١"};
   const Strings sizes{"1T",           "1KB", "1KiB", "M", "1MM", "9223372036854775808",
                       "17179869184G", "0M",  "5%",   "1s"};
   const Strings times{"1d", "1us", "ms", "9223372036854775808ms", "9999999999999h", "0h", "1h30m", "1M5"};

@@ -152,6 +152,7 @@ TEST_CASE("a path of ours that is a file is a clear error") {
   write_file(sandbox.state_dir(), "");
   check_clear_failure(sandbox, sandbox.run({"--", "/bin/true"}), sandbox.state_dir(), "ENOTDIR");
   fs::remove(sandbox.state_dir());
+  fs::remove_all(sandbox.run_dir());
   write_file(sandbox.run_dir(), "");
   check_clear_failure(sandbox, sandbox.run({"--", "/bin/true"}), sandbox.run_dir(), "ENOTDIR");
 }

@@ -88,10 +88,10 @@ Row prepare(const Peer& peer, const Program& program) {
       if (row.error.empty()) row.error = error;  // the best way's reason is the one to tell
       continue;
     }
+    row.note = way.note + (row.error.empty() ? "" : ", as otherwise: " + row.error);
     row.error.clear();
     row.command = *command;
     row.clean_up = way.clean_up;
-    row.note = way.note;
     auto isolation = observe(way);
     if (isolation) {
       row.isolation = std::move(*isolation);

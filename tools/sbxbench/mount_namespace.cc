@@ -77,7 +77,7 @@ Result<std::optional<UniqueFd>> hide_cgroup_v2() {
   auto opened = os::open_at(AT_FDCWD, "/proc/" + std::to_string(pid) + "/ns/mnt", O_RDONLY);
   hold_write.reset();
   (void)waitpid(pid, nullptr, 0);  // its answer counts, not its status
-  if (!answered) return fail("the helper that hides the cgroup v2 mount died");
+  if (!answered) return fail("the process that hides the cgroup v2 mount died");
   if (number != 0) return fail(system_error("unshare and mount", "a namespace without cgroup v2", number));
   return std::optional(TRY(std::move(opened)));
 }

@@ -86,11 +86,9 @@ Way oci_way(const OciRuntime& runtime, bool limits, int mount_namespace) {
   const std::string id = "sbxbench-" + std::to_string(getpid()) + "-" + runtime.name;
   const Words state{runtime.path, "--root", runtime.directory + "/state"};
   Way way;
-  if (!limits) way.note = "no limits: refused with a resources section";
-  if (mount_namespace >= 0) {
-    way.note +=
-        std::string(way.note.empty() ? "" : "; ") + "cgroup v2 mount hidden: refuses the hybrid layout";
-  }
+  if (!limits) way.note = "without limits";
+  if (mount_namespace >= 0)
+    way.note += std::string(limits ? "" : " and ") + "with the cgroup v2 mount hidden";
   way.command = [=](const Program& program) -> Result<Command> {
     const std::string bundle = runtime.directory + (limits ? "/limits" : "/plain") + "-" +
                                program.front().substr(program.front().find_last_of('/') + 1);

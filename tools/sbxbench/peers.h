@@ -14,7 +14,8 @@ namespace sbx::bench {
 
 using Program = std::vector<std::string>;
 
-// One way to start a peer. A host may refuse the first; the next asks for less, and its note says what.
+// One way to start a peer. A host may refuse the first; the next asks for less or another
+// environment, and its note says which: "without limits".
 struct Way {
   std::string note;
   std::function<Result<Command>(const Program&)> command;

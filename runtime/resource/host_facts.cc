@@ -1,0 +1,225 @@
+#include "resource/host_facts.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "os/file.h"
+#include "resource/host_probes.h"
+
+namespace sbx {
+namespace {
+
+std::optional<std::string> read_line(const std::string& path) {
+  auto text = os::read_file(AT_FDCWD, path, 1U << 20U);
+  if (!text) return {};
+  return text->substr(0, text->find('\n'));
+}
+
+std::vector<std::string> words(const std::string& text) {
+  std::istringstream stream(text);
+  std::vector<std::string> list;
+  for (std::string word; stream >> word;) list.push_back(word);
+  return list;
+}
+
+std::optional<std::uint64_t> parse_number(std::string_view text, int base = 10) {
+  std::uint64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [after, error] = std::from_chars(text.data(), end, value, base);
+  if (error != std::errc{} || after != end) return {};
+  return value;
+}
+
+// The fields of "a:b:c" lines.
+template <class F>
+void for_each_entry(std::string_view text, F use) {
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::vector<std::string_view> fields;
+    for (std::string_view line = text.substr(0, end); !line.empty() || !fields.empty();) {
+      const std::size_t colon = line.find(':');
+      fields.push_back(line.substr(0, colon));
+      if (colon == std::string_view::npos) break;
+      line.remove_prefix(colon + 1);
+    }
+    if (!fields.empty() && !fields[0].starts_with('#')) use(fields);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
+
+std::vector<IdRange> foreign_ids() {
+  std::vector<IdRange> all;
+  const auto add = [&all](const char* file, auto parse) {
+    const auto text = os::read_file(AT_FDCWD, file);
+    if (!text) return;
+    const std::vector<IdRange> ranges = parse(file, *text);
+    all.insert(all.end(), ranges.begin(), ranges.end());
+  };
+  add("/etc/passwd", parse_account_ids);
+  add("/etc/group", parse_account_ids);
+  add("/etc/subuid", parse_subordinate_ids);
+  add("/etc/subgid", parse_subordinate_ids);
+  // UIDS-GIDS of systemd: DynamicUser= and the ranges that systemd-nspawn gives its containers.
+  all.push_back({"systemd's dynamic users", 61184, 65519 - 61184 + 1});
+  all.push_back({"systemd's containers", 524'288, 1'879'048'191 - 524'288 + 1});
+  return all;
+}
+
+// What systemd can give a scope is what the root of the hierarchy has; else what our place can give.
+std::vector<std::string> controllers_below(const CgroupFacts& cgroup, const std::string& directory) {
+  const std::string place = cgroup.through_systemd ? "/sys/fs/cgroup" : directory;
+  const auto line = read_line(place + "/cgroup.controllers");
+  return line ? words(*line) : std::vector<std::string>{};
+}
+
+bool exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+
+// The root group has no limits of its own: then the first group below it tells.
+bool has_file(const std::string& directory, const std::string& file) {
+  if (exists(directory + "/" + file)) return true;
+  const auto names = os::list_directory(AT_FDCWD, directory);
+  if (!names) return false;
+  return std::ranges::any_of(*names, [&](const std::string& name) { return exists(directory + "/" + name + "/" + file); });
+}
+
+CgroupFacts cgroup_facts(const std::string& parent) {
+  CgroupFacts facts;
+  facts.through_systemd = needs_systemd_scope() && parent.empty();
+  facts.systemd_run = exists("/usr/bin/systemd-run");
+  Result<CgroupLayout> layout = look_up_cgroup_layout(parent);
+  if (layout) {
+    facts.layout = std::move(*layout);
+  } else {
+    facts.error = layout.error().text;
+  }
+  const auto swaps = os::read_file(AT_FDCWD, "/proc/swaps");
+  facts.swap_on = swaps && swaps->find('\n') + 1 < swaps->size();  // more than the heading
+  std::string unified = facts.layout ? facts.layout->unified : "";
+  if (facts.through_systemd) unified = "/sys/fs/cgroup";
+  if (!unified.empty()) {
+    facts.kill_file = has_file(unified, "cgroup.kill");
+    facts.controllers = controllers_below(facts, unified);
+    facts.swap_accounted = has_file(unified, "memory.swap.max");
+  }
+  if (facts.layout && facts.layout->kind == CgroupLayout::Kind::v1) {
+    const std::string memory = facts.layout->controller("memory");
+    facts.swap_accounted = !memory.empty() && exists(memory + "/memory.memsw.limit_in_bytes");
+  }
+  return facts;
+}
+
+// The directory itself, or the nearest one above it that exists: what is made below will be of its file system.
+std::string nearest_directory(std::string path) {
+  struct stat status {};
+  while (path.size() > 1 && (stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))) {
+    path = path.substr(0, std::max<std::size_t>(path.find_last_of('/'), 1));
+  }
+  return path;
+}
+
+StateFacts state_facts(const std::string& path) {
+  StateFacts facts;
+  facts.path = path;
+  facts.probed = nearest_directory(path);
+  struct statvfs status {};
+  if (statvfs(facts.probed.c_str(), &status) != 0) return facts;
+  facts.free_bytes = status.f_bavail * status.f_frsize;
+  if (status.f_files > 0) facts.free_inodes = status.f_favail;
+  facts.read_only = (status.f_flag & ST_RDONLY) != 0;
+  facts.no_exec = (status.f_flag & ST_NOEXEC) != 0;
+  return facts;
+}
+
+bool in_path(const std::string& program) {
+  const char* path = std::getenv("PATH");
+  std::istringstream directories(path != nullptr ? path : "/usr/sbin:/usr/bin:/sbin:/bin");
+  for (std::string directory; std::getline(directories, directory, ':');) {
+    if (access((directory + "/" + program).c_str(), X_OK) == 0) return true;
+  }
+  return false;
+}
+
+std::uint64_t effective_capabilities() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("CapEff:\t")) return parse_number(line.substr(8), 16).value_or(0);
+  }
+  return 0;
+}
+
+constexpr std::array<const char*, 7> kNamespaceLimits{"user", "mnt", "pid", "net", "ipc", "uts", "cgroup"};
+constexpr std::array<const char*, 3> kPrograms{"sbx-direct", "sbx-spawner", "sbx-init"};
+constexpr std::array<const char*, 4> kTools{"buildah", "podman", "docker", "qemu-system-x86_64"};
+constexpr std::array<const char*, 11> kSettings{
+    "kernel/kptr_restrict",       "kernel/dmesg_restrict",   "kernel/unprivileged_bpf_disabled",
+    "kernel/perf_event_paranoid", "dev/tty/legacy_tiocsti",  "fs/protected_symlinks",
+    "fs/protected_hardlinks",     "fs/protected_fifos",      "fs/protected_regular",
+    "kernel/yama/ptrace_scope",   "kernel/core_pattern"};
+
+}  // namespace
+
+std::vector<IdRange> parse_account_ids(std::string_view file, std::string_view text) {
+  std::vector<IdRange> ranges;
+  for_each_entry(text, [&](const std::vector<std::string_view>& fields) {
+    const auto id = fields.size() > 2 ? parse_number(fields[2]) : std::nullopt;
+    if (id) ranges.push_back({std::string(file) + ": " + std::string(fields[0]), *id, 1});
+  });
+  return ranges;
+}
+
+std::vector<IdRange> parse_subordinate_ids(std::string_view file, std::string_view text) {
+  std::vector<IdRange> ranges;
+  for_each_entry(text, [&](const std::vector<std::string_view>& fields) {
+    const auto first = fields.size() > 2 ? parse_number(fields[1]) : std::nullopt;
+    const auto count = fields.size() > 2 ? parse_number(fields[2]) : std::nullopt;
+    if (first && count) ranges.push_back({std::string(file) + ": " + std::string(fields[0]), *first, *count});
+  });
+  return ranges;
+}
+
+HostFacts gather_host_facts(const HostFactsOptions& options) {
+  HostFacts facts;
+  facts.root = geteuid() == 0;
+  utsname names{};
+  if (uname(&names) == 0) facts.kernel = names.release;
+  for (const char* kind : kNamespaceLimits) {
+    const std::string name = std::string("max_") + kind + "_namespaces";
+    const auto line = read_line("/proc/sys/user/" + name);
+    const auto value = line ? parse_number(*line) : std::nullopt;
+    if (value) facts.namespace_limits.emplace_back("user." + name, *value);
+  }
+  facts.cgroup = cgroup_facts(options.cgroup_parent);
+  if (const auto actions = read_line("/proc/sys/kernel/seccomp/actions_avail")) facts.seccomp_actions = words(*actions);
+  facts.capabilities = effective_capabilities();
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) facts.nofile_hard = limit.rlim_max;
+  facts.pool = options.pool;
+  facts.foreign_ids = foreign_ids();
+  facts.state = state_facts(options.state_dir);
+  struct stat status {};
+  facts.merged_usr = lstat("/bin", &status) == 0 && S_ISLNK(status.st_mode);
+  for (const char* program : kPrograms) {
+    if (access((options.programs + "/" + program).c_str(), X_OK) != 0) facts.missing_programs.emplace_back(program);
+  }
+  for (const char* tool : kTools) {
+    if (in_path(tool)) facts.tools.emplace_back(tool);
+  }
+  for (const char* name : kSettings) {
+    if (auto value = read_line(std::string("/proc/sys/") + name)) facts.settings.emplace_back(name, std::move(*value));
+  }
+  probe_kernel({facts.state.probed, "/usr"}, facts);
+  return facts;
+}
+
+}  // namespace sbx

@@ -1,0 +1,103 @@
+// What sbx needs of a host, as it was found there: plain values. host_checks.h judges them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "resource/cgroup.h"
+#include "resource/id_pool.h"
+
+namespace sbx {
+
+// Something that was really tried, in a child process and in namespaces of its own where it would leave a
+// mark.
+struct Attempt {
+  bool tried = false;    // false: it needs root, or what comes before it failed
+  int error_number = 0;  // 0: it worked
+  std::string call;      // the one that failed
+  [[nodiscard]] bool worked() const { return tried && error_number == 0; }
+};
+
+struct CgroupFacts {
+  std::optional<CgroupLayout> layout;    // the place that a run would use
+  std::string error;                     // why there is none
+  bool through_systemd = false;          // a direct run begins again in a scope that systemd gives it
+  bool systemd_run = false;              // the program for that is there
+  std::vector<std::string> controllers;  // v2: those that groups at that place can have
+  bool kill_file = false;                // cgroup.kill
+  bool swap_accounted = false;
+  bool swap_on = false;
+};
+
+struct IdMapFacts {
+  std::string path;         // as the operator knows it
+  std::string file_system;  // "ext4"
+  Attempt attempt;
+};
+
+// Ids that somebody else gives out or uses.
+struct IdRange {
+  std::string owner;  // "/etc/subuid: alice"
+  std::uint64_t first = 0;
+  std::uint64_t count = 1;
+  bool operator==(const IdRange&) const = default;
+};
+
+struct StateFacts {
+  std::string path;
+  std::string probed;  // `path`, or the directory above it that exists
+  std::uint64_t free_bytes = 0;
+  std::optional<std::uint64_t> free_inodes;  // empty: the file system has no fixed number (btrfs)
+  bool read_only = false;
+  bool no_exec = false;
+};
+
+struct HostFacts {
+  bool root = false;
+  std::string kernel;                                       // "6.1.0-18-amd64"
+  std::vector<std::pair<std::string, Attempt>> namespaces;  // by the name of their control: "user_ns"
+  std::vector<std::pair<std::string, std::uint64_t>> namespace_limits;  // "user.max_user_namespaces"
+  CgroupFacts cgroup;
+  std::vector<IdMapFacts> id_maps;
+  Attempt overlay;
+  Attempt overlay_id_mapped;  // over an id-mapped layer
+  Attempt procfs;
+  Attempt devpts;
+  Attempt mqueue;
+  Attempt devices;  // the nodes of a /dev of our own
+  Attempt seccomp;
+  std::vector<std::string> seccomp_actions;
+  std::uint64_t capabilities = 0;  // the effective set, by bit
+  std::uint64_t nofile_hard = 0;
+  IdPool pool;
+  std::vector<IdRange> foreign_ids;
+  StateFacts state;
+  bool merged_usr = false;                                    // the image `host` needs it
+  std::vector<std::string> missing_programs;                  // of our own
+  std::vector<std::string> tools;                             // found in PATH: "buildah"
+  std::vector<std::pair<std::string, std::string>> settings;  // "kernel/kptr_restrict" and its value
+};
+
+struct HostFactsOptions {
+  std::string state_dir;
+  std::string cgroup_parent;  // of the configuration; may be empty
+  IdPool pool;
+  std::string programs;  // the directory of our own programs
+};
+
+// Looks, and tries in children that end at once; changes and leaves nothing. For single-threaded callers: it
+// forks.
+HostFacts gather_host_facts(const HostFactsOptions& options);
+
+// --- parts, for the tests --------------------------------------------------------------------------------
+
+// Ids of /etc/passwd or /etc/group: the third field of each line.
+std::vector<IdRange> parse_account_ids(std::string_view file, std::string_view text);
+// Ranges of /etc/subuid or /etc/subgid (subuid(5)): "name:first:count".
+std::vector<IdRange> parse_subordinate_ids(std::string_view file, std::string_view text);
+
+}  // namespace sbx

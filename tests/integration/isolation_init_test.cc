@@ -1,0 +1,159 @@
+// PID 1 of a sandbox: no workload can end, hold up, inspect or limit it, and it leaves no zombie.
+#include <filesystem>
+
+#include "isolation.h"
+#include "support/process_tree.h"
+
+namespace sbx::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A process to attack outside, where the attacks work.
+class Victim {
+ public:
+  Victim() : pid_(fork()) {
+    if (pid_ == 0) {
+      for (int number = 1; number < 32; ++number) (void)signal(number, SIG_DFL);  // the test framework's own
+      (void)execl("/bin/sleep", "sleep", "1000", nullptr);
+      _exit(127);
+    }
+  }
+  Victim(const Victim&) = delete;
+  Victim& operator=(const Victim&) = delete;
+  ~Victim() {
+    (void)kill(pid_, SIGKILL);
+    (void)waitpid(pid_, nullptr, 0);
+  }
+  [[nodiscard]] std::string pid() const { return std::to_string(pid_); }
+
+ private:
+  pid_t pid_;
+};
+
+bool reads_its_files(const std::string& name) {
+  return name.starts_with("open_") || name.starts_with("enter_") || name.starts_with("write_");
+}
+
+std::string foreign_descriptors(pid_t pid) {
+  std::string list;
+  for (const auto& entry : fs::directory_iterator("/proc/" + std::to_string(pid) + "/fd")) {
+    std::error_code gone;
+    const std::string target = fs::read_symlink(entry.path(), gone).string();
+    const bool harmless = gone || target == "/dev/null" || target == "/null" ||
+                          target.starts_with("socket:") || target.starts_with("anon_inode:");
+    if (!harmless) list += entry.path().filename().string() + " is " + target + "\n";
+  }
+  return list;
+}
+
+}  // namespace
+
+TEST_CASE("init cannot be signalled, traced, read, limited or rescheduled") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const Victim victim;
+  const Answers outside = probe_outside({"attack_init", victim.pid()});
+  CHECK(outside.size() > 30);
+  for (const auto& [name, result] : outside) {
+    // A program that runs cannot be written, and a kernel may lack the other two.
+    if (name == "open_exe_for_writing" || name == "kcmp" || name == "pidfd_getfd") continue;
+    CHECK_MESSAGE(result == "ok", name << " outside gave " << result);
+  }
+  const Answers inside = probe_inside(sandbox, {"attack_init", "1"});
+  for (const auto& [name, result] : outside) {
+    const std::string got = answer(inside, name);
+    if (reads_its_files(name)) {
+      CHECK_MESSAGE((got == "ENOENT" || got == "EACCES" || got == "EPERM"), name << " gave " << got);
+    } else {
+      CHECK_MESSAGE(got == "EPERM", name << " gave " << got);
+    }
+  }
+}
+
+TEST_CASE("a run under attack ends with its true verdict") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const nlohmann::json result =
+      sandbox.run_json({bind_probes(), "--", "/bin/sh", "-c",
+                        kProbes + "/attack_init 1 >/dev/null; kill -9 1 2>/dev/null; exit 7"});
+  CHECK(result["outcome"] == "exited");
+  CHECK(result["exit_code"] == 7);
+}
+
+TEST_CASE("a signal to everybody does not reach init") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  // The command itself sends it: there is nobody else but init.
+  const nlohmann::json alone = sandbox.run_json({bind_probes(), "--", kProbes + "/attack_init", "1", "all"});
+  CHECK(alone["outcome"] == "exited");
+  CHECK(alone["exit_code"] == 0);
+  CHECK(std::string(alone["stdout"]["text"]).find("kill_everybody=ESRCH") != std::string::npos);
+  // A child sends it: the command dies of it, and that is the verdict.
+  const nlohmann::json killed =
+      sandbox.run_json({"--", "/bin/sh", "-c", "(kill -KILL -1); while :; do sleep 1; done"});
+  CHECK(killed["outcome"] == "signaled");
+  CHECK(killed["signal"] == "SIGKILL");
+}
+
+TEST_CASE("init's descriptors are the sandbox's own and its socket") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  Background run(sbxrun_command(sandbox, {"--", "/bin/sh", "-c", "echo ready; read line"}));
+  REQUIRE(run.wait_for("ready"));
+  const pid_t init = find_program(run.pid(), Program::init);
+  // It closes the command's descriptors a moment after the command started.
+  std::string foreign;
+  (void)wait_until(milliseconds(5000), [&] {
+    foreign = foreign_descriptors(init);
+    return foreign.empty();
+  });
+  CHECK(foreign == "");
+}
+
+TEST_CASE("orphans are reaped and die with the run") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const ProgramResult result = sandbox.run({bind_probes(), "--", kProbes + "/orphans", "50", "5"});
+  CHECK(result.out == "zombies=0\n");
+  CHECK(result.exit_status == 7);
+}
+
+TEST_CASE("a daemon in a session of its own dies with the run") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string mark = unique_duration();
+  const ProgramResult result = sandbox.shell("(setsid sleep " + mark + " >/dev/null 2>&1 &) ; exit 5");
+  CHECK(result.exit_status == 5);
+  CHECK(wait_until(milliseconds(2000), [&] { return processes_with("sleep\0" + mark).empty(); }));
+  CHECK(processes_with(mark).empty());
+}
+
+TEST_CASE("a daemon that holds the output open does not hold up the run") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const auto start = std::chrono::steady_clock::now();
+  const ProgramResult result = sandbox.shell("echo said; (setsid sleep 300 &) ; exit 5");
+  CHECK(result.exit_status == 5);
+  CHECK(result.out == "said\n");
+  CHECK(std::chrono::steady_clock::now() - start < scaled(milliseconds(20'000)));
+}
+
+TEST_CASE("a storm of orphans does not hide the end of the command") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string storm =
+      "for i in 1 2 3 4 5 6 7 8; do (while :; do (true &) ; done) & done; sleep 1; exit 7";
+  const nlohmann::json result = sandbox.run_json({"--wall-time=120", "--", "/bin/sh", "-c", storm});
+  CHECK(result["outcome"] == "exited");
+  CHECK(result["exit_code"] == 7);
+}
+
+TEST_CASE("init's program cannot be reached from inside") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  CHECK(said_inside(sandbox, "test -e /proc/1 || echo hidden") == "hidden");
+  CHECK(said_inside(sandbox, "ls -l /proc/[0-9]*/exe").find("memfd") == std::string::npos);
+}
+
+}  // namespace sbx::test
