@@ -1,10 +1,13 @@
 #include "launch/spawner_process.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 
 #include <array>
+#include <chrono>
+#include <thread>
 
 #include "os/file.h"
 #include "os/socket.h"
@@ -41,7 +44,12 @@ Result<SpawnerProcess> SpawnerProcess::start(const std::string& programs) {
 SpawnerProcess::~SpawnerProcess() {
   if (pid_ < 0) return;
   socket_.reset();
-  (void)waitpid(pid_, nullptr, 0);
+  // It ends at once; one that hangs in the kernel is killed, and not waited for without end.
+  for (int waited_ms = 0; waited_ms < 4000; ++waited_ms) {
+    if (waitpid(pid_, nullptr, WNOHANG) != 0) return;
+    if (waited_ms == 2000) (void)kill(pid_, SIGKILL);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 Result<void> SpawnerProcess::launch(std::uint64_t id, const LaunchPlan& plan,

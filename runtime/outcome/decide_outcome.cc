@@ -134,7 +134,7 @@ void decide_outcome(const Ending& ending, const RunFacts& facts, const std::stri
         "the program wrote more than " + limit_text(result, "output-limit") + " of output and was killed");
     break;
   case Cause::cancelled:
-    if (WIFEXITED(ending.wait_status) && ending.signal != 0)
+    if (ending.command_ended && WIFEXITED(ending.wait_status))
       result.exit_code = WEXITSTATUS(ending.wait_status);
     if (ending.signal != 0) result.signal = ending.signal;
     end_with(result, Outcome::cancelled,

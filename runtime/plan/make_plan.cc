@@ -20,7 +20,8 @@ constexpr std::uint64_t kQueueBytes = 819'200;       // the kernel's default
 
 std::vector<ResourceLimit> plan_resource_limits(const LimitSet& limits, const PlanFacts& facts) {
   std::vector<ResourceLimit> list;
-  list.push_back({RLIMIT_CORE, 0, 0});
+  // 1 and not 0: the kernel ignores 0 where core_pattern is a pipe to a program of the host (core(5)).
+  list.push_back({RLIMIT_CORE, 1, 1});
   list.push_back({RLIMIT_RTPRIO, 0, 0});
   list.push_back({RLIMIT_NICE, 0, 0});
   list.push_back({RLIMIT_STACK, std::min(kStackBytes, facts.stack_hard), facts.stack_hard});

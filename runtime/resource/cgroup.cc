@@ -170,6 +170,11 @@ std::optional<std::uint64_t> find_keyed_number(std::string_view text, std::strin
   return {};
 }
 
+bool host_has_swap() {
+  const auto swaps = os::read_file(AT_FDCWD, "/proc/swaps");
+  return swaps && swaps->find('\n') + 1 < swaps->size();  // more than the heading
+}
+
 Result<void> degrade(std::string_view control, std::string_view why, const std::vector<std::string>& allowed,
                      CgroupControls& controls) {
   if (std::ranges::find(allowed, control) == allowed.end()) {

@@ -159,6 +159,9 @@ class CgroupDirectory {
 // The number after `key` in "key number" lines.
 std::optional<std::uint64_t> find_keyed_number(std::string_view text, std::string_view key);
 
+// Whether any swap is in use on this host; without it no limit of it is needed.
+bool host_has_swap();
+
 // Notes that `control` is missing: a degradation when allowed, else an error that says `why` and the way out.
 Result<void> degrade(std::string_view control, std::string_view why, const std::vector<std::string>& allowed,
                      CgroupControls& controls);

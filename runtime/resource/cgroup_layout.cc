@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/path.h"
 #include "os/file.h"
 #include "resource/cgroup.h"
 
@@ -27,7 +28,7 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 std::string directory_of(std::string_view path, std::string_view root, std::string_view mount_point) {
   if (path.starts_with("/..")) return {};
   if (root != "/") {
-    if (!path.starts_with(root)) return {};
+    if (!is_below(path, root)) return {};
     path.remove_prefix(root.size());
   }
   std::string directory(mount_point);

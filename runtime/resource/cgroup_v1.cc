@@ -154,11 +154,6 @@ class Builder {
     return {};
   }
 
-  static bool host_has_swap() {
-    const auto swaps = os::read_file(AT_FDCWD, "/proc/swaps");
-    return swaps && swaps->find('\n') + 1 < swaps->size();  // more than the heading
-  }
-
   const CgroupLayout& layout_;
   const std::string& name_;
   const LimitSet& limits_;

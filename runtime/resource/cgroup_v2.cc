@@ -88,7 +88,7 @@ Result<std::unique_ptr<SandboxCgroup>> make_cgroup_v2(const CgroupLayout& layout
     if (limits.memory_bytes) TRY(directory.write("memory.max", std::to_string(*limits.memory_bytes)));
     if (directory.has("memory.swap.max")) {
       TRY(directory.write("memory.swap.max", "0"));
-    } else {
+    } else if (host_has_swap()) {
       TRY(degrade("swap", "the kernel does not account swap", allowed, controls));
     }
     TRY(directory.write("memory.oom.group", "1"));

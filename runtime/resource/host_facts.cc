@@ -15,6 +15,7 @@
 #include <sstream>
 
 #include "os/file.h"
+#include "resource/host_checks.h"
 #include "resource/host_probes.h"
 
 namespace sbx {
@@ -76,24 +77,46 @@ std::vector<IdRange> foreign_ids() {
   return all;
 }
 
-// What systemd can give a scope is what the root of the hierarchy has; else what our place can give.
-std::vector<std::string> controllers_below(const CgroupFacts& cgroup, const std::string& directory) {
-  const std::string place = cgroup.through_systemd ? "/sys/fs/cgroup" : directory;
-  const auto line = read_line(place + "/cgroup.controllers");
+bool exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+
+// Controllers that groups at our place have or get: what systemd can give a scope, what we may enable below
+// our own group, or what an ancestor has enabled already.
+std::vector<std::string> controllers_below(const CgroupFacts& cgroup, const std::string& place,
+                                           bool configured) {
+  std::string own;
+  const auto text = os::read_file(AT_FDCWD, "/proc/self/cgroup");
+  const auto mounts = os::read_file(AT_FDCWD, "/proc/self/mountinfo");
+  if (text && mounts) {
+    for (const auto& entry : parse_cgroup_membership(*text, *mounts).entries) {
+      if (entry.controllers.empty()) own = entry.directory;
+    }
+  }
+  // The root of the hierarchy has no cgroup.type; nobody moves what is in it.
+  const bool ours = exists(place + "/cgroup.type") && (own == place || own == place + "/sbx.supervisor");
+  const bool enables = configured || cgroup.through_systemd || ours;
+  const auto line = read_line(place + (enables ? "/cgroup.controllers" : "/cgroup.subtree_control"));
   return line ? words(*line) : std::vector<std::string>{};
 }
 
-bool exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
-
-// The root group has no limits of its own: then the first group below it tells.
-bool has_file(const std::string& directory, const std::string& file) {
-  if (exists(directory + "/" + file)) return true;
-  const auto names = os::list_directory(AT_FDCWD, directory);
-  if (!names) return false;
-  return std::ranges::any_of(*names, [&](const std::string& name) { return exists(directory + "/" + name + "/" + file); });
+// A group of the hierarchy that is not its root, which lacks most files: the place itself or one below it.
+std::optional<std::string> some_group(const std::string& place) {
+  if (exists(place + "/cgroup.type")) return place;
+  const auto names = os::list_directory(AT_FDCWD, place);
+  if (!names) return {};
+  for (const std::string& name : *names) {
+    if (exists(place + "/" + name + "/cgroup.type")) return place + "/" + name;
+  }
+  return {};
 }
 
-CgroupFacts cgroup_facts(const std::string& parent) {
+// Without any group to look at, the kernel's version tells what is usual.
+void look_at_group(const std::string& place, unsigned kernel, CgroupFacts& facts) {
+  const std::optional<std::string> group = some_group(place);
+  facts.kill_file = group ? exists(*group + "/cgroup.kill") : kernel >= 5014;
+  facts.swap_accounted = !group || exists(*group + "/memory.swap.max") || !exists(*group + "/memory.max");
+}
+
+CgroupFacts cgroup_facts(const std::string& parent, unsigned kernel) {
   CgroupFacts facts;
   facts.through_systemd = needs_systemd_scope() && parent.empty();
   facts.systemd_run = exists("/usr/bin/systemd-run");
@@ -108,9 +131,8 @@ CgroupFacts cgroup_facts(const std::string& parent) {
   std::string unified = facts.layout ? facts.layout->unified : "";
   if (facts.through_systemd) unified = "/sys/fs/cgroup";
   if (!unified.empty()) {
-    facts.kill_file = has_file(unified, "cgroup.kill");
-    facts.controllers = controllers_below(facts, unified);
-    facts.swap_accounted = has_file(unified, "memory.swap.max");
+    look_at_group(unified, kernel, facts);
+    facts.controllers = controllers_below(facts, unified, !parent.empty());
   }
   if (facts.layout && facts.layout->kind == CgroupLayout::Kind::v1) {
     const std::string memory = facts.layout->controller("memory");
@@ -119,7 +141,8 @@ CgroupFacts cgroup_facts(const std::string& parent) {
   return facts;
 }
 
-// The directory itself, or the nearest one above it that exists: what is made below will be of its file system.
+// The directory itself, or the nearest one above it that exists: what is made below will be of its file
+// system.
 std::string nearest_directory(std::string path) {
   struct stat status {};
   while (path.size() > 1 && (stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))) {
@@ -162,9 +185,9 @@ constexpr std::array<const char*, 7> kNamespaceLimits{"user", "mnt", "pid", "net
 constexpr std::array<const char*, 3> kPrograms{"sbx-direct", "sbx-spawner", "sbx-init"};
 constexpr std::array<const char*, 4> kTools{"buildah", "podman", "docker", "qemu-system-x86_64"};
 constexpr std::array<const char*, 11> kSettings{
-    "kernel/kptr_restrict",       "kernel/dmesg_restrict",   "kernel/unprivileged_bpf_disabled",
-    "kernel/perf_event_paranoid", "dev/tty/legacy_tiocsti",  "fs/protected_symlinks",
-    "fs/protected_hardlinks",     "fs/protected_fifos",      "fs/protected_regular",
+    "kernel/kptr_restrict",       "kernel/dmesg_restrict",  "kernel/unprivileged_bpf_disabled",
+    "kernel/perf_event_paranoid", "dev/tty/legacy_tiocsti", "fs/protected_symlinks",
+    "fs/protected_hardlinks",     "fs/protected_fifos",     "fs/protected_regular",
     "kernel/yama/ptrace_scope",   "kernel/core_pattern"};
 
 }  // namespace
@@ -199,8 +222,9 @@ HostFacts gather_host_facts(const HostFactsOptions& options) {
     const auto value = line ? parse_number(*line) : std::nullopt;
     if (value) facts.namespace_limits.emplace_back("user." + name, *value);
   }
-  facts.cgroup = cgroup_facts(options.cgroup_parent);
-  if (const auto actions = read_line("/proc/sys/kernel/seccomp/actions_avail")) facts.seccomp_actions = words(*actions);
+  facts.cgroup = cgroup_facts(options.cgroup_parent, kernel_version(facts.kernel));
+  if (const auto actions = read_line("/proc/sys/kernel/seccomp/actions_avail"))
+    facts.seccomp_actions = words(*actions);
   facts.capabilities = effective_capabilities();
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) facts.nofile_hard = limit.rlim_max;
@@ -210,13 +234,15 @@ HostFacts gather_host_facts(const HostFactsOptions& options) {
   struct stat status {};
   facts.merged_usr = lstat("/bin", &status) == 0 && S_ISLNK(status.st_mode);
   for (const char* program : kPrograms) {
-    if (access((options.programs + "/" + program).c_str(), X_OK) != 0) facts.missing_programs.emplace_back(program);
+    if (access((options.programs + "/" + program).c_str(), X_OK) != 0)
+      facts.missing_programs.emplace_back(program);
   }
   for (const char* tool : kTools) {
     if (in_path(tool)) facts.tools.emplace_back(tool);
   }
   for (const char* name : kSettings) {
-    if (auto value = read_line(std::string("/proc/sys/") + name)) facts.settings.emplace_back(name, std::move(*value));
+    if (auto value = read_line(std::string("/proc/sys/") + name))
+      facts.settings.emplace_back(name, std::move(*value));
   }
   probe_kernel({facts.state.probed, "/usr"}, facts);
   return facts;

@@ -74,7 +74,10 @@ Result<void> make_link(int root, const std::string& name, const std::string& tar
 Result<void> copy(int from_directory, const std::string& name, int to_directory, const std::string& to_name,
                   int depth) {
   struct stat status {};
-  if (fstatat(from_directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return {};
+  if (fstatat(from_directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno == ENOENT) return {};
+    return fail(system_error("stat", name, errno));
+  }
   if (S_ISLNK(status.st_mode)) {
     std::string target(4096, '\0');
     const ssize_t size = readlinkat(from_directory, name.c_str(), target.data(), target.size());
@@ -123,7 +126,10 @@ Result<void> fill_root(int root) {
   TRY(make_directory(root, "home/sandbox", 0755, kWorkloadId));
   for (const char* name : {"bin", "sbin", "lib", "lib32", "lib64", "libx32"}) {
     struct stat status {};
-    if (lstat((std::string("/") + name).c_str(), &status) != 0) continue;
+    if (lstat((std::string("/") + name).c_str(), &status) != 0) {
+      if (errno == ENOENT) continue;
+      return fail(system_error("lstat", std::string("/") + name, errno));
+    }
     if (!S_ISLNK(status.st_mode)) {
       return fail(std::string("image 'host': '/") + name +
                   "' is not a link into /usr on this host (no merged /usr)");
@@ -148,6 +154,13 @@ void remove_old_roots(int parent, const std::string& current) {
 Result<UniqueFd> open_in_use(int parent, const std::string& name) {
   UniqueFd fd = TRY(os::open_at(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   if (flock(fd.get(), LOCK_SH) != 0) return fail(system_error("flock", name, errno));
+  // Whoever held it before may have moved it away to remove it.
+  struct stat held {};
+  struct stat named {};
+  if (fstat(fd.get(), &held) != 0 || fstatat(parent, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0 ||
+      held.st_ino != named.st_ino) {
+    return fail(system_error("open", name, ENOENT));
+  }
   return fd;
 }
 
@@ -168,8 +181,8 @@ Result<HostImage> host_image(const std::string& state_dir) {
   if (access(image.root.c_str(), F_OK) != 0) {
     const std::string temporary = "new." + std::to_string(getpid());
     TRY(os::remove_tree(parent.get(), temporary));
-    TRY(make_directory(parent.get(), temporary, 0755));
     ScopeExit undo([&] { (void)os::remove_tree(parent.get(), temporary); });
+    TRY(make_directory(parent.get(), temporary, 0755));
     const UniqueFd root = TRY(os::open_at(parent.get(), temporary, O_RDONLY | O_DIRECTORY));
     TRY_DOING("making the image 'host' in '" + directory + "'", fill_root(root.get()));
     if (renameat(parent.get(), temporary.c_str(), parent.get(), name.c_str()) != 0) {

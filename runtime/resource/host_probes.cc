@@ -133,7 +133,7 @@ Result<UniqueFd> make_user_namespace(const IdPool& pool) {
   if (error_number != 0) return fail(system_error("unshare", "CLONE_NEWUSER", error_number));
   const std::string directory = "/proc/" + std::to_string(pid) + "/";
   const std::string map =
-      "0 " + std::to_string(pool.first + kIdsPerSandbox) + " " + std::to_string(kIdsPerSandbox) + "\n";
+      "0 " + std::to_string(pool.first + kIdsPerSandbox) + " " + std::to_string(kIdsPerSandbox);
   TRY(os::write_existing(AT_FDCWD, directory + "uid_map", map));
   TRY(os::write_existing(AT_FDCWD, directory + "gid_map", map));
   return os::open_at(AT_FDCWD, directory + "ns/user", O_RDONLY);

@@ -86,7 +86,6 @@ class Run {
     RunResult& result = report_.result;
     result.created_at = timestamp_now();
     result.run_id = new_run_id();
-    result.sandbox_id = "sbx-" + result.run_id;
     result.task_id = request.task_id;
     result.project_id = request.project;
     result.mode = context.mode;
@@ -120,6 +119,7 @@ class Run {
     const CgroupLayout& layout = *context_.cgroups;
     ids_ = TRY(claim_ids(context_.settings.run_dir, context_.settings.ids));
     claimed_ = true;
+    report_.result.sandbox_id = "sbx-" + report_.result.run_id;
     TRY(write_journal(layout));
 
     inputs_ = TRY(gather_inputs(context_.settings, context_.policy, request_));
@@ -165,7 +165,7 @@ class Run {
     launch.init_gid = kInitId;
     launch.filter =
         TRY(load_seccomp_filter(context_.policy.seccomp_path, context_.settings.state_dir + "/cache",
-                                            context_.policy.seccomp_digest));
+                                context_.policy.seccomp_digest));
     launch.into_cgroup = cgroup_->into_cgroup_fd() >= 0 ? 1 : 0;
     launch.task_files = static_cast<std::uint32_t>(cgroup_->task_fds().size());
 
@@ -210,6 +210,7 @@ class Run {
 
     RunResult& result = report_.result;
     if (!watched.started) result.started_at.clear();
+    abandoned_ = watched.abandoned;
     take_captures(watched);
     for (unsigned step = 0; step < kLaunchSteps; ++step) {
       if (watched.step_us[step] == 0) continue;
@@ -295,7 +296,9 @@ class Run {
   // Frees everything, in an order in which a kill -9 in between loses nothing, and records the run.
   void finish() {
     prepared_ = {};
-    bool clean = true;
+    bool clean = !abandoned_;
+    if (abandoned_)
+      report_.notice = "the sandbox did not end within 10 s of being killed; the next start sweeps it";
     if (cgroup_) {
       if (const auto removed = cgroup_->remove(); !removed) {
         clean = false;
@@ -315,6 +318,7 @@ class Run {
   RunReport report_;
   bool rejected_ = false;
   bool claimed_ = false;
+  bool abandoned_ = false;
   IdClaim ids_;
   Inputs inputs_;
   SandboxPlan plan_;

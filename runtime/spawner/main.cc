@@ -126,8 +126,16 @@ void reset_inherited_state() {
     (void)os::write_existing(AT_FDCWD, "/proc/self/oom_score_adj", "0");
   }
   (void)umask(022);
-  for (int number = 1; number <= 64; ++number)
-    (void)signal(number, SIG_DFL);  // fails for the two that cannot be
+  // By system call: the C library keeps two numbers to itself, and posix_spawn left them ignored in us.
+  struct {
+    void (*handler)(int) = nullptr;  // SIG_DFL
+    unsigned long flags = 0;
+    void (*restorer)() = nullptr;
+    std::uint64_t mask = 0;
+  } by_default;
+  for (int number = 1; number <= 64; ++number) {
+    (void)syscall(SYS_rt_sigaction, number, &by_default, nullptr, sizeof by_default.mask);
+  }
   sigset_t none;
   (void)sigemptyset(&none);
   (void)sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -24,6 +24,7 @@ struct Ending {
     supervisor_error  // ours: text
   };
   Cause cause = Cause::init_died;
+  bool command_ended = false;  // the command was seen to end: wait_status is its own
   int wait_status = 0;
   int signal = 0;
   LaunchFailure failure;

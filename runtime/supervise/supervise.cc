@@ -21,6 +21,7 @@ constexpr std::int64_t kMillisecond = 1'000'000;
 constexpr std::int64_t kSetupTimeout = 60'000 * kMillisecond;
 constexpr std::int64_t kCancelGrace = 5'000 * kMillisecond;   // contracts: signals
 constexpr std::int64_t kDrainTimeout = 1'000 * kMillisecond;  // a result does not wait longer for end-of-file
+constexpr std::int64_t kGiveUpTimeout = 10'000 * kMillisecond;
 constexpr std::int64_t kNever = INT64_MAX;
 
 std::int64_t now_ns() {
@@ -71,6 +72,7 @@ class Supervision {
     } else {
       kill_all();
     }
+    give_up_deadline_ = report_.ended_ns + kGiveUpTimeout;
   }
 
   void end_because(Ending::Cause cause) {
@@ -85,7 +87,13 @@ class Supervision {
   }
 
   bool finished() {
-    if (!ended_ || !processes_gone_) return false;
+    if (!ended_) return false;
+    // A task that cannot die, or a spawner that does not answer, must not keep the caller for ever.
+    if (!processes_gone_ && now_ns() >= give_up_deadline_) {
+      report_.abandoned = true;
+      return true;
+    }
+    if (!processes_gone_) return false;
     const bool drained =
         std::ranges::none_of(in_.captures, [](const CapturePipe& c) { return c.fd.valid(); });
     if (drained) return true;
@@ -215,6 +223,7 @@ class Supervision {
     case init::MessageType::exited: {
       Ending ending;
       ending.cause = Ending::Cause::command_exited;
+      ending.command_ended = true;
       ending.wait_status = message->value;
       end(std::move(ending));
       report_.ended_ns = std::clamp(message->when_ns, report_.started_ns, report_.ended_ns);
@@ -246,12 +255,13 @@ class Supervision {
     }
   }
 
-  // Once to the program; at the second signal, or after the grace, everything is killed.
+  // Once to the program; at the second signal, or after the grace, everything is killed. Init reads it after
+  // the command it is to start, whenever it is sent.
   void forward_signal(int number) {
     if (ended_ || number < 1 || number > 64) return;
     const bool first = cancel_signal_ == 0;
     if (first) cancel_signal_ = number;
-    if (!first || !report_.started) return end_because(Ending::Cause::cancelled);
+    if (!first) return end_because(Ending::Cause::cancelled);
     cancel_deadline_ = now_ns() + kCancelGrace;
     init::Message message;
     message.type = init::MessageType::signal;
@@ -286,7 +296,7 @@ class Supervision {
   // --- time ------------------------------------------------------------------------------------------
 
   std::int64_t next_deadline() const {
-    if (ended_) return processes_gone_ ? drain_deadline_ : kill_deadline_;
+    if (ended_) return processes_gone_ ? drain_deadline_ : std::min(kill_deadline_, give_up_deadline_);
     return std::min({deadline_, cancel_deadline_, next_cpu_check_});
   }
 
@@ -339,6 +349,7 @@ class Supervision {
   std::int64_t next_cpu_check_ = kNever;
   std::int64_t drain_deadline_ = kNever;
   std::int64_t kill_deadline_ = kNever;
+  std::int64_t give_up_deadline_ = kNever;
 };
 
 }  // namespace

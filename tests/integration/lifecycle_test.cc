@@ -1,100 +1,15 @@
-// What a killed program of ours leaves: nothing that runs, and exactly one line in the monitor log.
+// What a killed or stopped program of ours leaves: nothing that runs, and exactly one line in the monitor
+// log.
 #include <doctest/doctest.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <filesystem>
-#include <map>
-#include <optional>
 #include <random>
 #include <set>
-#include <thread>
 
-#include "support/process_tree.h"
-#include "support/sandbox.h"
+#include "lifecycle_fixture.h"
 #include "support/skip.h"
 
 namespace sbx::test {
-namespace {
-
-namespace fs = std::filesystem;
-using nlohmann::json;
-
-const std::string kKilled = "the run was cancelled because its supervisor was killed";
-
-// A program with children, one of them out of its session, that would run for a quarter of an hour.
-std::vector<std::string> long_command(const std::string& mark) {
-  return {"--", "/bin/sh", "-c", "sleep " + mark + " & setsid sleep " + mark + " & sleep " + mark};
-}
-
-std::vector<json> lines_with(const Sandbox& sandbox, const std::string& mark) {
-  std::vector<json> lines;
-  for (json& line : sandbox.log_lines()) {
-    if (line["command"].dump().find(mark) != std::string::npos) lines.push_back(std::move(line));
-  }
-  return lines;
-}
-
-void check_every_run_has_one_line(const Sandbox& sandbox) {
-  std::map<std::string, int> count;
-  for (const json& line : sandbox.log_lines()) ++count[line["run_id"]];
-  for (const auto& [id, times] : count)
-    CHECK_MESSAGE(times == 1, "run " << id << " has " << times << " lines");
-}
-
-// Text of the journals that are not empty.
-std::string journals(const Sandbox& sandbox) {
-  std::string text;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(sandbox.run_dir() + "/ids", error))
-    text += read_file(entry.path());
-  return text;
-}
-
-struct Kill {
-  Program victim;
-  std::chrono::microseconds delay{0};
-  bool when_running = false;  // not before the program inside runs
-};
-
-struct Killed {
-  bool hit = false;  // the victim was there
-  ProgramResult result;
-};
-
-// Starts a long run and kills one of our programs in it.
-Killed run_and_kill(const Sandbox& sandbox, const std::string& mark, const Kill& plan) {
-  Killed killed;
-  ProgramOptions options;
-  options.null_input = true;
-  options.timeout = scaled(milliseconds(20'000));
-  options.after_start = [&](pid_t sbxrun) {
-    if (plan.when_running) {
-      // sbxrun, the shell and three times sleep.
-      (void)wait_until(milliseconds(10'000),
-                       [&] { return has_ended(sbxrun) || processes_with(mark).size() >= 5; });
-    } else {
-      std::this_thread::sleep_for(plan.delay);
-    }
-    pid_t victim = -1;
-    (void)wait_until(milliseconds(5'000), [&] {
-      victim = find_program(sbxrun, plan.victim);
-      return victim > 0 || has_ended(sbxrun);
-    });
-    killed.hit = victim > 0 && kill(victim, SIGKILL) == 0;
-  };
-  killed.result = sandbox.run(long_command(mark), options);
-  CHECK(!killed.result.timed_out);
-  return killed;
-}
-
-void check_nothing_survives(const std::string& mark) {
-  CHECK_MESSAGE(wait_until(milliseconds(2'000), [&] { return processes_with(mark).empty(); }),
-                processes_with(mark).size() << " processes survived for 2 s");
-}
-
-}  // namespace
 
 TEST_CASE("a sandbox whose sbxrun was killed is cancelled, removed and recorded") {
   SKIP_UNLESS(is_root(), "needs root");
@@ -167,6 +82,54 @@ TEST_CASE("a sandbox whose init was killed ends at once as our failure") {
   CHECK(lines[0]["message"].get<std::string>().find("init was killed") != std::string::npos);
 }
 
+TEST_CASE("a stopped spawner does not keep a run beyond its end") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string mark = unique_duration();
+  pid_t spawner = -1;
+  ProgramOptions options;
+  options.timeout = scaled(milliseconds(20'000));
+  options.after_start = [&](pid_t sbxrun) {
+    (void)wait_until(milliseconds(10'000), [&] { return processes_with(mark).size() >= 5; });
+    spawner = find_program(sbxrun, Program::spawner);
+    REQUIRE(spawner > 0);
+    (void)kill(spawner, SIGSTOP);
+  };
+  std::vector<std::string> arguments = long_command(mark);
+  arguments.insert(arguments.begin(), {"--wall-time", "1s"});
+  const ProgramResult result = sandbox.run(arguments, options);
+  CHECK(!result.timed_out);
+  CHECK(result.exit_status == 124);
+  check_nothing_survives(mark);
+  CHECK(wait_until(milliseconds(10'000),
+                   [&] { return !std::filesystem::exists("/proc/" + std::to_string(spawner)); }));
+  (void)kill(spawner, SIGKILL);  // it is still there where the check above failed
+  CHECK(sandbox.run({"--", "/bin/true"}).exit_status == 0);
+  CHECK(sandbox.leftovers(2) == "");
+  CHECK(lines_with(sandbox, mark).size() == 1);
+}
+
+TEST_CASE("a stopped init does not keep a run beyond its end") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string mark = unique_duration();
+  ProgramOptions options;
+  options.timeout = scaled(milliseconds(20'000));
+  options.after_start = [&](pid_t sbxrun) {
+    (void)wait_until(milliseconds(10'000), [&] { return processes_with(mark).size() >= 5; });
+    const pid_t init = find_program(sbxrun, Program::init);
+    REQUIRE(init > 0);
+    (void)kill(init, SIGSTOP);
+  };
+  std::vector<std::string> arguments = long_command(mark);
+  arguments.insert(arguments.begin(), {"--wall-time", "1s"});
+  const ProgramResult result = sandbox.run(arguments, options);
+  CHECK(!result.timed_out);
+  CHECK(result.exit_status == 124);
+  check_nothing_survives(mark);
+  CHECK(sandbox.leftovers(2) == "");
+}
+
 TEST_CASE("a kill -9 of any program of ours at any moment leaves nothing and loses no line") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
@@ -231,67 +194,6 @@ TEST_CASE("supervisors killed while they finish leave one line each") {
   CHECK(sandbox.leftovers(0) == "");
   check_every_run_has_one_line(sandbox);
   for (const std::string& mark : marks) CHECK(lines_with(sandbox, mark).size() <= 1);
-}
-
-TEST_CASE("many supervisors killed at once are all swept by the next starts, which may come at once") {
-  SKIP_UNLESS(is_root(), "needs root");
-  const Sandbox sandbox;
-  constexpr int kRuns = 8;
-  std::vector<std::string> marks;
-  std::vector<std::thread> threads;
-  for (int i = 0; i < kRuns; ++i) marks.push_back(unique_duration());
-  for (const std::string& mark : marks) {
-    threads.emplace_back([&sandbox, mark] {
-      (void)run_and_kill(sandbox, mark, {Program::direct, {}, true});
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  threads.clear();
-  for (const std::string& mark : marks) check_nothing_survives(mark);
-  std::vector<int> exits(kRuns, -1);
-  for (int& status : exits) {
-    threads.emplace_back([&sandbox, &status] { status = sandbox.run({"--", "/bin/true"}).exit_status; });
-  }
-  for (std::thread& thread : threads) thread.join();
-  CHECK(std::ranges::count(exits, 0) == kRuns);
-  CHECK(sandbox.leftovers(2) == "");
-  for (const std::string& mark : marks) {
-    const auto lines = lines_with(sandbox, mark);
-    REQUIRE(lines.size() == 1);
-    CHECK(lines[0]["message"] == kKilled);
-  }
-  CHECK(sandbox.log_lines().size() == 2 * kRuns);
-}
-
-TEST_CASE("32 runs at once all end right and are all recorded") {
-  SKIP_UNLESS(is_root(), "needs root");
-  const Sandbox sandbox;
-  constexpr std::size_t kRuns = 32;
-  std::vector<ProgramResult> results(kRuns);
-  std::vector<std::thread> threads;
-  for (std::size_t i = 0; i < kRuns; ++i) {
-    threads.emplace_back([&, i] {
-      const std::string number = std::to_string(i);
-      results[i] =
-          sandbox.shell("echo out-" + number + "; echo err-" + number + " >&2; sleep 0.2; exit " + number);
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  for (std::size_t i = 0; i < kRuns; ++i) {
-    CHECK(results[i].exit_status == static_cast<int>(i));
-    CHECK(results[i].out == "out-" + std::to_string(i) + "\n");
-    CHECK(results[i].err == "err-" + std::to_string(i) + "\n");
-  }
-  std::set<std::string> ids;
-  std::set<int> codes;
-  for (const json& line : sandbox.log_lines()) {
-    ids.insert(line["run_id"]);
-    codes.insert(line["exit_code"].get<int>());
-  }
-  CHECK(ids.size() == kRuns);
-  CHECK(codes.size() == kRuns);
-  CHECK(sandbox.log_lines().size() == kRuns);
-  CHECK(sandbox.leftovers(0) == "");
 }
 
 }  // namespace sbx::test

@@ -84,6 +84,24 @@ TEST_CASE("--quiet does not speak of how the program ended") {
   CHECK(holds(sandbox.sbxrun(loud).err, "sbxrun: "));
 }
 
+TEST_CASE("--quiet still says why nothing was run") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  struct Case {
+    Strings arguments;
+    int exit_status;
+    const char* word;
+  };
+  for (const Case& one :
+       {Case{{"-m", "9G", "--", "/bin/true"}, 125, "ceiling"},
+        Case{{"--image", "no-such", "--", "/bin/true"}, 125, "no-such"}, Case{{"--", "/usr"}, 126, "/usr"},
+        Case{{"--", "no-such"}, 127, "no-such"}, Case{{"-m", "0", "--", "/bin/true"}, 2, "'0'"}}) {
+    const ProgramResult result = sandbox.run(one.arguments);
+    CHECK(result.exit_status == one.exit_status);
+    CHECK_MESSAGE(holds(result.err, one.word), result.err);
+  }
+}
+
 TEST_CASE("a socket that nobody answers is an error, never a fallback") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;

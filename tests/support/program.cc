@@ -27,8 +27,8 @@ void close_fd(int& fd) {
   fd = -1;
 }
 
-[[noreturn]] void become(const std::vector<std::string>& arguments, const ProgramOptions& options, const Pipe& in,
-                         const Pipe& out, const Pipe& err) {
+[[noreturn]] void become(const std::vector<std::string>& arguments, const ProgramOptions& options,
+                         const Pipe& in, const Pipe& out, const Pipe& err) {
   (void)dup2(options.null_input ? open("/dev/null", O_RDONLY) : in.read_end, 0);
   (void)dup2(out.write_end, 1);
   (void)dup2(err.write_end, 2);
@@ -76,12 +76,14 @@ ProgramResult run_program(const std::vector<std::string>& arguments, const Progr
   (void)fcntl(in.write_end, F_SETFL, O_NONBLOCK);
   while (out.read_end >= 0 || err.read_end >= 0) {
     if (written == options.input.size()) close_fd(in.write_end);
-    std::array<pollfd, 3> polled{{{out.read_end, POLLIN, 0}, {err.read_end, POLLIN, 0}, {in.write_end, POLLOUT, 0}}};
+    std::array<pollfd, 3> polled{
+        {{out.read_end, POLLIN, 0}, {err.read_end, POLLIN, 0}, {in.write_end, POLLOUT, 0}}};
     (void)poll(polled.data(), polled.size(), 100);
     if (polled[0].revents != 0) read_some(out.read_end, result.out);
     if (polled[1].revents != 0) read_some(err.read_end, result.err);
     if (polled[2].revents != 0) {
-      const ssize_t count = write(in.write_end, options.input.data() + written, options.input.size() - written);
+      const ssize_t count =
+          write(in.write_end, options.input.data() + written, options.input.size() - written);
       if (count < 0) {
         written = options.input.size();
       } else {

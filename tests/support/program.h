@@ -12,12 +12,12 @@
 namespace sbx::test {
 
 struct ProgramOptions {
-  std::string input;                                        // standard input; the pipe is closed after it
-  bool null_input = false;                                  // /dev/null instead of a pipe
+  std::string input;        // standard input; the pipe is closed after it
+  bool null_input = false;  // /dev/null instead of a pipe
   std::vector<std::pair<std::string, std::string>> environment;  // added to ours
-  std::vector<std::string> unset;                           // variables taken away
-  std::string directory;                                    // where it starts; empty: ours
-  std::chrono::milliseconds timeout{120'000};               // then it is killed and `timed_out` set
+  std::vector<std::string> unset;                                // variables taken away
+  std::string directory;                                         // where it starts; empty: ours
+  std::chrono::milliseconds timeout{120'000};                    // then it is killed and `timed_out` set
   // Called once with the pid right after the start; runs in the test's process.
   std::function<void(pid_t)> after_start;
   // Runs in the child before exec: only async-signal-safe calls.

@@ -27,13 +27,14 @@ std::string open_journals(const std::string& run_dir) {
   std::string text;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(run_dir + "/ids", error)) {
-    if (entry.file_size(error) > 0) text += "journal " + entry.path().string() + ": " + read_file(entry.path()) + "\n";
+    if (entry.file_size(error) > 0)
+      text += "journal " + entry.path().string() + ": " + read_file(entry.path()) + "\n";
   }
   return text;
 }
 
-// Nothing that can be read of a process tells whose it is: only where nothing else runs (tools/test says so by
-// SBX_TEST_ALONE) is anything with one of our names a leftover.
+// Nothing that can be read of a process tells whose it is: only where nothing else runs (tools/test says so
+// by SBX_TEST_ALONE) is anything with one of our names a leftover.
 bool alone() { return std::getenv("SBX_TEST_ALONE") != nullptr; }
 
 std::string our_processes() {
@@ -163,7 +164,8 @@ std::vector<nlohmann::json> Sandbox::log_lines() const {
 std::string Sandbox::leftovers(int seconds) const {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(seconds * time_scale());
   while (true) {
-    std::string left = open_journals(run_dir()) + our_processes() + our_cgroups(log()) + our_mounts(directory_);
+    std::string left =
+        open_journals(run_dir()) + our_processes() + our_cgroups(log()) + our_mounts(directory_);
     if (left.empty() || std::chrono::steady_clock::now() > deadline) return left;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }

@@ -6,19 +6,18 @@
 #include <functional>
 #include <string>
 
+#include "run/settings.h"
+
 namespace sbx {
 
 inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
 
-struct Settings {
-  std::string state_dir = "/var/lib/sbx";
-};
-
 using Action = std::function<int()>;  // returns the exit status
 
 // `settings` and `action` outlive the parser.
+void add_doctor_command(CLI::App& app, const Settings& settings, Action& action);
 void add_images_command(CLI::App& app, const Settings& settings, Action& action);
 
 // "sbxctl: TEXT" on standard error; returns kExitFailed.

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "commands.h"
+#include "run/load_config.h"
 
 namespace sbx {
 
@@ -18,19 +19,30 @@ int run(int argc, char** argv) {
   CLI::App app("Looks after the images and the host of sbx.", "sbxctl");
   Settings settings;
   Action action;
-  app.add_option("--state-dir", settings.state_dir, "Where images and projects are kept")
+  std::string state_dir;
+  std::string config;
+  app.add_option("--state-dir", state_dir,
+                 "Where images and projects are kept (default: " + settings.state_dir + ")")
       ->envname("SBX_STATE_DIR")
-      ->check([](const std::string& path) { return path.empty() ? "is empty" : ""; })
-      ->capture_default_str();
+      ->check([](const std::string& path) { return path.empty() ? "is empty" : ""; });
+  app.add_option("--config", config, "The configuration file (default: /etc/sbx/config.yaml)")
+      ->envname("SBX_CONFIG");
   app.set_version_flag("--version", "sbxctl " SBX_VERSION);
   app.require_subcommand(1);
+  add_doctor_command(app, settings, action);
   add_images_command(app, settings, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitOk : kExitUsage;  // --help comes this way too
   }
-  settings.state_dir = std::filesystem::absolute(settings.state_dir).lexically_normal().string();
+  if (const Result<void> loaded = load_config(config, settings); !loaded) {
+    (void)report_failure(loaded.error().text);
+    // Root's own file: others go on with what is usual.
+    if (!config.empty() || loaded.error().error_number != EACCES) return kExitUsage;
+  }
+  if (!state_dir.empty())
+    settings.state_dir = std::filesystem::absolute(state_dir).lexically_normal().string();
   return action();
 }
 

@@ -77,7 +77,7 @@ int print_answer(const Answer& answer, const Options& options, int result_fd) {
       return complain(kOurFailure, written.error());
     }
   }
-  return status;
+  return answer.output_error ? complain(kOurFailure, *answer.output_error) : status;
 }
 
 int run(int argc, char** argv) {

@@ -26,7 +26,10 @@ void Relay::handle(short events) {
     const std::size_t size = std::min<std::size_t>(pending_.size(), PIPE_BUF);
     const ssize_t count = write(to_, pending_.data(), size);
     if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
-    if (count < 0) return finish();  // nobody reads any more: the writer gets EPIPE by our closing
+    if (count < 0) {
+      if (errno != EPIPE) write_error_ = errno;
+      return finish();  // the writer gets EPIPE by our closing
+    }
     pending_.erase(0, static_cast<std::size_t>(count));
     if (pending_.empty() && ended_) finish();
     return;

@@ -23,6 +23,10 @@ class Relay {
       : from_(from), to_(to), owned_(std::move(owned)), ends_with_(std::move(ends_with)) {}
 
   [[nodiscard]] bool done() const { return done_; }
+  // Bytes are waiting for the other side to take them.
+  [[nodiscard]] bool has_pending() const { return !pending_.empty(); }
+  // The errno of a write that failed; 0 also for EPIPE, which is the reader's wish.
+  [[nodiscard]] int write_error() const { return write_error_; }
   // Bytes read so far.
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
   // What to wait for; empty when done.
@@ -39,6 +43,7 @@ class Relay {
   std::string ends_with_;
   std::string pending_;
   std::uint64_t bytes_ = 0;
+  int write_error_ = 0;
   bool ended_ = false;
   bool done_ = false;
 };

@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
@@ -56,6 +57,10 @@ class Session {
     TRY(send_request());
     while (!finished()) TRY(wait());
     if (!answer_) return fail("the supervisor ended without an answer");
+    for (const Relay& relay : streams_.outputs) {
+      if (relay.write_error() != 0)
+        answer_->output_error = system_error("writing the output", "", relay.write_error());
+    }
     return std::move(*answer_);
   }
 
@@ -64,7 +69,12 @@ class Session {
     (void)signal(SIGPIPE, SIG_IGN);
     sigset_t set;
     (void)sigemptyset(&set);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGWINCH}) (void)sigaddset(&set, number);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGWINCH}) {
+      // What the caller ignores stays ignored (nohup): a signalfd would see it all the same.
+      struct sigaction before {};
+      (void)sigaction(number, nullptr, &before);
+      if (before.sa_handler != SIG_IGN) (void)sigaddset(&set, number);
+    }
     (void)sigprocmask(SIG_BLOCK, &set, nullptr);
     signals_ = UniqueFd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!signals_.valid()) return fail(system_error("signalfd", "", errno));
@@ -91,8 +101,11 @@ class Session {
 
   bool finished() const {
     if (!gone_ && !answer_) return false;
+    if (abandoned_) return true;
+    // A slow reader gets every byte, however long it takes. What is not waited for without end is more input:
+    // a pipe that something outside the sandbox holds open.
     for (const Relay& relay : streams_.outputs) {
-      if (!relay.done() && now_ms() < drain_until_) return false;
+      if (!relay.done() && (relay.has_pending() || now_ms() < drain_until_)) return false;
     }
     return true;
   }
@@ -115,7 +128,10 @@ class Session {
       return fail(system_error("poll", "", errno));
     }
     if (polled[0].revents != 0) read_signal();
-    for (std::size_t i = 0; i < relays.size(); ++i) relays[i]->handle(polled[i + 2].revents);
+    for (std::size_t i = 0; i < relays.size(); ++i) {
+      relays[i]->handle(polled[i + 2].revents);
+      if (draining && relays[i]->has_pending()) drain_until_ = now_ms() + kDrainMs;
+    }
     check_output_limit();
     if (polled[1].revents != 0) TRY(read_socket());
     return {};
@@ -129,6 +145,7 @@ class Session {
         resize();
         continue;
       }
+      abandoned_ = answer_.has_value();  // only the last output is waited for: the caller does not want it
       ClientHeader header;
       header.type = ClientMessageType::signal;
       header.value = number;
@@ -158,6 +175,7 @@ class Session {
     auto message = TRY(os::receive_message(socket_, sizeof(ClientHeader)));
     if (!message) {
       gone_ = true;
+      slave_.reset();
       drain_until_ = now_ms() + kDrainMs;
       return {};
     }
@@ -180,11 +198,15 @@ class Session {
     }
     answer_ = std::move(answer);
     drain_until_ = now_ms() + kDrainMs;
+    slave_.reset();  // now the last bytes of the pty end in an end-of-file
     return {};
   }
 
   void attach_terminal(UniqueFd master) {
     master_ = master.get();
+    // While we hold the other end, too, a program that closes its streams before it ends does not hang up its
+    // own terminal and die of SIGHUP.
+    slave_ = UniqueFd(ioctl(master_, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
     resize();
     raw_.enter();
     // At the end of a standard input that is no terminal the program reads end-of-file (VEOF, termios(3)).
@@ -196,10 +218,12 @@ class Session {
   const Options& options_;
   ClientStreams streams_;
   UniqueFd signals_;
+  UniqueFd slave_;
   RawTerminal raw_;
   int master_ = -1;
   bool gone_ = false;
   bool output_exceeded_ = false;
+  bool abandoned_ = false;
   std::int64_t drain_until_ = 0;
   std::optional<Answer> answer_;
 };

@@ -15,6 +15,7 @@ struct Answer {
   int exit_status = 125;
   std::optional<std::string> text;  // of --dry-run and --explain
   FinishedRun finished;
+  std::optional<Error> output_error;  // relayed output that could not be written
 };
 
 // Blocks until the supervisor has answered and the last relayed byte is written.

@@ -27,8 +27,9 @@ TEST_CASE("CPUs are a decimal number of at least 0.01") {
 }
 
 TEST_CASE("zero, negative, overflow and nonsense are errors that name the flag and the value") {
-  for (const char* text : {"0", "-1", "", "abc", "1X", "1 M", " 1", "1M ", "0x10", "1e3", "99999999999999999999",
-                           "9999999999G", "1..5", ".5", "1.", "NaN", "inf", "+5", "1.1234567890"}) {
+  for (const char* text :
+       {"0", "-1", "", "abc", "1X", "1 M", " 1", "1M ", "0x10", "1e3", "99999999999999999999", "9999999999G",
+        "1..5", ".5", "1.", "NaN", "inf", "+5", "1.1234567890"}) {
     CAPTURE(text);
     const auto value = parse_bytes("--memory", text);
     REQUIRE_FALSE(value);

@@ -72,7 +72,8 @@ TEST_CASE("a signal is not an exit, and SIGSYS is a violation") {
 TEST_CASE("the kernel's count of kills, and nothing else, makes an out-of-memory") {
   RunFacts facts;
   facts.oom_kills = 1;
-  for (const Ending& ending : {exited(SIGKILL), exited(0), because(Cause::init_died), because(Cause::out_of_memory)}) {
+  for (const Ending& ending :
+       {exited(SIGKILL), exited(0), because(Cause::init_died), because(Cause::out_of_memory)}) {
     const RunResult result = decide(ending, facts);
     CHECK(result.outcome == Outcome::out_of_memory);
     CHECK(felt(result, "memory_bytes"));

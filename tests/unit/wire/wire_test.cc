@@ -31,7 +31,8 @@ LaunchPlan full_plan() {
   plan.stage = "/run/sbx/stage";
   plan.id_maps = {{{{0, 1000, 65536}}, {{0, 1000, 65536}}}, {{{5, 6, 1}}, {}}};
   plan.mounts = {{0}, {-1}, {1}};
-  plan.commands = {{MountAction::attach, 2, 3, "", "", "/root"}, {MountAction::overlay, 0, 1, "/a", "/b", "c"}};
+  plan.commands = {{MountAction::attach, 2, 3, "", "", "/root"},
+                   {MountAction::overlay, 0, 1, "/a", "/b", "c"}};
   plan.resource_limits = {{7, 8, 9}};
   plan.hostname = "h";
   plan.init_uid = 1;
@@ -44,7 +45,8 @@ LaunchPlan full_plan() {
 // Every proper beginning of a message, and the message with a byte more, must be refused and not crash.
 template <class F>
 void check_cut_short(const std::string& bytes, F decode) {
-  for (std::size_t size = 0; size < bytes.size(); ++size) CHECK_FALSE(decode(std::string_view(bytes).substr(0, size)));
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    CHECK_FALSE(decode(std::string_view(bytes).substr(0, size)));
   CHECK_FALSE(decode(bytes + "x"));
 }
 

@@ -1,0 +1,75 @@
+// How the parts of check_host write down what they found. For host_*checks.cc and host_needs.cc.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "resource/host_checks.h"
+
+namespace sbx {
+
+// What a launch can lack, with words that do not depend on the host.
+enum class HostNeed : std::uint8_t {
+  capabilities,
+  namespaces,
+  namespace_limit,
+  id_mapped_mounts,
+  overlay,
+  procfs,
+  small_file_systems,
+  devices,
+  seccomp,
+  kernel,
+  none,
+};
+
+struct HostNeedWords {
+  std::string_view effect;
+  std::string_view fix;
+};
+
+// Not for `none`.
+const HostNeedWords& words_of(HostNeed need);
+
+class CheckList {
+ public:
+  // `allowed`: the controls that the policy may give up.
+  CheckList(const HostFacts& facts, const std::vector<std::string>& allowed)
+      : facts_(facts), allowed_(allowed) {}
+
+  [[nodiscard]] const HostFacts& facts() const { return facts_; }
+  void begin(std::string group) { group_ = std::move(group); }
+  [[nodiscard]] std::vector<HostCheck> take() { return std::move(checks_); }
+
+  // A required check; the reference holds until the next one is added.
+  HostCheck& add(std::string name, CheckState state, std::string found);
+  HostCheck& add(std::string name, CheckState state, std::string found, HostNeed need);
+  // A control that is not there; `why` completes "the control … is missing: …".
+  HostCheck& add_missing_control(std::string_view control, std::string why);
+  // By its result; `otherwise` is its state when it failed.
+  void add_attempt(const std::string& name, const Attempt& attempt, std::string found, HostNeed need,
+                   CheckState otherwise = CheckState::missing);
+  HostCheck& add_untried(const std::string& name);
+
+  [[nodiscard]] bool may_be_missing(std::string_view control) const;
+
+ private:
+  const HostFacts& facts_;
+  const std::vector<std::string>& allowed_;
+  std::string group_;
+  std::vector<HostCheck> checks_;
+};
+
+// "a, b"
+std::string join(const std::vector<std::string>& list);
+bool contains(const std::vector<std::string>& list, std::string_view item);
+
+void check_cgroups(CheckList& list);
+void check_file_systems(CheckList& list);
+void check_state(CheckList& list);
+void check_programs(CheckList& list);
+
+}  // namespace sbx

@@ -1,0 +1,169 @@
+#include "resource/host_checks.h"
+
+#include <linux/capability.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "resource/host_check_list.h"
+
+namespace sbx {
+namespace {
+
+// The new mount API with id maps came with 5.12 (mount_setattr(2)), clone3 into a cgroup with 5.7, openat2
+// with 5.6, cgroup.kill with 5.14, overlayfs over id-mapped layers with 5.19. Tests run on 6.1 and later.
+constexpr unsigned kOldestKernel = 5012;
+constexpr unsigned kTestedKernel = 6001;
+
+// What a direct run uses of the host's rights; found by taking each one away. KILL is for hosts that have no
+// cgroup.kill.
+struct Capability {
+  unsigned number;
+  const char* name;
+};
+constexpr std::array<Capability, 9> kNeeded{{{CAP_SYS_ADMIN, "SYS_ADMIN"},
+                                             {CAP_SETUID, "SETUID"},
+                                             {CAP_SETGID, "SETGID"},
+                                             {CAP_CHOWN, "CHOWN"},
+                                             {CAP_FOWNER, "FOWNER"},
+                                             {CAP_DAC_OVERRIDE, "DAC_OVERRIDE"},
+                                             {CAP_NET_ADMIN, "NET_ADMIN"},
+                                             {CAP_MKNOD, "MKNOD"},
+                                             {CAP_KILL, "KILL"}}};
+
+constexpr std::uint64_t kDefaultNofile = 1024;  // of the policy `default`
+
+void check_kernel(CheckList& list) {
+  list.begin("kernel");
+  const std::string& release = list.facts().kernel;
+  const unsigned version = kernel_version(release);
+  if (version >= kTestedKernel) {
+    list.add("version", CheckState::ok, release);
+  } else if (version >= kOldestKernel) {
+    list.add("version", CheckState::degraded, release, HostNeed::kernel).effect =
+        "sbx is not tested on kernels before 6.1";
+  } else {
+    list.add("version", CheckState::missing, release, HostNeed::kernel);
+  }
+}
+
+void check_rights(CheckList& list) {
+  list.begin("rights");
+  const HostFacts& facts = list.facts();
+  std::vector<std::string> lacking;
+  for (const Capability& capability : kNeeded) {
+    if ((facts.capabilities >> capability.number & 1U) == 0) lacking.emplace_back(capability.name);
+  }
+  const bool can_raise = (facts.capabilities >> CAP_SYS_RESOURCE & 1U) != 0;
+  if (!facts.root) {
+    list.add("capabilities", CheckState::missing, "the caller is not root", HostNeed::capabilities);
+  } else if (!lacking.empty()) {
+    list.add("capabilities", CheckState::missing, "without " + join(lacking), HostNeed::capabilities);
+  } else {
+    list.add("capabilities", CheckState::ok,
+             can_raise ? "all that are needed" : "all that are needed, not SYS_RESOURCE");
+  }
+  const std::string limit = "hard limit " + std::to_string(facts.nofile_hard);
+  if (facts.nofile_hard >= kDefaultNofile || can_raise) {
+    list.add("nofile", CheckState::ok, limit);
+  } else {
+    HostCheck& check = list.add("nofile", CheckState::degraded, limit);
+    check.effect = "programs get at most that many descriptors; the result shows it";
+    check.fix = "ulimit -Hn 4096 before, or CAP_SYS_RESOURCE";
+  }
+}
+
+void check_namespaces(CheckList& list) {
+  list.begin("namespaces");
+  for (const auto& [control, attempt] : list.facts().namespaces) {
+    list.add_attempt(control, attempt, "can be made", HostNeed::namespaces);
+  }
+  for (const auto& [name, value] : list.facts().namespace_limits) {
+    if (value == 0) list.add(name, CheckState::missing, "0", HostNeed::namespace_limit);
+  }
+}
+
+void check_filter(CheckList& list) {
+  list.begin("filter");
+  const HostFacts& facts = list.facts();
+  list.add_attempt("seccomp", facts.seccomp, "can be installed", HostNeed::seccomp);
+  std::vector<std::string> lacking;
+  for (const char* action : {"kill_process", "errno", "allow"}) {
+    if (!contains(facts.seccomp_actions, action)) lacking.emplace_back(action);
+  }
+  if (!lacking.empty()) {
+    list.add("seccomp_actions", CheckState::missing, "without " + join(lacking), HostNeed::seccomp);
+  } else if (!contains(facts.seccomp_actions, "log")) {
+    list.add("seccomp_actions", CheckState::degraded, "without log").effect =
+        "denied system calls cannot be written to the kernel log";
+  } else {
+    list.add("seccomp_actions", CheckState::ok, "all that are needed, and log");
+  }
+}
+
+void check_ids(CheckList& list) {
+  list.begin("ids");
+  const IdPool& pool = list.facts().pool;
+  const std::uint64_t last = pool.first + std::uint64_t{pool.ranges} * 65'536 - 1;
+  const std::string range = std::to_string(pool.first) + " to " + std::to_string(last);
+  const std::vector<std::string> others = pool_overlaps(pool, list.facts().foreign_ids);
+  if (others.empty()) {
+    list.add("id_pool", CheckState::ok, range + ", nobody else's");
+    return;
+  }
+  // systemd takes these ranges only for services and containers that ask for it.
+  const bool only_systemd =
+      std::ranges::all_of(others, [](const std::string& owner) { return owner.starts_with("systemd"); });
+  HostCheck& check = list.add("id_pool", only_systemd ? CheckState::degraded : CheckState::missing,
+                              range + " overlaps with " + join(others));
+  check.effect = "a sandbox's processes could have the ids, files and limits of others";
+  check.fix = "set id_pool: {first, ranges} in /etc/sbx/config.yaml to ids that nobody uses";
+}
+
+}  // namespace
+
+std::vector<HostCheck> check_host(const HostFacts& facts, const std::vector<std::string>& allowed) {
+  CheckList list(facts, allowed);
+  check_kernel(list);
+  check_rights(list);
+  check_namespaces(list);
+  check_cgroups(list);
+  check_file_systems(list);
+  check_filter(list);
+  check_ids(list);
+  check_state(list);
+  check_programs(list);
+  std::vector<HostCheck> checks = list.take();
+  for (HostCheck& check : check_settings(facts.settings)) checks.push_back(std::move(check));
+  return checks;
+}
+
+bool can_enforce(const std::vector<HostCheck>& checks) {
+  return std::ranges::none_of(checks, [](const HostCheck& check) {
+    return check.required && (check.state == CheckState::missing || check.state == CheckState::unchecked);
+  });
+}
+
+unsigned kernel_version(std::string_view release) {
+  unsigned major = 0;
+  unsigned minor = 0;
+  const char* end = release.data() + release.size();
+  const auto [dot, error] = std::from_chars(release.data(), end, major);
+  if (error != std::errc{} || dot == end || *dot != '.') return 0;
+  if (std::from_chars(dot + 1, end, minor).ec != std::errc{} || major > 1000 || minor > 999) return 0;
+  return major * 1000 + minor;
+}
+
+std::vector<std::string> pool_overlaps(const IdPool& pool, const std::vector<IdRange>& others) {
+  const std::uint64_t first = pool.first;
+  const std::uint64_t end = first + std::uint64_t{pool.ranges} * 65'536;
+  std::vector<std::string> owners;
+  for (const IdRange& range : others) {
+    const std::uint64_t skipped = first > range.first ? first - range.first : 0;
+    if (range.first >= end || range.count <= skipped) continue;
+    if (!contains(owners, range.owner)) owners.push_back(range.owner);
+  }
+  return owners;
+}
+
+}  // namespace sbx
