@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "resource/host_check_list.h"
 
 namespace sbx {
@@ -10,7 +12,8 @@ bool check_layout(CheckList& list, const CgroupFacts& cgroup) {
     return true;
   }
   if (!cgroup.layout) {
-    const std::size_t end = cgroup.error.find(". ");
+    // What is wrong, and after it the way out.
+    const std::size_t end = std::min(cgroup.error.find(". "), cgroup.error.find("; "));
     HostCheck& check = list.add("layout", CheckState::missing, "no place for sandboxes");
     check.effect = cgroup.error.substr(0, end);
     check.fix = end == std::string::npos ? "" : cgroup.error.substr(end + 2);

@@ -192,6 +192,41 @@ TEST_CASE("an image `host` that is rebuilt leaves the runs on the old one alone"
   CHECK(entries_of(sandbox.state_dir() + "/host-root") == 2);
 }
 
+TEST_CASE("an image `host` whose removal was cut short is not used again") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  REQUIRE(sandbox.run({"--", "/bin/true"}).exit_status == 0);
+  const std::string roots = sandbox.state_dir() + "/host-root";
+  std::string usr;
+  for (const auto& entry : fs::directory_iterator(roots)) {
+    if (entry.is_directory()) usr = entry.path().string() + "/usr";
+  }
+  REQUIRE(fs::exists(usr));
+  const std::string shells = sandbox.directory() + "/shells";
+  write_file(shells, "/bin/changed\n");
+  // With something mounted in it the old root cannot be removed as a whole, as when the remover is killed.
+  ProgramOptions changed;
+  changed.before_exec = [&] {
+    enter_private_mounts();
+    replace_by("/etc/shells", shells.c_str());
+    replace_by(usr.c_str(), "/usr");
+  };
+  CHECK(sandbox.run({"--", "/bin/true"}, changed).exit_status == 0);
+  const ProgramResult again = sandbox.run({"--", "/bin/sh", "-c", "ls /etc/passwd"});
+  CHECK_MESSAGE(again.exit_status == 0, again.err);
+  CHECK(again.out == "/etc/passwd\n");
+}
+
+TEST_CASE("what a killed supervisor left half made goes with the next one that makes it") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  // No process has this pid: it is above the largest.
+  fs::create_directories(sandbox.state_dir() + "/host-root/new.4194399/etc");
+  fs::create_directories(sandbox.state_dir() + "/projects/.new.4194399/workspace");
+  CHECK(sandbox.run({"--project", "p", "--", "/bin/true"}).exit_status == 0);
+  CHECK(half_made(sandbox) == "");
+}
+
 TEST_CASE("two runs in one new project at once see one workspace") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;

@@ -71,12 +71,12 @@ inline Killed run_and_kill(const Sandbox& sandbox, const std::string& mark, cons
     } else {
       std::this_thread::sleep_for(plan.delay);
     }
-    pid_t victim = -1;
+    // Again when it was a short-lived helper that has just ended.
     (void)wait_until(milliseconds(5'000), [&] {
-      victim = find_program(sbxrun, plan.victim);
-      return victim > 0 || has_ended(sbxrun);
+      const pid_t victim = find_program(sbxrun, plan.victim);
+      killed.hit = victim > 0 && kill(victim, SIGKILL) == 0;
+      return killed.hit || has_ended(sbxrun);
     });
-    killed.hit = victim > 0 && kill(victim, SIGKILL) == 0;
   };
   killed.result = sandbox.run(long_command(mark), options);
   CHECK(!killed.result.timed_out);

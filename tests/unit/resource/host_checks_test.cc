@@ -1,0 +1,279 @@
+#include "resource/host_checks.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace sbx {
+namespace {
+
+const Attempt kWorks{true, 0, ""};
+
+Attempt failing(int error_number, const std::string& call = "call") { return {true, error_number, call}; }
+
+// A host that has everything.
+HostFacts good_host() {
+  HostFacts facts;
+  facts.root = true;
+  facts.kernel = "6.1.0-18-amd64";
+  for (const char* name : {"user_ns", "mount_ns", "pid_ns", "net_ns", "ipc_ns", "uts_ns", "cgroup_ns"}) {
+    facts.namespaces.emplace_back(name, kWorks);
+  }
+  facts.namespace_limits = {{"user.max_user_namespaces", 63'000}};
+  facts.cgroup.layout = CgroupLayout{CgroupLayout::Kind::v2, "/sys/fs/cgroup/sbx", {}};
+  facts.cgroup.controllers = {"cpu", "io", "memory", "pids"};
+  facts.cgroup.kill_file = true;
+  facts.cgroup.swap_accounted = true;
+  facts.id_maps = {{"/var/lib/sbx", "ext4", kWorks}, {"/usr", "ext4", kWorks}};
+  for (Attempt* attempt : {&facts.overlay, &facts.overlay_id_mapped, &facts.procfs, &facts.devpts,
+                           &facts.mqueue, &facts.devices, &facts.seccomp}) {
+    *attempt = kWorks;
+  }
+  facts.seccomp_actions = {"kill_process", "kill_thread", "trap", "errno",
+                           "user_notif",   "trace",       "log",  "allow"};
+  facts.capabilities = ~0ULL;
+  facts.nofile_hard = 1U << 20U;
+  facts.foreign_ids = {{"/etc/passwd: root", 0, 1}, {"/etc/subuid: alice", 100'000, 65'536}};
+  facts.state = {"/var/lib/sbx", "/var/lib", 50ULL << 30U, 1'000'000, false, false};
+  facts.merged_usr = true;
+  facts.tools = {"buildah", "qemu-system-x86_64"};
+  facts.settings = {{"kernel/kptr_restrict", "1"}, {"kernel/core_pattern", "core"}};
+  return facts;
+}
+
+HostCheck find_check(const std::vector<HostCheck>& checks, const std::string& name) {
+  const auto found = std::ranges::find(checks, name, &HostCheck::name);
+  REQUIRE_MESSAGE(found != checks.end(), "no check '" << name << "'");
+  return *found;
+}
+
+HostCheck check_of(const HostFacts& facts, const std::string& name) {
+  return find_check(check_host(facts, {}), name);
+}
+
+}  // namespace
+
+TEST_CASE("a host that has everything is ok throughout") {
+  const std::vector<HostCheck> checks = check_host(good_host(), {});
+  CHECK(can_enforce(checks));
+  for (const HostCheck& check : checks) {
+    CHECK_MESSAGE(check.state == CheckState::ok, check.name << ": " << check.found << " " << check.effect);
+    CHECK(!check.found.empty());
+    CHECK(check.effect.empty());
+    CHECK(check.fix.empty());
+  }
+}
+
+TEST_CASE("what is not ok says what follows and what to do") {
+  HostFacts facts;  // a host that has nothing
+  facts.cgroup.error = "cgroup: no cgroup file system is mounted; mount one at /sys/fs/cgroup";
+  const std::vector<HostCheck> checks = check_host(facts, {});
+  CHECK(!can_enforce(checks));
+  for (const HostCheck& check : checks) {
+    if (check.state == CheckState::ok || check.state == CheckState::unchecked) continue;
+    CHECK_MESSAGE(!check.effect.empty(), check.name);
+    CHECK_MESSAGE((!check.fix.empty() || check.name == "seccomp_actions"), check.name);
+    CHECK_MESSAGE(check.effect.back() != '.', check.name);
+  }
+}
+
+TEST_CASE("a kernel is missing below 5.12 and untested below 6.1") {
+  HostFacts facts = good_host();
+  facts.kernel = "5.11.22";
+  CHECK(check_of(facts, "version").state == CheckState::missing);
+  facts.kernel = "5.12.0";
+  CHECK(check_of(facts, "version").state == CheckState::degraded);
+  facts.kernel = "6.0.19-generic";
+  CHECK(check_of(facts, "version").state == CheckState::degraded);
+  facts.kernel = "10.2";
+  CHECK(check_of(facts, "version").state == CheckState::ok);
+  facts.kernel = "nonsense";
+  CHECK(check_of(facts, "version").state == CheckState::missing);
+}
+
+TEST_CASE("without root the rights are missing and what was not tried is unchecked") {
+  HostFacts facts = good_host();
+  facts.root = false;
+  facts.capabilities = 0;
+  facts.procfs = {};
+  CHECK(check_of(facts, "capabilities").state == CheckState::missing);
+  CHECK(check_of(facts, "procfs").state == CheckState::unchecked);
+  CHECK(check_of(facts, "procfs").found == "only root can try it");
+  CHECK(!can_enforce(check_host(facts, {})));
+}
+
+TEST_CASE("a required check that could not be made is no promise") {
+  HostFacts facts = good_host();
+  facts.procfs = {};
+  CHECK(!can_enforce(check_host(facts, {})));
+}
+
+TEST_CASE("missing capabilities are named, SYS_RESOURCE is not needed") {
+  HostFacts facts = good_host();
+  facts.capabilities = ~(1ULL << 27U) & ~(1ULL << 12U);  // MKNOD, NET_ADMIN
+  const HostCheck check = check_of(facts, "capabilities");
+  CHECK(check.state == CheckState::missing);
+  CHECK(check.found == "without NET_ADMIN, MKNOD");
+  facts.capabilities = ~(1ULL << 24U);
+  CHECK(check_of(facts, "capabilities").state == CheckState::ok);
+}
+
+TEST_CASE("a low limit of descriptors matters only to who cannot raise it") {
+  HostFacts facts = good_host();
+  facts.nofile_hard = 256;
+  CHECK(check_of(facts, "nofile").state == CheckState::ok);
+  facts.capabilities = ~(1ULL << 24U);
+  CHECK(check_of(facts, "nofile").state == CheckState::degraded);
+  CHECK(can_enforce(check_host(facts, {})));
+}
+
+TEST_CASE("a namespace that cannot be made is missing, with the call and the reason") {
+  HostFacts facts = good_host();
+  facts.namespaces[3].second = failing(EPERM, "unshare");
+  const HostCheck check = check_of(facts, "net_ns");
+  CHECK(check.state == CheckState::missing);
+  CHECK(check.found == "unshare: operation not permitted (EPERM)");
+  CHECK(!can_enforce(check_host(facts, {})));
+}
+
+TEST_CASE("a namespace limit of 0 is missing and names the setting") {
+  HostFacts facts = good_host();
+  facts.namespace_limits = {{"user.max_net_namespaces", 0}, {"user.max_user_namespaces", 5}};
+  CHECK(check_of(facts, "user.max_net_namespaces").state == CheckState::missing);
+  const auto checks = check_host(facts, {});
+  CHECK(std::ranges::find(checks, "user.max_user_namespaces", &HostCheck::name) == checks.end());
+}
+
+TEST_CASE("a hybrid host is degraded and can be used") {
+  HostFacts facts = good_host();
+  facts.cgroup.layout = CgroupLayout{CgroupLayout::Kind::v1,
+                                     "/sys/fs/cgroup/unified",
+                                     {{"memory", "/m"}, {"pids", "/p"}, {"cpu", "/c"}, {"cpuacct", "/c"}}};
+  CHECK(check_of(facts, "layout").state == CheckState::degraded);
+  CHECK(check_of(facts, "layout").found.starts_with("hybrid"));
+  CHECK(check_of(facts, "memory").found == "v1 at /m");
+  CHECK(can_enforce(check_host(facts, {})));
+}
+
+TEST_CASE("a missing controller is missing in the words of the run, unless the policy gives it up") {
+  HostFacts facts = good_host();
+  facts.cgroup.layout =
+      CgroupLayout{CgroupLayout::Kind::v1, "", {{"memory", "/m"}, {"cpu", "/c"}, {"cpuacct", "/c"}}};
+  const HostCheck check = check_of(facts, "pids");
+  CHECK(check.state == CheckState::missing);
+  CgroupControls ignored;
+  const auto refused = degrade("pids", "this host has no 'pids' cgroup controller", {}, ignored);
+  REQUIRE(!refused);
+  CHECK(check.effect + "; " + check.fix == refused.error().text);
+
+  const auto allowed = check_host(facts, {"pids"});
+  CHECK(find_check(allowed, "pids").state == CheckState::degraded);
+  CHECK(can_enforce(allowed));
+  CHECK(!can_enforce(check_host(facts, {"memory"})));
+}
+
+TEST_CASE("on v2 each controller must be there for the place of the sandboxes") {
+  HostFacts facts = good_host();
+  facts.cgroup.controllers = {"memory", "pids"};
+  CHECK(check_of(facts, "memory").state == CheckState::ok);
+  CHECK(check_of(facts, "cpu").state == CheckState::missing);
+  CHECK(check_of(facts, "cpu").effect.find("/sys/fs/cgroup/sbx") != std::string::npos);
+}
+
+TEST_CASE("no place for sandboxes is the error of the run and its way out") {
+  HostFacts facts = good_host();
+  facts.cgroup.layout.reset();
+  facts.cgroup.error =
+      "cgroup: no group of ours can hold sandboxes. Start it in a delegated scope: systemd-run";
+  const HostCheck check = check_of(facts, "layout");
+  CHECK(check.state == CheckState::missing);
+  CHECK(check.effect == "cgroup: no group of ours can hold sandboxes");
+  CHECK(check.fix == "Start it in a delegated scope: systemd-run");
+  facts.cgroup.through_systemd = true;
+  facts.cgroup.systemd_run = true;
+  CHECK(check_of(facts, "layout").state == CheckState::ok);
+}
+
+TEST_CASE("swap that is not counted matters only when it is on") {
+  HostFacts facts = good_host();
+  facts.cgroup.swap_accounted = false;
+  CHECK(check_of(facts, "swap").state == CheckState::ok);
+  facts.cgroup.swap_on = true;
+  CHECK(check_of(facts, "swap").state == CheckState::missing);
+  CHECK(find_check(check_host(facts, {"swap"}), "swap").state == CheckState::degraded);
+}
+
+TEST_CASE("a file system that cannot be id-mapped is named") {
+  HostFacts facts = good_host();
+  facts.id_maps[0] = {"/var/lib/sbx", "overlay", failing(EINVAL)};
+  const HostCheck check = check_of(facts, "idmapped_mounts");
+  CHECK(check.state == CheckState::missing);
+  CHECK(check.found == "/var/lib/sbx is on overlay");
+  CHECK(check.effect + "; " + check.fix == id_map_refusal("/var/lib/sbx", "overlay"));
+  const auto allowed = check_host(facts, {"idmapped_mounts"});
+  CHECK(find_check(allowed, "idmapped_mounts").state == CheckState::degraded);
+  CHECK(can_enforce(allowed));
+}
+
+TEST_CASE("without overlayfs plain runs are possible") {
+  HostFacts facts = good_host();
+  facts.overlay = failing(ENODEV, "fsopen 'overlay'");
+  facts.overlay_id_mapped = failing(ENODEV, "fsopen 'overlay'");
+  CHECK(check_of(facts, "overlay").state == CheckState::degraded);
+  CHECK(can_enforce(check_host(facts, {})));
+}
+
+TEST_CASE("filter actions that the program uses are needed, log is not") {
+  HostFacts facts = good_host();
+  facts.seccomp_actions = {"errno", "allow", "kill_process"};
+  CHECK(check_of(facts, "seccomp_actions").state == CheckState::degraded);
+  facts.seccomp_actions = {"errno", "allow", "log"};
+  CHECK(check_of(facts, "seccomp_actions").state == CheckState::missing);
+  CHECK(check_of(facts, "seccomp_actions").found == "without kill_process");
+}
+
+TEST_CASE("ids of accounts in the pool are refused, those that systemd may give are told") {
+  HostFacts facts = good_host();
+  facts.pool = {600'000, 4};
+  facts.foreign_ids.push_back({"systemd's containers", 524'288, 1'000'000});
+  CHECK(check_of(facts, "id_pool").state == CheckState::degraded);
+  facts.foreign_ids.push_back({"/etc/passwd: bob", 600'001, 1});
+  const HostCheck check = check_of(facts, "id_pool");
+  CHECK(check.state == CheckState::missing);
+  CHECK(check.found.find("/etc/passwd: bob") != std::string::npos);
+}
+
+TEST_CASE("a state directory without room or that cannot be written is missing") {
+  HostFacts facts = good_host();
+  facts.state.free_bytes = 500ULL << 20U;
+  CHECK(check_of(facts, "disk_space").state == CheckState::degraded);
+  facts.state.free_bytes = 1ULL << 20U;
+  CHECK(check_of(facts, "disk_space").state == CheckState::missing);
+  facts = good_host();
+  facts.state.free_inodes = 100;
+  CHECK(check_of(facts, "disk_inodes").state == CheckState::missing);
+  facts = good_host();
+  facts.state.read_only = true;
+  CHECK(check_of(facts, "state_dir").state == CheckState::missing);
+}
+
+TEST_CASE("tools and advice never stop a policy") {
+  HostFacts facts = good_host();
+  facts.tools.clear();
+  facts.merged_usr = false;
+  facts.settings = {{"kernel/kptr_restrict", "0"},
+                    {"dev/tty/legacy_tiocsti", "1"},
+                    {"kernel/core_pattern", "|/usr/lib/systemd/systemd-coredump %P"},
+                    {"kernel/yama/ptrace_scope", "2"}};
+  const auto checks = check_host(facts, {});
+  CHECK(can_enforce(checks));
+  CHECK(find_check(checks, "build_images").state == CheckState::missing);
+  CHECK(!find_check(checks, "build_images").required);
+  CHECK(find_check(checks, "kernel.kptr_restrict").fix == "sysctl -w kernel.kptr_restrict=1");
+  CHECK(find_check(checks, "dev.tty.legacy_tiocsti").fix == "sysctl -w dev.tty.legacy_tiocsti=0");
+  CHECK(find_check(checks, "kernel.core_pattern").state == CheckState::degraded);
+  CHECK(find_check(checks, "kernel.yama.ptrace_scope").state == CheckState::ok);
+}
+
+}  // namespace sbx
