@@ -71,7 +71,7 @@ inline Killed run_and_kill(const Sandbox& sandbox, const std::string& mark, cons
     } else {
       std::this_thread::sleep_for(plan.delay);
     }
-    // Again when it was a short-lived helper that has just ended.
+    // Again when it was not there yet.
     (void)wait_until(milliseconds(5'000), [&] {
       const pid_t victim = find_program(sbxrun, plan.victim);
       killed.hit = victim > 0 && kill(victim, SIGKILL) == 0;

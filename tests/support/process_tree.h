@@ -59,13 +59,24 @@ inline const char* program_name(Program program) {
   return "";
 }
 
+// Whether it is in another pid namespace than we are.
+inline bool is_contained(pid_t pid) {
+  std::error_code error;
+  const auto theirs = std::filesystem::read_symlink("/proc/" + std::to_string(pid) + "/ns/pid", error);
+  return !error && theirs != std::filesystem::read_symlink("/proc/self/ns/pid", error);
+}
+
 // Its pid, or -1 while it is not there.
 inline pid_t find_program(pid_t sbxrun, Program program) {
   pid_t pid = sbxrun;
-  for (int level = 0; level < static_cast<int>(program); ++level) {
-    const std::vector<pid_t> children = children_of(pid);
-    if (children.empty()) return -1;
-    pid = children.back();  // before init the spawner has a short-lived helper
+  for (int level = 1; level <= static_cast<int>(program); ++level) {
+    pid_t next = -1;
+    for (const pid_t child : children_of(pid)) {
+      // Before init the spawner has short-lived helpers.
+      if (level < static_cast<int>(Program::init) || is_contained(child)) next = child;
+    }
+    if (next < 0) return -1;
+    pid = next;
   }
   return pid;
 }

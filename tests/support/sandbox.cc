@@ -45,6 +45,8 @@ std::string our_processes() {
     const std::string name = entry.path().filename();
     if (name.find_first_not_of("0123456789") != std::string::npos) continue;
     std::string comm = read_file(entry.path() / "comm");
+    // A zombie holds nothing, and is its new parent's to reap.
+    if (read_file(entry.path() / "stat").find(") Z ") != std::string::npos) continue;
     if (comm.starts_with("sbx-")) text += "process " + name + " " + comm;
   }
   return text;
