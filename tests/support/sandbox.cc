@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <thread>
 
@@ -52,19 +53,32 @@ std::string our_processes() {
   return text;
 }
 
-std::string our_cgroups(const std::string& log) {
-  std::string text;
-  const std::string ids = read_file(log);
+std::set<std::string> sandbox_cgroups() {
+  std::set<std::string> paths;
   std::error_code error;
   const auto options = fs::directory_options::skip_permission_denied;
   for (auto entry = fs::recursive_directory_iterator("/sys/fs/cgroup", options, error);
        entry != fs::recursive_directory_iterator(); entry.increment(error)) {
     if (error) break;
-    const std::string name = entry->path().filename();
-    if (!entry->is_directory(error) || !name.starts_with("sbx-")) continue;
-    if (alone() || ids.find(name) != std::string::npos) {
-      text += "cgroup " + entry->path().string() + "\n";
+    if (entry->path().filename().string().starts_with("sbx-") && entry->is_directory(error)) {
+      paths.insert(entry->path());
     }
+  }
+  return paths;
+}
+
+// What somebody's killed run left on the machine before the first test is not a leftover of a test.
+const std::set<std::string>& cgroups_before_the_tests() {
+  static const std::set<std::string> before = sandbox_cgroups();
+  return before;
+}
+
+std::string our_cgroups(const std::string& log) {
+  std::string text;
+  const std::string ids = read_file(log);
+  for (const std::string& path : sandbox_cgroups()) {
+    if (cgroups_before_the_tests().contains(path)) continue;
+    if (alone() || ids.find(fs::path(path).filename()) != std::string::npos) text += "cgroup " + path + "\n";
   }
   return text;
 }
@@ -103,6 +117,7 @@ void write_file(const std::string& path, const std::string& text) {
 }
 
 Sandbox::Sandbox() {
+  cgroups_before_the_tests();
   // Below the state directory's own file system where there is one (a virtual machine), else /var/tmp.
   const char* base = std::getenv("SBX_TEST_DIR");
   std::string pattern = std::string(base != nullptr ? base : "/var/tmp") + "/sbx-test-XXXXXX";
