@@ -33,6 +33,7 @@ constexpr const char* kNsswitch =
     "passwd: files\ngroup: files\nshadow: files\nhosts: files\nnetworks: files\nprotocols: files\nservices: "
     "files\n";
 
+constexpr std::string_view kRemoved = "removed.";
 constexpr int kFormat = 1;  // raise when what is made here changes
 
 std::string fingerprint() {
@@ -146,8 +147,12 @@ void remove_old_roots(int parent, const std::string& current) {
   for (const std::string& name : *names) {
     if (name == current || name == "lock") continue;
     const auto fd = os::open_at(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    if (fd && flock(fd->get(), LOCK_EX | LOCK_NB) == 0)
-      (void)os::remove_tree(parent, name);  // next time, else
+    if (!fd || flock(fd->get(), LOCK_EX | LOCK_NB) != 0) continue;  // next time
+    // Not half a root under a name that is used again, should the removal be cut short.
+    const std::string removed = name.starts_with(kRemoved) ? name : std::string(kRemoved) + name;
+    if (name == removed || renameat(parent, name.c_str(), parent, removed.c_str()) == 0) {
+      (void)os::remove_tree(parent, removed);
+    }
   }
 }
 
@@ -179,13 +184,13 @@ Result<HostImage> host_image(const std::string& state_dir) {
   const UniqueFd parent = TRY(os::open_at(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY));
   const auto lock = TRY(os::lock_file(parent.get(), "lock", true));  // two at once do the work once
   if (access(image.root.c_str(), F_OK) != 0) {
-    const std::string temporary = "new." + std::to_string(getpid());
+    const char* temporary = "new";
     TRY(os::remove_tree(parent.get(), temporary));
     ScopeExit undo([&] { (void)os::remove_tree(parent.get(), temporary); });
     TRY(make_directory(parent.get(), temporary, 0755));
     const UniqueFd root = TRY(os::open_at(parent.get(), temporary, O_RDONLY | O_DIRECTORY));
     TRY_DOING("making the image 'host' in '" + directory + "'", fill_root(root.get()));
-    if (renameat(parent.get(), temporary.c_str(), parent.get(), name.c_str()) != 0) {
+    if (renameat(parent.get(), temporary, parent.get(), name.c_str()) != 0) {
       return fail(system_error("rename", name, errno));
     }
     undo.dismiss();

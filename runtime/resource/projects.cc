@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -31,6 +32,26 @@ Result<void> fill_project(int directory, WorkspaceLayout layout, uid_t service_i
     }
   }
   return os::replace_file(directory, "layout", flat ? "flat\n" : "split\n", 0600);
+}
+
+// Appears under its name whole or not at all. One at a time: what a killed maker left is nobody's.
+Result<void> make_project(const std::string& projects, const std::string& id, WorkspaceLayout layout,
+                          uid_t service_id) {
+  TRY(os::make_directories(projects, 0700));
+  const UniqueFd parent = TRY(os::open_at(AT_FDCWD, projects, O_RDONLY | O_DIRECTORY));
+  if (flock(parent.get(), LOCK_EX) != 0) return fail(system_error("flock", projects, errno));
+  const char* temporary = ".new";  // no name of a project starts with a dot
+  TRY(os::remove_tree(parent.get(), temporary));
+  if (faccessat(parent.get(), (id + "/layout").c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) return {};
+  ScopeExit undo([&] { (void)os::remove_tree(parent.get(), temporary); });
+  if (mkdirat(parent.get(), temporary, 0700) != 0) return fail(system_error("mkdir", temporary, errno));
+  const UniqueFd directory = TRY(os::open_at(parent.get(), temporary, O_RDONLY | O_DIRECTORY));
+  TRY(fill_project(directory.get(), layout, service_id));
+  if (renameat(parent.get(), temporary, parent.get(), id.c_str()) != 0) {
+    return fail(system_error("rename", id, errno));
+  }
+  undo.dismiss();
+  return {};
 }
 
 // A guest owns its folders and may have taken its own rights to them away: the next run has them again.
@@ -64,29 +85,16 @@ Result<Project> open_project(const std::string& state_dir, const std::string& id
   TRY(check_name("--project", id));
   const std::string projects = state_dir + "/projects";
   Project project;
-  project.workspace = projects + "/" + id + "/workspace";
-  auto stored = os::read_file(AT_FDCWD, projects + "/" + id + "/layout", 64);
-  if (!stored) {
-    if (stored.error().error_number != ENOENT) return fail(std::move(stored).error());
-    TRY(os::make_directories(projects, 0700));
-    const UniqueFd parent = TRY(os::open_at(AT_FDCWD, projects, O_RDONLY | O_DIRECTORY));
-    // No name of a project starts with a dot.
-    const std::string temporary = ".new." + std::to_string(getpid());
-    TRY(os::remove_tree(parent.get(), temporary));
-    if (mkdirat(parent.get(), temporary.c_str(), 0700) != 0)
-      return fail(system_error("mkdir", temporary, errno));
-    ScopeExit undo([&] { (void)os::remove_tree(parent.get(), temporary); });
-    const UniqueFd directory = TRY(os::open_at(parent.get(), temporary, O_RDONLY | O_DIRECTORY));
+  const std::string project_dir = projects + "/" + id;
+  project.workspace = project_dir + "/workspace";
+  const std::string layout_file = project_dir + "/layout";
+  auto stored = os::read_file(AT_FDCWD, layout_file, 64);
+  if (!stored && stored.error().error_number == ENOENT) {
     TRY_DOING("making project '" + id + "' in '" + projects + "'",
-              fill_project(directory.get(), layout, service_id));
-    if (renameat(parent.get(), temporary.c_str(), parent.get(), id.c_str()) == 0) {
-      undo.dismiss();
-    } else if (errno != EEXIST && errno != ENOTEMPTY) {  // else somebody else made it at the same time
-      return fail(system_error("rename", id, errno));
-    }
-    stored = os::read_file(AT_FDCWD, projects + "/" + id + "/layout", 64);
-    if (!stored) return fail(std::move(stored).error());
+              make_project(projects, id, layout, service_id));
+    stored = os::read_file(AT_FDCWD, layout_file, 64);
   }
+  if (!stored) return fail(std::move(stored).error());
   if (*stored != "flat\n" && *stored != "split\n") {
     return fail("project '" + id + "': its layout file says neither flat nor split");
   }

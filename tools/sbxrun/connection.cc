@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -32,7 +33,7 @@ Result<Connection> connect_socket(const std::string& path) {
     error.text += "; is sbxd running? With --direct a run as root needs none";
     return fail(std::move(error));
   }
-  return Connection{std::move(socket_fd), -1};
+  return Connection{DirectSupervisor(), std::move(socket_fd)};
 }
 
 Result<Connection> start_direct() {
@@ -58,14 +59,13 @@ Result<Connection> start_direct() {
   const char* sudo_uid = std::getenv("SUDO_UID");
   std::string sudo_variable = "SUDO_UID=" + std::string(sudo_uid == nullptr ? "" : sudo_uid);
   const std::array<char*, 2> environment{sudo_uid == nullptr ? nullptr : sudo_variable.data(), nullptr};
-  Connection connection;
-  const int error = posix_spawn(&connection.direct_supervisor, path.c_str(), &actions, &attributes,
-                                arguments.data(), environment.data());
+  pid_t pid = -1;
+  const int error =
+      posix_spawn(&pid, path.c_str(), &actions, &attributes, arguments.data(), environment.data());
   (void)posix_spawn_file_actions_destroy(&actions);
   (void)posix_spawnattr_destroy(&attributes);
   if (error != 0) return fail(system_error("posix_spawn", path, error));
-  connection.socket = std::move(ours);
-  return connection;
+  return Connection{DirectSupervisor(pid), std::move(ours)};
 }
 
 bool is_there(const std::string& socket_path) {
@@ -74,6 +74,11 @@ bool is_there(const std::string& socket_path) {
 }
 
 }  // namespace
+
+DirectSupervisor::~DirectSupervisor() {
+  while (pid_ > 0 && waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
 
 std::string program_directory() {
   std::array<char, 4096> path{};

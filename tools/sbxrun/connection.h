@@ -3,15 +3,33 @@
 
 #include <sys/types.h>
 
+#include <utility>
+
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "options.h"
 
 namespace sbx::sbxrun {
 
+// Our own supervisor. Waited for: when sbxrun has ended, nothing of its run is left.
+class DirectSupervisor {
+ public:
+  DirectSupervisor() = default;
+  explicit DirectSupervisor(pid_t pid) : pid_(pid) {}
+  DirectSupervisor(DirectSupervisor&& other) noexcept : pid_(std::exchange(other.pid_, -1)) {}
+  DirectSupervisor& operator=(DirectSupervisor&& other) noexcept {
+    std::swap(pid_, other.pid_);
+    return *this;
+  }
+  ~DirectSupervisor();
+
+ private:
+  pid_t pid_ = -1;  // -1: none, sbxd serves us
+};
+
 struct Connection {
+  DirectSupervisor direct;  // before the socket, whose end tells it to end
   UniqueFd socket;
-  pid_t direct_supervisor = -1;  // our child; -1: sbxd
 };
 
 // Chooses by options.mode, whether a socket is there, and who we are (contracts: Mode). A socket that nobody
