@@ -73,7 +73,7 @@ Result<std::uint64_t> parse_scaled(std::string_view what, std::string_view text,
 }
 
 std::string with_largest_unit(std::uint64_t value, std::span<const Unit> units) {
-  const Unit* best = nullptr;
+  const Unit* best = &units.front();
   for (const Unit& unit : units) {
     if (unit.suffix.empty() && unit.factor != 1) continue;  // bare seconds: written as "s"
     if (value % unit.factor == 0 && (best == nullptr || unit.factor > best->factor)) best = &unit;

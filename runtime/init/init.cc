@@ -57,7 +57,7 @@ constexpr int kNoInterpreter = 79;  // ELIBACC
 }
 
 int64_t now_ns() {
-  timespec now;
+  timespec now{};
   (void)call(SYS_clock_gettime, CLOCK_MONOTONIC, pointer(&now));
   return now.tv_sec * 1'000'000'000 + now.tv_nsec;
 }
@@ -126,13 +126,13 @@ struct Command {
 };
 
 bool map_command(int fd, Command& command) {
-  struct stat status;
+  struct stat status {};
   if (call(SYS_fstat, fd, pointer(&status)) < 0) return false;
   const auto size = static_cast<uint64_t>(status.st_size);
   if (size < sizeof(ExecPayload)) return false;
   const long address = call(SYS_mmap, 0, status.st_size, 1 | 2 /* read, write */, MAP_PRIVATE, fd, 0);
   if (address < 0 && address > -4096) return false;
-  auto* base = reinterpret_cast<char*>(address);
+  auto* base = reinterpret_cast<char*>(address);  // NOLINT(performance-no-int-to-ptr): a raw system call
   const auto* header = reinterpret_cast<const ExecPayload*>(base);
   const uint64_t lists = uint64_t{header->argc} + header->envc + header->candidates + 3;
   if (header->version != kVersion || header->argc == 0 ||

@@ -28,7 +28,7 @@ constexpr long kInvalid = -22;  // EINVAL
 constexpr unsigned long kSigKill = 9;
 
 std::int64_t now_us() noexcept {
-  timespec now;
+  timespec now{};
   (void)call(SYS_clock_gettime, CLOCK_MONOTONIC, pointer(&now));
   return now.tv_sec * 1'000'000 + now.tv_nsec / 1000;
 }

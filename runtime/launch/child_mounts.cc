@@ -140,7 +140,7 @@ class Mounter {
   long mask_file(const ChildMount& mount) const noexcept {
     const long tree = call(SYS_open_tree, root_, pointer("dev/null"), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     if (tree < 0) return tree;
-    struct stat status;
+    struct stat status {};
     const long result = call(SYS_fstat, tree, pointer(&status));
     if (result < 0 || !S_ISCHR(status.st_mode) || status.st_rdev != 0x103) {
       (void)call(SYS_close, tree);

@@ -44,7 +44,7 @@ TEST_CASE("a program can neither raise nor lower its core limit") {
   }
 }
 
-TEST_CASE("a crash starts no program of the host" * doctest::test_suite("v2")) {
+TEST_CASE("a crash starts no program of the host") {
   SKIP_UNLESS(is_root() && in_test_machine(), "changes kernel.core_pattern: only in the virtual machine");
   const Sandbox sandbox;
   const std::string handler = sandbox.directory() + "/handler";

@@ -39,9 +39,6 @@ std::string seconds(int count) { return std::to_string(count * time_scale()) + "
 
 }  // namespace
 
-// Run again on pure cgroup v2 (tests/vm).
-TEST_SUITE_BEGIN("v2");
-
 TEST_CASE("memory: pages of a process, a shared mapping, a memfd and files in /tmp all count") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
@@ -138,7 +135,7 @@ TEST_CASE("pids: one is enough for one program") {
   const Sandbox sandbox;
   const json object = run(sandbox, {"--pids", "1"}, {"/bin/echo", "alone"});
   CHECK(object["stdout"]["text"] == "alone\n");
-  CHECK(object["limits_hit"].empty());
+  CHECK_MESSAGE(nothing_felt(object), object["limits_hit"].dump());
 }
 
 TEST_CASE("pids: a fork bomb goes off inside and is gone at the end") {
@@ -168,8 +165,9 @@ TEST_CASE("cpus: a program that sleeps feels nothing") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
   const json object = run(sandbox, {"--cpus", "1"}, {"/bin/sleep", "0.2"});
-  CHECK(felt(object, "cpus") == nullptr);
-  CHECK((object["usage"]["throttled_ms"].is_null() || object["usage"]["throttled_ms"] == 0));
+  CHECK_MESSAGE(nothing_felt(object), object["limits_hit"].dump());
+  CHECK((time_scale() > 1 || object["usage"]["throttled_ms"].is_null() ||
+         object["usage"]["throttled_ms"] == 0));
 }
 
 TEST_CASE("cpu time: the sum over processes that run at once, none of which reaches it alone") {
@@ -234,7 +232,5 @@ TEST_CASE("the limits of a policy hold without any flag") {
                                 "except OSError: print(made)"));
   CHECK(forks["stdout"]["text"] == "64\n");
 }
-
-TEST_SUITE_END();
 
 }  // namespace sbx::test

@@ -116,7 +116,7 @@ TEST_CASE("what a program prints in its handler is still delivered") {
   }
 }
 
-TEST_CASE("the second signal kills at once what ignored the first" * doctest::test_suite("v2")) {
+TEST_CASE("the second signal kills at once what ignored the first") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
   const Marks marks(sandbox);
@@ -134,8 +134,7 @@ TEST_CASE("the second signal kills at once what ignored the first" * doctest::te
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::minutes(2) * time_scale());
 }
 
-TEST_CASE("a program that ignores the signal is killed after the grace, with all its children" *
-          doctest::test_suite("v2")) {
+TEST_CASE("a program that ignores the signal is killed after the grace, with all its children") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
   const Marks marks(sandbox);
@@ -176,8 +175,7 @@ TEST_CASE("a cancelled run with --json says so in its result") {
   CHECK(object["stdout"]["text"] == "hi\nbye\n");
 }
 
-TEST_CASE("when sbxrun is killed the run is cancelled, all is gone, and there is one record" *
-          doctest::test_suite("v2")) {
+TEST_CASE("when sbxrun is killed the run is cancelled, all is gone, and there is one record") {
   SKIP_UNLESS(is_root(), "needs root");
   for (const Strings& options : {Strings{}, Strings{"--json"}, Strings{"--output-limit", "1M"}}) {
     const Sandbox sandbox;

@@ -102,6 +102,13 @@ int time_scale() {
   return value != nullptr && std::atoi(value) > 0 ? std::atoi(value) : 1;
 }
 
+bool nothing_felt(const nlohmann::json& result) {
+  for (const auto& hit : result["limits_hit"]) {
+    if (time_scale() == 1 || hit["limit"] != "cpus") return false;
+  }
+  return true;
+}
+
 std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;

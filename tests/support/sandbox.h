@@ -51,6 +51,10 @@ std::string probe_directory();
 // SBX_TEST_TIME_SCALE: how much slower than a real machine this one is (an emulated one: 10).
 int time_scale();
 
+// No limit was felt, says this result. Starting a program on an emulated machine takes more CPU time than one
+// processor gives: there the limit of CPUs is felt by everything and says nothing.
+bool nothing_felt(const nlohmann::json& result);
+
 // Writes a file of the test.
 void write_file(const std::string& path, const std::string& text);
 std::string read_file(const std::string& path);
