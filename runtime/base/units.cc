@@ -73,11 +73,12 @@ Result<std::uint64_t> parse_scaled(std::string_view what, std::string_view text,
 }
 
 std::string with_largest_unit(std::uint64_t value, std::span<const Unit> units) {
-  const Unit* best = &units.front();
+  const Unit* best = nullptr;
   for (const Unit& unit : units) {
     if (unit.suffix.empty() && unit.factor != 1) continue;  // bare seconds: written as "s"
     if (value % unit.factor == 0 && (best == nullptr || unit.factor > best->factor)) best = &unit;
   }
+  if (best == nullptr) return std::to_string(value);  // never: every list has a unit of one
   return std::to_string(value / best->factor) + std::string(best->suffix);
 }
 

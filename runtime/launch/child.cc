@@ -98,6 +98,17 @@ long open_null() noexcept {
   return 0;
 }
 
+// No user namespace can be made inside, whatever the filter says: that is where rights to attack the kernel
+// with come from. The file is that of the namespace of the one who looks it up (namespaces(7)).
+long forbid_user_namespaces(int sysctls) noexcept {
+  const long fd = call(SYS_openat, sysctls, pointer("user/max_user_namespaces"), O_WRONLY | O_CLOEXEC);
+  (void)call(SYS_close, sysctls);
+  if (fd < 0) return fd;
+  const long written = call(SYS_write, fd, pointer("0"), 1);
+  (void)call(SYS_close, fd);
+  return written;
+}
+
 long drop_bounding_set() noexcept {
   for (unsigned long capability = 0; capability < 64; ++capability) {
     const long result = prctl(PR_CAPBSET_DROP, capability);
@@ -204,6 +215,8 @@ void run_child(void* argument) noexcept {
   // After joining: else /proc/self/cgroup inside would show the host's group names.
   done(LaunchStep::cgroup_namespace, call(SYS_unshare, CLONE_NEWCGROUP));
   done(LaunchStep::loopback, bring_up_loopback());
+  // The host's: inside they are read-only.
+  const long sysctls = call(SYS_openat, AT_FDCWD, pointer("/proc/sys"), O_PATH | O_DIRECTORY | O_CLOEXEC);
   done(LaunchStep::private_mounts,
        call(SYS_mount, 0, pointer("/"), 0, static_cast<long>(MS_REC | MS_PRIVATE), 0));
   const long mounted = make_child_mounts(plan, root_fd, index);
@@ -217,6 +230,7 @@ void run_child(void* argument) noexcept {
   // Everything above was made with the host's rights and belongs to the initial user namespace, so that
   // even a root inside has no power over it.
   done(LaunchStep::join_user_namespace, call(SYS_setns, plan.user_namespace_fd, CLONE_NEWUSER));
+  done(LaunchStep::forbid_user_namespaces, forbid_user_namespaces(static_cast<int>(sysctls)));
   done(LaunchStep::drop_groups, call(SYS_setgroups, 0, 0));
   done(LaunchStep::set_ids, set_ids(plan));
   done(LaunchStep::ambient_capabilities, raise_ambient_capabilities());

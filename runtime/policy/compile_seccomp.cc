@@ -54,7 +54,8 @@ class RuleCode {
   static Result<Program> make(const SeccompRule& rule) {
     RuleCode code;
     for (const SeccompCondition& condition : rule.conditions) code.append_test(condition);
-    code.program_.push_back(answer(rule.error_number == 0 ? SECCOMP_RET_ALLOW : refusal(rule.error_number)));
+    code.program_.push_back(
+        answer(rule.action == SeccompAction::allow ? SECCOMP_RET_ALLOW : refusal(rule.error_number)));
     if (code.program_.size() > kFarthest) {
       return fail("the conditions of a rule for '" + rule.syscall + "' are too many: split the rule");
     }

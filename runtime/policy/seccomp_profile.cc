@@ -100,11 +100,15 @@ class ProfileParser {
     const yaml::Map map = TRY(yaml::Map::open(path_, node, "rule", kRuleKeys));
     SeccompRule rule;
     const std::string action = TRY(map.need_text("action"));
-    if (action != "allow") {
+    if (action == "ignore") {
+      rule.action = SeccompAction::ignore;
+    } else if (action != "allow") {
+      rule.action = SeccompAction::refuse;
       rule.error_number = errno_number(action);
       if (rule.error_number == 0) {
-        return map.error("action",
-                         "'" + action + "' is neither 'allow' nor the name of an error, such as EPERM");
+        return map.error(
+            "action",
+            "'" + action + "' is neither 'allow', 'ignore' nor the name of an error, such as EPERM");
       }
     }
     if (map.find("when") != nullptr) {

@@ -22,9 +22,16 @@ struct SeccompCondition {
   bool operator==(const SeccompCondition&) const = default;
 };
 
+enum class SeccompAction : std::uint8_t {
+  allow,
+  refuse,  // with an error
+  ignore,  // success is answered and nothing done
+};
+
 struct SeccompRule {
-  std::string syscall;   // as seccomp_syscall_resolve_name(3) spells it, or one of kNewerSyscalls
-  int error_number = 0;  // 0: allow; otherwise the errno that the call gets
+  std::string syscall;  // as seccomp_syscall_resolve_name(3) spells it, or one of kNewerSyscalls
+  SeccompAction action = SeccompAction::allow;
+  int error_number = 0;                      // of refuse: the errno that the call gets
   std::vector<SeccompCondition> conditions;  // all must hold
   bool operator==(const SeccompRule&) const = default;
 };

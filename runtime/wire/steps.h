@@ -23,6 +23,7 @@ namespace sbx {
   X(open_null) /* /dev/null for init's own standard streams */                                 \
   X(rlimits)   /* `index` says which */                                                        \
   X(join_user_namespace)                                                                       \
+  X(forbid_user_namespaces) /* max_user_namespaces 0 in it */                                  \
   X(drop_groups)                                                                               \
   X(set_ids)                                                                                   \
   X(ambient_capabilities) /* those of init; before the bounding set goes, which limits them */ \

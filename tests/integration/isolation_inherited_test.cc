@@ -90,12 +90,4 @@ TEST_CASE("resource limits that the policy does not name are not the caller's to
   CHECK(both.inside.find("unlimited") == std::string::npos);
 }
 
-TEST_CASE("core files are never written, and the limit cannot be raised") {
-  SKIP_UNLESS(is_root(), "needs root");
-  const Sandbox sandbox;
-  CHECK(said_inside(sandbox, "ulimit -Sc; ulimit -Hc; ulimit -c unlimited 2>/dev/null || echo refused") ==
-        "0\n0\nrefused");
-  CHECK(said_inside(sandbox, "sh -c 'kill -SEGV $$'; ls -A") == "");
-}
-
 }  // namespace sbx::test

@@ -1,4 +1,6 @@
 // The system call filter, argument by argument: what works outside and must not inside.
+#include <sys/stat.h>
+
 #include "isolation.h"
 
 namespace sbx::test {
@@ -33,6 +35,27 @@ TEST_CASE("no namespace can be made or entered by clone, clone3, unshare or setn
     CHECK(answer(outside, "clone_high_" + std::string(kind)) == "ok");
   }
   check_all_refused(outside, inside, "EPERM", but);
+}
+
+TEST_CASE("no user namespace can be made inside, even under a filter that allows it") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string shipped = program_directory() + "/../../policies/";
+  const std::string directory = sandbox.directory() + "/open";
+  REQUIRE(mkdir(directory.c_str(), 0755) == 0);
+  REQUIRE(mkdir((directory + "/seccomp").c_str(), 0755) == 0);
+  write_file(directory + "/default.yaml", read_file(shipped + "default.yaml"));
+  write_file(directory + "/seccomp/default.yaml",
+             replaced(read_file(shipped + "seccomp/default.yaml"),
+                      "syscalls: [unshare, setns]\n        action: EPERM",
+                      "syscalls: [unshare, setns]\n        action: allow"));
+  CHECK(run_program({"/usr/bin/unshare", "--user", "true"}).exit_status == 0);
+  // Other namespaces need CAP_SYS_ADMIN.
+  const ProgramResult inside = sandbox.run({"--policy=" + directory + "/default.yaml", "--", "/bin/sh", "-c",
+                                            "unshare --user true; unshare --mount true"});
+  CHECK(
+      inside.err ==
+      "unshare: unshare failed: No space left on device\nunshare: unshare failed: Operation not permitted\n");
 }
 
 TEST_CASE("keyrings, bpf, perf, userfaultfd, io_uring, file handles and the mount calls are refused") {

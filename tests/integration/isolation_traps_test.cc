@@ -42,11 +42,8 @@ const std::vector<std::vector<std::string>> kNextRuns{{"--project=trap"},
 // The policy `default` with everything of a project in one writable directory.
 std::string flat_policy(const Sandbox& sandbox) {
   std::string text = read_file(program_directory() + "/../../policies/default.yaml");
-  const std::size_t layout = text.find("layout: split");
-  REQUIRE(layout != std::string::npos);
-  text.replace(layout, 13, "layout: flat");
-  const std::size_t name = text.find("name: default");
-  text.replace(name, 13, "name: flat");
+  text = replaced(std::move(text), "layout: split", "layout: flat");
+  text = replaced(std::move(text), "name: default", "name: flat");
   const std::string path = sandbox.directory() + "/flat.yaml";
   write_file(path, text);
   return "--policy=" + path;

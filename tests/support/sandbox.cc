@@ -116,6 +116,12 @@ std::string read_file(const std::string& path) {
   return text.str();
 }
 
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  const std::size_t at = text.find(from);
+  REQUIRE_MESSAGE(at != std::string::npos, "no '" << from << "' in the text");
+  return text.replace(at, from.size(), to);
+}
+
 void write_file(const std::string& path, const std::string& text) {
   std::ofstream file(path, std::ios::binary);
   file << text;

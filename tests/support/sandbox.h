@@ -59,4 +59,7 @@ bool nothing_felt(const nlohmann::json& result);
 void write_file(const std::string& path, const std::string& text);
 std::string read_file(const std::string& path);
 
+// `text` with `from`, which must be in it, replaced by `to`.
+std::string replaced(std::string text, const std::string& from, const std::string& to);
+
 }  // namespace sbx::test

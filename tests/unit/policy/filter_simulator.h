@@ -108,7 +108,7 @@ class Meaning {
       for (const SeccompRule* rule : found->second) {
         const auto applies = [&](const SeccompCondition& condition) { return holds(condition, arguments); };
         if (!std::ranges::all_of(rule->conditions, applies)) continue;
-        return rule->error_number == 0 ? SECCOMP_RET_ALLOW : refusal(rule->error_number);
+        return rule->action == SeccompAction::allow ? SECCOMP_RET_ALLOW : refusal(rule->error_number);
       }
     }
     const bool known = number < table_.size() && !table_[number].empty();

@@ -48,6 +48,8 @@ groups:
           - {argument: 5, mask: 0xffffffffffffffff, differs: 18446744073709551615}
       - syscalls: [ioctl]
         action: allow
+      - syscalls: [setrlimit]
+        action: ignore
 )");
   REQUIRE_MESSAGE(profile, error_of(profile));
   CHECK(profile->name == "full");
@@ -59,10 +61,11 @@ groups:
   const std::vector<SeccompCondition> conditions{{1, 0xffffffff, {0x20, 06000, 7}, true},
                                                  {5, ~0ULL, {~0ULL}, false}};
   const std::vector<SeccompRule> expected{
-      {"read", 0, {}},
-      {"ioctl", ENOSYS, conditions},
-      {"write", ENOSYS, conditions},
-      {"ioctl", 0, {}},
+      {"read", SeccompAction::allow, 0, {}},
+      {"ioctl", SeccompAction::refuse, ENOSYS, conditions},
+      {"write", SeccompAction::refuse, ENOSYS, conditions},
+      {"ioctl", SeccompAction::allow, 0, {}},
+      {"setrlimit", SeccompAction::ignore, 0, {}},
   };
   CHECK(profile->groups[0].rules == expected);
 }
@@ -112,7 +115,8 @@ TEST_CASE("a mistake is refused with line, column and key") {
        "s.yaml:12:20: 'ioctl' is decided on line 10 already: this could never apply"},
       // rules
       {"action: EPERM", "action: permit",
-       "s.yaml:11:17: rule: action: 'permit' is neither 'allow' nor the name of an error, such as EPERM"},
+       "s.yaml:11:17: rule: action: 'permit' is neither 'allow', 'ignore' nor the name of an error, such as "
+       "EPERM"},
       {"        action: EPERM\n", "", "s.yaml:10:9: rule: action: is missing"},
       {"[ioctl]\n", "[]\n", "s.yaml:10:19: rule: syscalls: is empty"},
       {"syscalls: [ioctl]\n", "syscall: [ioctl]\n",
