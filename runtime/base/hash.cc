@@ -3,10 +3,11 @@
 #include <array>
 
 namespace sbx {
+namespace {
 
-std::string Sha256::hex() {
-  std::array<unsigned char, crypto_hash_sha256_BYTES> digest{};
-  (void)crypto_hash_sha256_final(&state_, digest.data());
+using Digest = std::array<unsigned char, 32>;
+
+std::string hex_of(const Digest& digest) {
   static constexpr std::string_view kHex = "0123456789abcdef";
   std::string text;
   for (const unsigned char byte : digest) {
@@ -14,6 +15,22 @@ std::string Sha256::hex() {
     text += kHex[byte & 0x0FU];
   }
   return text;
+}
+
+}  // namespace
+
+std::string Sha256::hex() {
+  Digest digest{};
+  static_assert(digest.size() == crypto_hash_sha256_BYTES);
+  (void)crypto_hash_sha256_final(&state_, digest.data());
+  return hex_of(digest);
+}
+
+std::string blake2b_hex(std::string_view bytes) {
+  Digest digest{};
+  (void)crypto_generichash(digest.data(), digest.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                           bytes.size(), nullptr, 0);
+  return hex_of(digest);
 }
 
 std::string sha256_hex(std::string_view bytes) {

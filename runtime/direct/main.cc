@@ -101,13 +101,23 @@ Result<void> serve() {
   const std::string program = own_program();
   const bool root = geteuid() == 0;
   if (root) continue_in_scope(program);
-  const CpuMask cpus = stay_on_this_cpu();
   Result<Received> received = receive_request();
   if (!received) return answer_error(kOurFailure, received.error());
   const RunRequest& request = received->request;
   const Result<Settings> settings = make_settings(request, program);
   if (!settings) return answer_error(kUsageError, settings.error());
-  const Result<Policy> policy = load_policy(request.policy, settings->policy_dirs);
+
+  // First, so that the spawner gets ready while we do. After the cgroups: on v2 we may be moved to a leaf,
+  // and it has to come along.
+  const bool runs = request.action == RequestAction::run;
+  const Result<CgroupLayout> cgroups =
+      runs ? find_cgroup_layout(settings->cgroup_parent) : Result<CgroupLayout>(fail("nothing is run"));
+  Result<SpawnerProcess> spawner =
+      runs && root ? SpawnerProcess::start(settings->programs)
+                   : Result<SpawnerProcess>(fail("only root can start a sandbox directly"));
+  const CpuMask cpus = stay_on_this_cpu();
+  const Result<Policy> policy =
+      load_policy(request.policy, settings->policy_dirs, runs ? settings->cache_dir() : std::string());
   if (!policy) return answer_error(kUsageError, policy.error());
 
   if (request.action != RequestAction::run) {
@@ -118,11 +128,6 @@ Result<void> serve() {
                                                         : explain_plan(*plan, *policy, request));
   }
 
-  // Before the spawner starts: on cgroup v2 this may move us to a leaf, and it comes along.
-  const Result<CgroupLayout> cgroups = find_cgroup_layout(settings->cgroup_parent);
-  Result<SpawnerProcess> spawner =
-      root ? SpawnerProcess::start(settings->programs)
-           : Result<SpawnerProcess>(fail("only root can start a sandbox directly"));
   const Result<unsigned> swept = sweep_orphans(*settings);
   const RunContext context{*settings, *policy, cgroups, spawner, kClientSocketFd, getuid(), "direct", cpus};
   RunReport report = run_one(context, request, std::move(received->streams));

@@ -3,15 +3,12 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
-#include <linux/if.h>
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <poll.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "os/raw.h"
@@ -45,18 +42,6 @@ long join_cgroups(const ChildPlan& plan) noexcept {
     if (written < 0) return written;
   }
   return 0;
-}
-
-long bring_up_loopback() noexcept {
-  const long fd = call(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return fd;
-  ifreq request{};
-  request.ifr_name[0] = 'l';
-  request.ifr_name[1] = 'o';
-  request.ifr_flags = IFF_UP | IFF_RUNNING;
-  const long result = call(SYS_ioctl, fd, 0x8914 /* SIOCSIFFLAGS */, pointer(&request));
-  (void)call(SYS_close, fd);
-  return result;
 }
 
 // pivot_root(".", "."): the old root ends up stacked on the new one (pivot_root(2), NOTES).
@@ -214,7 +199,6 @@ void run_child(void* argument) noexcept {
   done(LaunchStep::join_cgroups, join_cgroups(plan));
   // After joining: else /proc/self/cgroup inside would show the host's group names.
   done(LaunchStep::cgroup_namespace, call(SYS_unshare, CLONE_NEWCGROUP));
-  done(LaunchStep::loopback, bring_up_loopback());
   // The host's: inside they are read-only.
   const long sysctls = call(SYS_openat, AT_FDCWD, pointer("/proc/sys"), O_PATH | O_DIRECTORY | O_CLOEXEC);
   done(LaunchStep::private_mounts,

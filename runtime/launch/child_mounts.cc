@@ -32,7 +32,7 @@ class Mounter {
     case MountAction::devpts: return devpts(mount);
     case MountAction::mqueue: return new_mount("mqueue", nullptr, mount);
     case MountAction::mask_file: return mask_file(mount);
-    case MountAction::mask_directory: return if_exists(bind(stage_, below_stage(mount.source), mount));
+    case MountAction::mask_directory: return mask_directory(mount);
     case MountAction::read_only: return if_exists(bind(root_, mount.target, mount));
     case MountAction::enter_root: return enter_root(mount);
     }
@@ -65,10 +65,14 @@ class Mounter {
     }
     const long fd = open_inside(target);
     if (fd < 0) return fd;
-    const long result = call(SYS_move_mount, mount_fd, pointer(""), fd, pointer(""),
-                             MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+    const long result = attach_to(mount_fd, fd);
     (void)call(SYS_close, fd);
     return result;
+  }
+
+  static long attach_to(long mount_fd, long target) noexcept {
+    return call(SYS_move_mount, mount_fd, pointer(""), target, pointer(""),
+                MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
   }
 
   long attach_and_close(long mount_fd, const char* target) const noexcept {
@@ -78,21 +82,22 @@ class Mounter {
     return result;
   }
 
-  long bind(int directory, const char* source, const ChildMount& mount) const noexcept {
+  // A copy of the mount at `source`, with `attributes` added.
+  static long copy_mount(int directory, const char* source, std::uint64_t added) noexcept {
     const long tree = call(SYS_open_tree, directory, pointer(source),
                            OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
-    if (tree < 0) return tree;
-    if (mount.attributes != 0) {
-      mount_attr attributes{};
-      attributes.attr_set = mount.attributes;
-      const long set =
-          call(SYS_mount_setattr, tree, pointer(""), AT_EMPTY_PATH, pointer(&attributes), sizeof attributes);
-      if (set < 0) {
-        (void)call(SYS_close, tree);
-        return set;
-      }
-    }
-    return attach_and_close(tree, mount.target);
+    if (tree < 0 || added == 0) return tree;
+    mount_attr attributes{};
+    attributes.attr_set = added;
+    const long set =
+        call(SYS_mount_setattr, tree, pointer(""), AT_EMPTY_PATH, pointer(&attributes), sizeof attributes);
+    if (set >= 0) return tree;
+    (void)call(SYS_close, tree);
+    return set;
+  }
+
+  long bind(int directory, const char* source, const ChildMount& mount) const noexcept {
+    return attach_and_close(copy_mount(directory, source, mount.attributes), mount.target);
   }
 
   struct Option {
@@ -136,17 +141,33 @@ class Mounter {
     return new_mount("devpts", &kOptions, mount);
   }
 
+  // The target first: to close a copy that was attached nowhere waits for a grace period.
+  template <typename CopyMount>
+  long mask(const char* target, CopyMount copy) const noexcept {
+    const long fd = open_inside(target);
+    if (fd < 0) return if_exists(fd);
+    const long tree = copy();
+    const long result = tree < 0 ? tree : attach_to(tree, fd);
+    if (tree >= 0) (void)call(SYS_close, tree);
+    (void)call(SYS_close, fd);
+    return result;
+  }
+
+  long mask_directory(const ChildMount& mount) const noexcept {
+    return mask(mount.target,
+                [&] { return copy_mount(stage_, below_stage(mount.source), mount.attributes); });
+  }
+
   // /dev/null over a file of /proc; the source is our own node, and checked (CVE-2025-31133).
   long mask_file(const ChildMount& mount) const noexcept {
-    const long tree = call(SYS_open_tree, root_, pointer("dev/null"), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-    if (tree < 0) return tree;
-    struct stat status {};
-    const long result = call(SYS_fstat, tree, pointer(&status));
-    if (result < 0 || !S_ISCHR(status.st_mode) || status.st_rdev != 0x103) {
-      (void)call(SYS_close, tree);
+    return mask(mount.target, [&]() -> long {
+      const long tree = copy_mount(root_, "dev/null", 0);
+      struct stat status {};
+      const long result = tree < 0 ? tree : call(SYS_fstat, tree, pointer(&status));
+      if (result >= 0 && S_ISCHR(status.st_mode) && status.st_rdev == 0x103) return tree;
+      if (tree >= 0) (void)call(SYS_close, tree);
       return result < 0 ? result : -kBadFile;
-    }
-    return if_exists(attach_and_close(tree, mount.target));
+    });
   }
 
   int stage_;

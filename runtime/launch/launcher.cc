@@ -5,22 +5,16 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include <chrono>
 #include <string>
 
 #include "launch/child.h"
+#include "launch/stopwatch.h"
 #include "launch/user_namespace.h"
 #include "os/mount.h"
 #include "os/raw.h"
 
 namespace sbx {
 namespace {
-
-std::uint32_t elapsed_us(std::chrono::steady_clock::time_point since) {
-  return static_cast<std::uint32_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - since)
-          .count());
-}
 
 // The plan in the form that the child can use: no string, no vector, every path with its NUL.
 struct ChildForm {
@@ -90,8 +84,11 @@ void make_child_form(const LaunchPlan& plan, const Layout& layout, const std::ve
 }  // namespace
 
 LaunchedInit launch_init(const LaunchPlan& plan, const std::vector<UniqueFd>& descriptors,
-                         int spawner_pidfd) {
+                         const NetworkNamespace& network, int spawner_pidfd) {
   LaunchedInit launched;
+  launched.failure = network.failure();
+  network.add_times(launched.step_us);
+  if (launched.failure.step != LaunchStep::none) return launched;
   const auto failed_at = [&](LaunchStep step, std::size_t index, int error_number) -> LaunchedInit& {
     launched.failure = {step, static_cast<std::uint32_t>(index), error_number};
     return launched;
@@ -102,7 +99,7 @@ LaunchedInit launch_init(const LaunchPlan& plan, const std::vector<UniqueFd>& de
     return launched;
   }
 
-  auto since = std::chrono::steady_clock::now();
+  Stopwatch watch;
   std::vector<UniqueFd> namespaces;
   for (const IdMap& map : plan.id_maps) {
     Result<UniqueFd> made = make_user_namespace(map);
@@ -112,9 +109,8 @@ LaunchedInit launch_init(const LaunchPlan& plan, const std::vector<UniqueFd>& de
     }
     namespaces.push_back(std::move(*made));
   }
-  launched.step_us[static_cast<unsigned>(LaunchStep::user_namespace)] = elapsed_us(since);
+  launched.step_us[static_cast<unsigned>(LaunchStep::user_namespace)] = watch.lap_us();
 
-  since = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < plan.mounts.size(); ++i) {
     if (plan.mounts[i].id_map < 0) continue;
     const int user_namespace = namespaces[static_cast<std::size_t>(plan.mounts[i].id_map)].get();
@@ -124,7 +120,7 @@ LaunchedInit launch_init(const LaunchPlan& plan, const std::vector<UniqueFd>& de
       return launched;
     }
   }
-  launched.step_us[static_cast<unsigned>(LaunchStep::id_map_mounts)] = elapsed_us(since);
+  launched.step_us[static_cast<unsigned>(LaunchStep::id_map_mounts)] = watch.lap_us();
 
   ChildForm form;
   make_child_form(plan, layout, descriptors, form);
@@ -137,8 +133,8 @@ LaunchedInit launch_init(const LaunchPlan& plan, const std::vector<UniqueFd>& de
   alignas(16) std::array<char, 16384> stack{};
   int pidfd = -1;
   clone_args arguments{};
-  arguments.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
-                    CLONE_NEWUTS | CLONE_NEWNET;
+  arguments.flags =
+      CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
   arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
   arguments.exit_signal = SIGCHLD;
   arguments.stack = reinterpret_cast<std::uint64_t>(stack.data());
@@ -147,7 +143,7 @@ LaunchedInit launch_init(const LaunchPlan& plan, const std::vector<UniqueFd>& de
     arguments.flags |= CLONE_INTO_CGROUP;
     arguments.cgroup = static_cast<std::uint64_t>(descriptors[layout.cgroup].get());
   }
-  since = std::chrono::steady_clock::now();
+  (void)watch.lap_us();
   const long pid = raw::clone_call(&arguments, sizeof arguments, run_child, &form.plan);
   if (pid < 0) {
     failed_at(LaunchStep::clone, 0, static_cast<int>(-pid));
@@ -159,7 +155,7 @@ LaunchedInit launch_init(const LaunchPlan& plan, const std::vector<UniqueFd>& de
   for (auto step = static_cast<unsigned>(LaunchStep::join_cgroups); step < kLaunchSteps; ++step) {
     inside += launched.step_us[step];
   }
-  launched.step_us[static_cast<unsigned>(LaunchStep::clone)] = elapsed_us(since) - inside;
+  launched.step_us[static_cast<unsigned>(LaunchStep::clone)] = watch.lap_us() - inside;
   launched.failure = {failure.step, failure.index, failure.error_number};
   return launched;
 }

@@ -1,18 +1,24 @@
 #include "launch/spawner_process.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
-#include <chrono>
-#include <thread>
 
 #include "os/file.h"
 #include "os/socket.h"
 
 namespace sbx {
+namespace {
+
+constexpr int kEndMs = 2'000;
+
+}  // namespace
 
 Result<SpawnerProcess> SpawnerProcess::start(const std::string& programs) {
   const std::string path = programs + "/sbx-spawner";
@@ -45,11 +51,13 @@ SpawnerProcess::~SpawnerProcess() {
   if (pid_ < 0) return;
   socket_.reset();
   // It ends at once; one that hangs in the kernel is killed, and not waited for without end.
-  for (int waited_ms = 0; waited_ms < 4000; ++waited_ms) {
-    if (waitpid(pid_, nullptr, WNOHANG) != 0) return;
-    if (waited_ms == 2000) (void)kill(pid_, SIGKILL);
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
+  pollfd ended{process.get(), POLLIN, 0};
+  if (poll(&ended, 1, kEndMs) == 0) {
+    (void)kill(pid_, SIGKILL);
+    (void)poll(&ended, 1, kEndMs);
   }
+  (void)waitpid(pid_, nullptr, WNOHANG);
 }
 
 Result<void> SpawnerProcess::launch(std::uint64_t id, const LaunchPlan& plan,

@@ -7,6 +7,7 @@
 #include "base/names.h"
 #include "os/file.h"
 #include "policy/policy.h"
+#include "policy/policy_cache.h"
 #include "policy/trusted_file.h"
 #include "policy/yaml_reader.h"
 
@@ -89,9 +90,10 @@ Result<FoundFile> find_seccomp(const Policy& policy, const std::vector<std::stri
 
 }  // namespace
 
-Result<Policy> load_policy(std::string_view name, const std::vector<std::string>& directories) {
+Result<Policy> load_policy(std::string_view name, const std::vector<std::string>& directories,
+                           const std::string& cache_dir) {
   const FoundFile file = TRY(find_policy(name, directories));
-  Policy policy = TRY(parse_policy(file.path, file.bytes));
+  Policy policy = TRY(parse_policy_cached(file.path, file.bytes, cache_dir));
   if (name.find('/') == std::string_view::npos && policy.name != name) {
     return fail(file.path + ": the name inside is '" + policy.name +
                 "': a file found by name must say 'name: " + std::string(name) + "'");
@@ -99,7 +101,7 @@ Result<Policy> load_policy(std::string_view name, const std::vector<std::string>
   policy.path = file.path;
   const FoundFile seccomp = TRY_DOING("policy '" + policy.name + "'", find_seccomp(policy, directories));
   policy.seccomp_path = seccomp.path;
-  policy.seccomp_digest = sha256_hex(seccomp.bytes);
+  policy.seccomp_digest = blake2b_hex(seccomp.bytes);
   // The digest first: it has a fixed length, so no byte can move from one file to the other unseen.
   policy.fingerprint = "sha256:" + sha256_hex(policy.seccomp_digest + file.bytes);
   return policy;

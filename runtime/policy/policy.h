@@ -43,15 +43,16 @@ struct Policy {
   std::string path;            // the file it was read from
   std::string fingerprint;     // "sha256:…" of the policy's and the seccomp profile's bytes
   std::string seccomp_path;    // the profile's file
-  std::string seccomp_digest;  // SHA-256 of its bytes, in hex
+  std::string seccomp_digest;  // blake2b_hex of its bytes
 };
 
 // Reads `name` from the first directory that has NAME.yaml, or the file itself when `name` holds a '/'.
 // The seccomp profile is looked up as seccomp/PROFILE.yaml beside the policy, then in each directory.
 // Errors: unknown key, wrong type, duplicate key, bad value, each with file, line and column; a file found by
 // name whose `name` is another; as root, a file that others could change (policy/trusted_file.h). ENOENT when
-// there is no such policy or profile.
-Result<Policy> load_policy(std::string_view name, const std::vector<std::string>& directories);
+// there is no such policy or profile. With a `cache_dir` the same text is parsed once only.
+Result<Policy> load_policy(std::string_view name, const std::vector<std::string>& directories,
+                           const std::string& cache_dir = {});
 
 // The same from text; `path` is for messages only. The fields from `path` on stay empty.
 Result<Policy> parse_policy(std::string_view path, std::string_view text);

@@ -193,9 +193,10 @@ CgroupMembership parse_cgroup_membership(std::string_view proc_self_cgroup, std:
 }
 
 bool needs_systemd_scope() {
+  if (!systemd_runs()) return false;
   const auto own = os::read_file(AT_FDCWD, "/proc/self/cgroup");
   const auto mountinfo = os::read_file(AT_FDCWD, "/proc/self/mountinfo");
-  if (!systemd_runs() || !own || !mountinfo) return false;
+  if (!own || !mountinfo) return false;
   const CgroupMembership membership = parse_cgroup_membership(*own, *mountinfo);
   if (membership.entries.size() != 1 || !membership.entries.front().controllers.empty())
     return false;  // not pure v2

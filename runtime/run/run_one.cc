@@ -163,9 +163,8 @@ class Run {
     launch.hostname = plan_.hostname;
     launch.init_uid = kInitId;
     launch.init_gid = kInitId;
-    launch.filter =
-        TRY(load_seccomp_filter(context_.policy.seccomp_path, context_.settings.state_dir + "/cache",
-                                context_.policy.seccomp_digest));
+    launch.filter = TRY(load_seccomp_filter(context_.policy.seccomp_path, context_.settings.cache_dir(),
+                                            context_.policy.seccomp_digest));
     launch.into_cgroup = cgroup_->into_cgroup_fd() >= 0 ? 1 : 0;
     launch.task_files = static_cast<std::uint32_t>(cgroup_->task_fds().size());
 

@@ -20,6 +20,9 @@ struct Settings {
   std::string cgroup_parent;             // v2 only; empty: found
   std::vector<std::string> policy_dirs;  // in order of search
   std::string programs;                  // the directory of our own programs
+
+  // What is made from content and can be made again.
+  [[nodiscard]] std::string cache_dir() const { return state_dir + "/cache"; }
 };
 
 // `own_program` is the path of the running program; policies of a checkout are found from it.

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <optional>
 #include <vector>
 
 #include "launch/launcher.h"
@@ -37,6 +38,7 @@ class Spawner {
     SpawnerMessage hello;
     hello.type = SpawnerMessageType::hello;
     TRY(os::send_struct(kSpawnerSocketFd, hello));
+    network_ = NetworkNamespace::make();
     while (true) {
       std::vector<pollfd> polled{{kSpawnerSocketFd, POLLIN, 0}};
       for (const RunningInit& running : running_) polled.push_back({running.pidfd.get(), POLLIN, 0});
@@ -73,7 +75,9 @@ class Spawner {
     timespec now{};
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     answer.started_ns = now.tv_sec * 1'000'000'000 + now.tv_nsec;
-    LaunchedInit launched = launch_init(plan, message.descriptors, own_pidfd_.get());
+    if (!network_) network_ = NetworkNamespace::make();
+    LaunchedInit launched = launch_init(plan, message.descriptors, *network_, own_pidfd_.get());
+    network_.reset();
     answer.failure = launched.failure;
     answer.step_us = launched.step_us;
     answer.type = launched.failure.step == LaunchStep::none ? SpawnerMessageType::launched
@@ -108,8 +112,19 @@ class Spawner {
   }
 
   UniqueFd own_pidfd_;
+  std::optional<NetworkNamespace> network_;  // of the next launch
   std::vector<RunningInit> running_;
 };
+
+// On the CPU where the kernel put us, like all we start: a hand-over between CPUs costs more than the work.
+void stay_on_this_cpu() {
+  const int cpu = sched_getcpu();
+  if (cpu < 0 || cpu >= CPU_SETSIZE) return;
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(static_cast<unsigned>(cpu), &one);
+  (void)sched_setaffinity(0, sizeof one, &one);
+}
 
 // What every sandbox inherits starts from a known state, not from the caller's: address space randomisation
 // on, no real-time scheduling (which no CPU quota bounds on cgroup v1), no protection from the out-of-memory
@@ -142,6 +157,7 @@ void reset_inherited_state() {
 }
 
 int run() {
+  stay_on_this_cpu();
   reset_inherited_state();
   (void)fcntl(kSpawnerSocketFd, F_SETFD, FD_CLOEXEC);
   (void)fcntl(kInitProgramFd, F_SETFD, FD_CLOEXEC);

@@ -8,13 +8,14 @@ namespace sbx {
 
 #define SBX_LAUNCH_STEPS(X)                                                                    \
   /* in the spawner */                                                                         \
-  X(user_namespace) /* prepare the user namespaces with the sandbox's id maps */               \
-  X(id_map_mounts)  /* id-map the detached mounts */                                           \
-  X(clone)          /* clone3 into the namespaces (and the v2 cgroup) */                       \
+  X(network_namespace) /* made ahead: the spawner lives in it until the launch */              \
+  X(loopback)          /* lo up in it */                                                       \
+  X(user_namespace)    /* prepare the user namespaces with the sandbox's id maps */            \
+  X(id_map_mounts)     /* id-map the detached mounts */                                        \
+  X(clone)             /* clone3 into the namespaces (and the v2 cgroup) */                    \
   /* in the child */                                                                           \
   X(join_cgroups)     /* write 0 to the tasks file of each v1 group */                         \
   X(cgroup_namespace) /* after joining, so that the sandbox's group is its root */             \
-  X(loopback)         /* lo up in the new network namespace */                                 \
   X(private_mounts)   /* no mount of ours reaches the host */                                  \
   X(mount)            /* the mounts of the plan; `index` says which */                         \
   X(pivot_root)                                                                                \

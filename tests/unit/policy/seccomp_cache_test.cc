@@ -55,17 +55,17 @@ TEST_CASE("a filter is compiled once and then comes from the cache") {
 
 TEST_CASE("with its digest a filter in the cache is found without the profile") {
   const Place place;
-  const std::string digest = sha256_hex(kProfile);
+  const std::string digest = blake2b_hex(kProfile);
   const std::string filter = place.load(digest).value();
   REQUIRE(fs::remove(place.profile));
   CHECK(place.load(digest).value() == filter);
   CHECK_FALSE(place.load());
-  CHECK(error_of(place.load(sha256_hex("other"))).find("no such file or directory") != std::string::npos);
+  CHECK(error_of(place.load(blake2b_hex("other"))).find("no such file or directory") != std::string::npos);
 }
 
 TEST_CASE("a profile that changed after its policy was read is an error") {
   const Place place;
-  CHECK(error_of(place.load(sha256_hex("before"))) ==
+  CHECK(error_of(place.load(blake2b_hex("before"))) ==
         "'" + place.profile + "' was changed after the policy was read: run again");
   CHECK_FALSE(fs::exists(place.cache));
 }
