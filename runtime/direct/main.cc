@@ -129,7 +129,8 @@ Result<void> serve() {
   }
 
   const Result<unsigned> swept = sweep_orphans(*settings);
-  const RunContext context{*settings, *policy, cgroups, spawner, kClientSocketFd, getuid(), "direct", cpus};
+  const RunContext context{*settings,       *policy,  cgroups,  spawner, true,
+                           kClientSocketFd, getuid(), "direct", cpus};
   RunReport report = run_one(context, request, std::move(received->streams));
   const RunResult& result = report.result;
   FinishedRun finished;
@@ -138,7 +139,7 @@ Result<void> serve() {
   if (result.outcome != Outcome::exited || hinted) finished.message = result.message;
   finished.notice = report.notice;
   if (!swept) finished.notice += (finished.notice.empty() ? "" : "; ") + swept.error().text;
-  finished.json = result_to_json(result, true);
+  finished.json = std::move(report.json);
   return answer(ClientMessageType::finished, sbxrun_exit_status(result), encode_finished_run(finished));
 }
 

@@ -61,13 +61,14 @@ SpawnerProcess::~SpawnerProcess() {
 }
 
 Result<void> SpawnerProcess::launch(std::uint64_t id, const LaunchPlan& plan,
-                                    const std::vector<int>& descriptors) const {
+                                    const std::vector<int>& descriptors, bool last) const {
   const UniqueFd payload = TRY(os::sealed_memfd("sbx-launch", encode_launch_plan(plan)));
   std::vector<int> all{payload.get()};
   all.insert(all.end(), descriptors.begin(), descriptors.end());
   SpawnerMessage message;
   message.type = SpawnerMessageType::launch;
   message.id = id;
+  message.last = last ? 1 : 0;
   TRY_DOING("asking the spawner", os::send_struct(socket_.get(), message, all));
   return {};
 }

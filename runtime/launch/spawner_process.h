@@ -28,8 +28,9 @@ class SpawnerProcess {
 
   [[nodiscard]] int socket() const { return socket_.get(); }
 
-  // `descriptors` in the order of wire/spawner_protocol.h.
-  Result<void> launch(std::uint64_t id, const LaunchPlan& plan, const std::vector<int>& descriptors) const;
+  // `descriptors` in the order of wire/spawner_protocol.h. `last`: the spawner ends when this sandbox has.
+  Result<void> launch(std::uint64_t id, const LaunchPlan& plan, const std::vector<int>& descriptors,
+                      bool last) const;
 
  private:
   SpawnerProcess(pid_t pid, UniqueFd socket) : pid_(pid), socket_(std::move(socket)) {}

@@ -3,10 +3,10 @@
 #include <linux/mount.h>
 
 #include <algorithm>
-#include <array>
 #include <span>
 
 #include "base/path.h"
+#include "plan/proc_masks.h"
 #include "request/check_binds.h"
 
 namespace sbx {
@@ -15,17 +15,6 @@ namespace {
 constexpr std::uint64_t kReadOnly = MOUNT_ATTR_RDONLY;
 constexpr std::uint64_t kSafe = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 constexpr std::uint64_t kInert = kSafe | MOUNT_ATTR_NOEXEC;
-
-// Docker's masked and read-only paths, and what we found beside them: what tells of the host or of other
-// sandboxes, or takes writes from anybody (pressure). Those that a kernel does not have are skipped.
-constexpr std::array<std::string_view, 18> kMaskedFiles{
-    "proc/kcore",       "proc/keys",         "proc/key-users",    "proc/latency_stats", "proc/timer_list",
-    "proc/timer_stats", "proc/sched_debug",  "proc/interrupts",   "proc/vmallocinfo",   "proc/slabinfo",
-    "proc/kallsyms",    "proc/pagetypeinfo", "proc/config.gz",    "proc/kmsg",          "proc/kpagecount",
-    "proc/kpageflags",  "proc/kpagecgroup",  "proc/sysrq-trigger"};
-constexpr std::array<std::string_view, 3> kMaskedDirectories{"proc/acpi", "proc/asound", "proc/scsi"};
-constexpr std::array<std::string_view, 8> kReadOnlyPaths{
-    "proc/bus", "proc/driver", "proc/fs", "proc/irq", "proc/sys", "proc/tty", "proc/pressure", "proc/mtrr"};
 
 // Parents before children: "a", "a/b", "a/b/c".
 std::vector<std::string> with_parents(const std::string& prefix, std::string_view path) {

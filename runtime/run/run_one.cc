@@ -176,7 +176,7 @@ class Run {
     for (const UniqueFd& mount : prepared_.mounts) descriptors.push_back(mount.get());
     if (!context_.spawner) return fail(context_.spawner.error());
     report_.result.started_at = timestamp_now();
-    TRY(context_.spawner->launch(kLaunchId, launch, descriptors));
+    TRY(context_.spawner->launch(kLaunchId, launch, descriptors, context_.last_launch));
     prepared_.mounts.clear();
     return std::move(ours);
   }
@@ -306,7 +306,11 @@ class Run {
       cgroup_.reset();
     }
     report_.result.finished_at = timestamp_now();
-    const auto logged = append_to_monitor_log(context_.settings.log, result_to_json(report_.result, false));
+    const RunResult& result = report_.result;
+    std::string record = result_to_json(result, false);
+    const auto logged = append_to_monitor_log(context_.settings.log, record);
+    const bool captured = result.standard_output || result.standard_error;
+    report_.json = captured ? result_to_json(result, true) : std::move(record);
     if (!logged) report_.notice = "the monitor log could not be written: " + logged.error().text;
     if (!claimed_ || !clean) return;
     if (const auto cleared = ids_.clear_journal(); !cleared) report_.notice = cleared.error().text;

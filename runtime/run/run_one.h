@@ -22,7 +22,8 @@ struct RunContext {
   const Policy& policy;
   const Result<CgroupLayout>& cgroups;
   Result<SpawnerProcess>& spawner;
-  int client = -1;  // sbxrun's socket
+  bool last_launch = false;  // the spawner ends by itself after this run
+  int client = -1;           // sbxrun's socket
   std::uint32_t caller_uid = 0;
   std::string mode = "direct";
   CpuMask cpus{};  // those that the program may use
@@ -30,6 +31,7 @@ struct RunContext {
 
 struct RunReport {
   RunResult result;
+  std::string json;    // of the result, with captured output
   std::string notice;  // what could not be done for the record; empty: nothing
 };
 

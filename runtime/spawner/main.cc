@@ -45,6 +45,7 @@ class Spawner {
       if (poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR)
         return fail(system_error("poll", "", errno));
       TRY(report_ended(polled));
+      if (last_ && running_.empty()) return {};
       if ((polled[0].revents & (POLLIN | POLLHUP | POLLERR)) == 0) continue;
       auto message = TRY(os::receive_message(kSpawnerSocketFd, sizeof(SpawnerMessage)));
       if (!message) return {};  // the supervisor is gone
@@ -70,6 +71,7 @@ class Spawner {
     const std::string bytes = TRY(os::read_sealed_memfd(payload.get(), "launch plan", kMaxPlanBytes));
     const LaunchPlan plan = TRY(decode_launch_plan(bytes));
 
+    last_ = request.last != 0;
     SpawnerMessage answer;
     answer.id = request.id;
     timespec now{};
@@ -113,6 +115,7 @@ class Spawner {
 
   UniqueFd own_pidfd_;
   std::optional<NetworkNamespace> network_;  // of the next launch
+  bool last_ = false;
   std::vector<RunningInit> running_;
 };
 

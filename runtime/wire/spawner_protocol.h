@@ -10,8 +10,9 @@
 //       │                 Ended{id, wait status of init}  │
 //       │◀───────────────────────────────────────────────┤
 //
-// At end-of-file of this socket the spawner kills every init it has and ends. The spawner trusts the
-// supervisor, and checks the form of what it says all the same.
+// At end-of-file of this socket the spawner kills every init it has and ends; after the last launch it ends
+// by itself, so that its supervisor need not wait for it. The spawner trusts the supervisor, and checks the
+// form of what it says all the same.
 #pragma once
 
 #include <array>
@@ -42,7 +43,8 @@ enum class SpawnerMessageType : std::uint32_t {
 struct SpawnerMessage {
   std::uint32_t version = kSpawnerProtocolVersion;
   SpawnerMessageType type{};
-  std::uint64_t id = 0;  // chosen by the supervisor per launch
+  std::uint64_t id = 0;    // chosen by the supervisor per launch
+  std::uint32_t last = 0;  // launch: 1: no other one follows, and the spawner ends after it
   LaunchFailure failure;
   std::int32_t status = 0;                            // ended: wait status of init
   std::int64_t started_ns = 0;                        // launched: CLOCK_MONOTONIC when the spawner began

@@ -141,7 +141,9 @@ int run(int argc, char** argv) {
     command->add_option("--warm-up", options.warm_up, "Rounds before those, not counted")
         ->check(CLI::Range(std::size_t{0}, std::size_t{1'000'000}))
         ->capture_default_str();
-    command->add_option("--only", options.only, "Compare with these peers only, by comma: bwrap,crun,runc")
+    command
+        ->add_option("--only", options.only,
+                     "Compare with these peers only, by comma: bwrap,bwrap-same,crun,runc")
         ->delimiter(',');
     command->add_flag("--json", options.json, "JSON with every sample instead of tables");
     command->add_option("--sbxrun", options.sbxrun, "Measure this sbxrun")

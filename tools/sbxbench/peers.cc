@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "oci_bundle.h"
+#include "plan/proc_masks.h"
 
 namespace sbx::bench {
 namespace {
@@ -37,40 +38,61 @@ Peer sbx(const std::string& sbxrun, const Words& environment) {
           .ways = {prefix({sbxrun, "--direct", "--quiet", "--image", "host", "--"}, environment)}};
 }
 
-Peer bubblewrap(const Workbench& bench, const Words& environment) {
-  Peer peer{.name = "bwrap", .title = "bwrap --unshare-all", .version = {}, .ways = {}};
+Words bubblewrap_words(const std::string& path, const std::string& root) {
+  return {path,
+          "--unshare-all",
+          "--die-with-parent",
+          "--new-session",
+          "--ro-bind",
+          root,
+          "/",
+          "--ro-bind",
+          "/usr",
+          "/usr",
+          "--proc",
+          "/proc",
+          "--dev",
+          "/dev",
+          "--tmpfs",
+          "/tmp",
+          "--tmpfs",
+          "/workspace",
+          "--uid",
+          "1000",
+          "--gid",
+          "1000",
+          "--cap-drop",
+          "ALL",
+          "--hostname",
+          "sandbox",
+          "--chdir",
+          "/workspace"};
+}
+
+// The mounts of a sandbox of ours that those above lack.
+Words other_mounts(const std::string& root) {
+  Words words{"--tmpfs", "/var/tmp", "--tmpfs",  "/home/sandbox",
+              "--tmpfs", "/dev/shm", "--mqueue", "/dev/mqueue"};
+  const auto add = [&](const std::string& source, const std::string& target) {
+    if (access(target.c_str(), F_OK) == 0) words = join(std::move(words), {"--ro-bind", source, target});
+  };
+  for (const std::string_view path : kMaskedFiles) add("/dev/null", "/" + std::string(path));
+  for (const std::string_view path : kMaskedDirectories) add(root + "/mnt", "/" + std::string(path));
+  for (const std::string_view path : kReadOnlyPaths) add("/" + std::string(path), "/" + std::string(path));
+  return words;
+}
+
+Peer bubblewrap(const Workbench& bench, const Words& environment, bool same_mounts) {
+  Peer peer{.name = same_mounts ? "bwrap-same" : "bwrap",
+            .title = same_mounts ? "bwrap, same mounts" : "bwrap --unshare-all",
+            .version = {},
+            .ways = {}};
   const auto path = find_program("bwrap");
   if (!path) return peer;
   peer.version = {{*path, "--version"}, environment, -1};
-  peer.ways = {prefix({*path,
-                       "--unshare-all",
-                       "--die-with-parent",
-                       "--new-session",
-                       "--ro-bind",
-                       bench.root(),
-                       "/",
-                       "--ro-bind",
-                       "/usr",
-                       "/usr",
-                       "--proc",
-                       "/proc",
-                       "--dev",
-                       "/dev",
-                       "--tmpfs",
-                       "/tmp",
-                       "--tmpfs",
-                       "/workspace",
-                       "--uid",
-                       "1000",
-                       "--gid",
-                       "1000",
-                       "--cap-drop",
-                       "ALL",
-                       "--hostname",
-                       "sandbox",
-                       "--chdir",
-                       "/workspace"},
-                      environment)};
+  Words words = bubblewrap_words(*path, bench.root());
+  if (same_mounts) words = join(std::move(words), other_mounts(bench.root()));
+  peer.ways = {prefix(words, environment)};
   return peer;
 }
 
@@ -116,7 +138,10 @@ Peer oci(const std::string& name, const Workbench& bench, const Words& environme
 
 std::vector<Peer> make_peers(const Workbench& bench, const std::string& sbxrun, int hidden_cgroup_v2) {
   const Words environment = bench.environment();
-  return {native(environment), sbx(sbxrun, environment), bubblewrap(bench, environment),
+  return {native(environment),
+          sbx(sbxrun, environment),
+          bubblewrap(bench, environment, false),
+          bubblewrap(bench, environment, true),
           oci("crun", bench, environment, hidden_cgroup_v2),
           oci("runc", bench, environment, hidden_cgroup_v2)};
 }

@@ -16,7 +16,8 @@
 namespace sbx::bench {
 namespace {
 
-constexpr std::array kMountPoints{"/dev", "/etc", "/proc", "/tmp", "/usr", "/workspace"};
+constexpr std::array kMountPoints{"/dev", "/etc", "/home/sandbox", "/mnt",      "/proc",
+                                  "/tmp", "/usr", "/var/tmp",      "/workspace"};
 
 // A link of a merged /usr, as the host has it; a host without the name gives none.
 Result<void> copy_link(const std::string& host_path, const std::string& copy) {
