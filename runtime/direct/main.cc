@@ -7,12 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
 #include "os/file.h"
+#include "os/own_places.h"
 #include "os/socket.h"
 #include "plan/make_plan.h"
 #include "run/run_one.h"
@@ -37,12 +37,6 @@ Result<void> answer_error(int exit_status, const Error& error) {
   FinishedRun finished;
   finished.message = error.text;
   return answer(ClientMessageType::finished, exit_status, encode_finished_run(finished));
-}
-
-std::string own_program() {
-  std::array<char, 4096> path{};
-  const ssize_t size = readlink("/proc/self/exe", path.data(), path.size() - 1);
-  return size > 0 ? std::string(path.data(), static_cast<std::size_t>(size)) : std::string("/");
 }
 
 struct Received {
@@ -87,10 +81,11 @@ CpuMask stay_on_this_cpu() {
 // Our own group is systemd's, not ours to divide: begin again in a scope of our own, in the same slice and so
 // under the same limits. The socket stays open across it. Comes back when that is not possible; the error of
 // the cgroup layout then says what to do.
-void continue_in_scope(const std::string& program) {
+void continue_in_scope() {
   if (!needs_systemd_scope() || std::getenv("SBX_IN_SCOPE") != nullptr) return;
   (void)setenv("SBX_IN_SCOPE", "1", 1);
   (void)setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+  const std::string program = os::own_directory() + "/sbx-direct";
   (void)fcntl(kClientSocketFd, F_SETFD, 0);
   (void)execlp("systemd-run", "systemd-run", "--scope", "--quiet", "--collect", "--slice-inherit", "-p",
                "Delegate=yes", program.c_str(), nullptr);
@@ -98,14 +93,13 @@ void continue_in_scope(const std::string& program) {
 }
 
 Result<void> serve() {
-  const std::string program = own_program();
   const bool root = geteuid() == 0;
-  if (root) continue_in_scope(program);
+  if (root) continue_in_scope();
   const CpuMask cpus = stay_on_this_cpu();
   Result<Received> received = receive_request();
   if (!received) return answer_error(kOurFailure, received.error());
   const RunRequest& request = received->request;
-  const Result<Settings> settings = make_settings(request, program);
+  const Result<Settings> settings = make_settings(request);
   if (!settings) return answer_error(kUsageError, settings.error());
   const Result<Policy> policy = load_policy(request.policy, settings->policy_dirs);
   if (!policy) return answer_error(kUsageError, policy.error());
@@ -121,7 +115,7 @@ Result<void> serve() {
   // Before the spawner starts: on cgroup v2 this may move us to a leaf, and it comes along.
   const Result<CgroupLayout> cgroups = find_cgroup_layout(settings->cgroup_parent);
   Result<SpawnerProcess> spawner =
-      root ? SpawnerProcess::start(settings->programs)
+      root ? SpawnerProcess::start(settings->helpers)
            : Result<SpawnerProcess>(fail("only root can start a sandbox directly"));
   const Result<unsigned> swept = sweep_orphans(*settings);
   const RunContext context{*settings, *policy, cgroups, spawner, kClientSocketFd, getuid(), "direct", cpus};

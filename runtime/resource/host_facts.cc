@@ -234,7 +234,7 @@ HostFacts gather_host_facts(const HostFactsOptions& options) {
   struct stat status {};
   facts.merged_usr = lstat("/bin", &status) == 0 && S_ISLNK(status.st_mode);
   for (const char* program : kPrograms) {
-    if (access((options.programs + "/" + program).c_str(), X_OK) != 0)
+    if (access((options.helpers + "/" + program).c_str(), X_OK) != 0)
       facts.missing_programs.emplace_back(program);
   }
   for (const char* tool : kTools) {
