@@ -17,7 +17,7 @@ struct Settings {
   std::string run_dir = "/run/sbx";
   MonitorLogOptions log;
   IdPool ids;
-  std::string cgroup_parent;             // v2 only; empty: found
+  std::string cgroup_parent;             // empty: found
   std::vector<std::string> policy_dirs;  // in order of search
   std::string helpers;                   // the directory of sbx-spawner and sbx-init
 };
