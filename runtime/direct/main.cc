@@ -15,6 +15,7 @@
 #include "os/own_places.h"
 #include "os/socket.h"
 #include "plan/make_plan.h"
+#include "resource/bind_contents.h"
 #include "run/run_one.h"
 #include "wire/client_protocol.h"
 
@@ -107,9 +108,11 @@ Result<void> serve() {
   if (request.action != RequestAction::run) {
     const Result<SandboxPlan> plan = plan_only(*settings, *policy, request);
     if (!plan) return answer_error(kOurFailure, plan.error());
-    return answer(ClientMessageType::text, 0,
-                  request.action == RequestAction::plan ? describe_plan(*plan, *policy)
-                                                        : explain_plan(*plan, *policy, request));
+    if (request.action == RequestAction::plan)
+      return answer(ClientMessageType::text, 0, describe_plan(*plan, *policy));
+    std::string text = explain_plan(*plan, *policy, request);
+    for (const std::string& warning : bind_warnings(request)) text += "Careful: " + warning + ".\n";
+    return answer(ClientMessageType::text, 0, text);
   }
 
   // Before the spawner starts: on cgroup v2 this may move us to a leaf, and it comes along.
@@ -126,7 +129,9 @@ Result<void> serve() {
                       result.message.find(request.hint) != std::string::npos;
   if (result.outcome != Outcome::exited || hinted) finished.message = result.message;
   finished.notice = report.notice;
-  if (!swept) finished.notice += (finished.notice.empty() ? "" : "; ") + swept.error().text;
+  std::vector<std::string> notices = bind_warnings(request);
+  if (!swept) notices.push_back(swept.error().text);
+  for (const std::string& notice : notices) finished.notice += (finished.notice.empty() ? "" : "; ") + notice;
   finished.json = result_to_json(result, true);
   return answer(ClientMessageType::finished, sbxrun_exit_status(result), encode_finished_run(finished));
 }
