@@ -7,14 +7,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
 #include "os/file.h"
+#include "os/own_places.h"
 #include "os/socket.h"
 #include "plan/make_plan.h"
+#include "resource/bind_contents.h"
 #include "run/run_one.h"
 #include "wire/client_protocol.h"
 
@@ -37,12 +38,6 @@ Result<void> answer_error(int exit_status, const Error& error) {
   FinishedRun finished;
   finished.message = error.text;
   return answer(ClientMessageType::finished, exit_status, encode_finished_run(finished));
-}
-
-std::string own_program() {
-  std::array<char, 4096> path{};
-  const ssize_t size = readlink("/proc/self/exe", path.data(), path.size() - 1);
-  return size > 0 ? std::string(path.data(), static_cast<std::size_t>(size)) : std::string("/");
 }
 
 struct Received {
@@ -87,10 +82,11 @@ CpuMask stay_on_this_cpu() {
 // Our own group is systemd's, not ours to divide: begin again in a scope of our own, in the same slice and so
 // under the same limits. The socket stays open across it. Comes back when that is not possible; the error of
 // the cgroup layout then says what to do.
-void continue_in_scope(const std::string& program) {
+void continue_in_scope() {
   if (!needs_systemd_scope() || std::getenv("SBX_IN_SCOPE") != nullptr) return;
   (void)setenv("SBX_IN_SCOPE", "1", 1);
   (void)setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+  const std::string program = os::own_directory() + "/sbx-direct";
   (void)fcntl(kClientSocketFd, F_SETFD, 0);
   (void)execlp("systemd-run", "systemd-run", "--scope", "--quiet", "--collect", "--slice-inherit", "-p",
                "Delegate=yes", program.c_str(), nullptr);
@@ -98,13 +94,12 @@ void continue_in_scope(const std::string& program) {
 }
 
 Result<void> serve() {
-  const std::string program = own_program();
   const bool root = geteuid() == 0;
-  if (root) continue_in_scope(program);
+  if (root) continue_in_scope();
   Result<Received> received = receive_request();
   if (!received) return answer_error(kOurFailure, received.error());
   const RunRequest& request = received->request;
-  const Result<Settings> settings = make_settings(request, program);
+  const Result<Settings> settings = make_settings(request);
   if (!settings) return answer_error(kUsageError, settings.error());
 
   // First, so that the spawner gets ready while we do. After the cgroups: on v2 we may be moved to a leaf,
@@ -113,7 +108,7 @@ Result<void> serve() {
   const Result<CgroupLayout> cgroups =
       runs ? find_cgroup_layout(settings->cgroup_parent) : Result<CgroupLayout>(fail("nothing is run"));
   Result<SpawnerProcess> spawner =
-      runs && root ? SpawnerProcess::start(settings->programs)
+      runs && root ? SpawnerProcess::start(settings->helpers)
                    : Result<SpawnerProcess>(fail("only root can start a sandbox directly"));
   const CpuMask cpus = stay_on_this_cpu();
   const Result<Policy> policy =
@@ -123,9 +118,11 @@ Result<void> serve() {
   if (request.action != RequestAction::run) {
     const Result<SandboxPlan> plan = plan_only(*settings, *policy, request);
     if (!plan) return answer_error(kOurFailure, plan.error());
-    return answer(ClientMessageType::text, 0,
-                  request.action == RequestAction::plan ? describe_plan(*plan, *policy)
-                                                        : explain_plan(*plan, *policy, request));
+    if (request.action == RequestAction::plan)
+      return answer(ClientMessageType::text, 0, describe_plan(*plan, *policy));
+    std::string text = explain_plan(*plan, *policy, request);
+    for (const std::string& warning : bind_warnings(request)) text += "Careful: " + warning + ".\n";
+    return answer(ClientMessageType::text, 0, text);
   }
 
   const Result<unsigned> swept = sweep_orphans(*settings);
@@ -138,7 +135,9 @@ Result<void> serve() {
                       result.message.find(request.hint) != std::string::npos;
   if (result.outcome != Outcome::exited || hinted) finished.message = result.message;
   finished.notice = report.notice;
-  if (!swept) finished.notice += (finished.notice.empty() ? "" : "; ") + swept.error().text;
+  std::vector<std::string> notices = bind_warnings(request);
+  if (!swept) notices.push_back(swept.error().text);
+  for (const std::string& notice : notices) finished.notice += (finished.notice.empty() ? "" : "; ") + notice;
   finished.json = std::move(report.json);
   return answer(ClientMessageType::finished, sbxrun_exit_status(result), encode_finished_run(finished));
 }

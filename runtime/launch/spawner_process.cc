@@ -20,11 +20,11 @@ constexpr int kEndMs = 2'000;
 
 }  // namespace
 
-Result<SpawnerProcess> SpawnerProcess::start(const std::string& programs) {
-  const std::string path = programs + "/sbx-spawner";
+Result<SpawnerProcess> SpawnerProcess::start(const std::string& helpers) {
+  const std::string path = helpers + "/sbx-spawner";
   // A copy in memory, sealed: what a sandbox runs as PID 1 is never a file that it could reach
   // (CVE-2019-5736), and nothing that changes under a running supervisor.
-  const std::string init = TRY(os::read_file(AT_FDCWD, programs + "/sbx-init", 4U << 20U));
+  const std::string init = TRY(os::read_file(AT_FDCWD, helpers + "/sbx-init", 4U << 20U));
   const UniqueFd init_fd = TRY(os::sealed_memfd("sbx-init", init));
   auto [ours, theirs] = TRY(os::seqpacket_pair());
 

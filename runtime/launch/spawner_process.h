@@ -14,9 +14,9 @@ namespace sbx {
 
 class SpawnerProcess {
  public:
-  // Starts PROGRAMS/sbx-spawner with PROGRAMS/sbx-init as the program of every sandbox's PID 1. Does not wait
+  // Starts HELPERS/sbx-spawner with HELPERS/sbx-init as the program of every sandbox's PID 1. Does not wait
   // for its hello.
-  static Result<SpawnerProcess> start(const std::string& programs);
+  static Result<SpawnerProcess> start(const std::string& helpers);
   SpawnerProcess(SpawnerProcess&& other) noexcept : pid_(other.pid_), socket_(std::move(other.socket_)) {
     other.pid_ = -1;
   }

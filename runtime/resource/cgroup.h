@@ -22,9 +22,10 @@ struct CgroupLayout {
   enum class Kind : std::uint8_t { v2, v1 };
   Kind kind = Kind::v2;
   // v2: the directory below which sandboxes are made (its controllers are enabled for children).
-  // v1 on a hybrid host: our own group in the v2 hierarchy, for kill only; empty when there is none.
+  // v1 on a hybrid host: the same in the v2 hierarchy, for kill only; empty when there is none.
   std::string unified;
-  // v1: controller → our own group's directory ("memory", "pids", "cpu", "cpuacct").
+  // v1: controller ("memory", "pids", "cpu", "cpuacct") → the directory below which sandboxes are made: our
+  // own group's, or the configured one.
   std::vector<std::pair<std::string, std::string>> controllers;
 
   [[nodiscard]] std::string controller(std::string_view name) const;
@@ -32,7 +33,7 @@ struct CgroupLayout {
 
 // Reads /proc/self/cgroup and /proc/self/mountinfo. On v2 finds a place for sandboxes that stays below the
 // caller's limits and enables the controllers there:
-//   1. `parent`, when the configuration names one,
+//   1. `parent`, when the configuration names one (also on v1),
 //   2. our own group when it was delegated or only we are in it (its processes move to a leaf of it),
 //   3. the nearest ancestor that already serves children with memory and pids, with no limit in between.
 // Error: what is missing and what to do.
@@ -49,12 +50,17 @@ bool needs_systemd_scope();
 struct CgroupMembership {
   struct Entry {
     std::vector<std::string> controllers;  // empty: the v2 hierarchy
-    std::string directory;                 // of our own group; empty: not mounted here
+    std::string mount_point;               // empty: not mounted here
+    std::string directory;                 // of our own group; empty: not to be seen here
     std::string path;                      // as /proc/self/cgroup has it
   };
   std::vector<Entry> entries;
 };
 CgroupMembership parse_cgroup_membership(std::string_view proc_self_cgroup, std::string_view mountinfo);
+
+// What the configured group `parent` is called in every hierarchy: "/a/b" for a directory a/b below the mount
+// point of any of them, or below /sys/fs/cgroup.
+Result<std::string> path_in_hierarchies(const CgroupMembership& membership, const std::string& parent);
 
 struct CgroupCounters {
   std::uint64_t oom_kills = 0;

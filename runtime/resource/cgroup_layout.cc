@@ -6,55 +6,12 @@
 #include <algorithm>
 #include <array>
 
-#include "base/path.h"
+#include "base/split.h"
 #include "os/file.h"
 #include "resource/cgroup.h"
 
 namespace sbx {
 namespace {
-
-std::vector<std::string_view> split(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  while (true) {
-    const std::size_t at = text.find(separator);
-    parts.push_back(text.substr(0, at));
-    if (at == std::string_view::npos) return parts;
-    text.remove_prefix(at + 1);
-  }
-}
-
-// Where `path` of a hierarchy is found below a mount whose top is `root` of it (cgroup_namespaces(7): a path
-// that starts with "/.." is out of sight).
-std::string directory_of(std::string_view path, std::string_view root, std::string_view mount_point) {
-  if (path.starts_with("/..")) return {};
-  if (root != "/") {
-    if (!is_below(path, root)) return {};
-    path.remove_prefix(root.size());
-  }
-  std::string directory(mount_point);
-  if (path != "/" && !path.empty()) directory += path;
-  return directory;
-}
-
-struct HierarchyMount {
-  bool v2 = false;
-  std::string_view root;
-  std::string_view mount_point;
-  std::vector<std::string_view> options;
-};
-
-std::vector<HierarchyMount> hierarchy_mounts(std::string_view mountinfo) {
-  std::vector<HierarchyMount> mounts;
-  for (const std::string_view line : split(mountinfo, '\n')) {
-    const std::size_t dash = line.find(" - ");
-    if (dash == std::string_view::npos) continue;
-    const auto left = split(line.substr(0, dash), ' ');
-    const auto right = split(line.substr(dash + 3), ' ');
-    if (left.size() < 5 || right.size() < 3 || (right[0] != "cgroup" && right[0] != "cgroup2")) continue;
-    mounts.push_back({right[0] == "cgroup2", left[3], left[4], split(right[2], ',')});
-  }
-  return mounts;
-}
 
 bool lists_controller(const std::string& text, std::string_view name) {
   const auto words = split(std::string_view(text).substr(0, text.find('\n')), ' ');
@@ -165,33 +122,6 @@ Result<std::string> find_v2_parent(const std::string& own, const std::string& mo
 
 }  // namespace
 
-CgroupMembership parse_cgroup_membership(std::string_view proc_self_cgroup, std::string_view mountinfo) {
-  const std::vector<HierarchyMount> mounts = hierarchy_mounts(mountinfo);
-  CgroupMembership membership;
-  for (const std::string_view line : split(proc_self_cgroup, '\n')) {
-    const std::size_t first = line.find(':');
-    const std::size_t second = line.find(':', first + 1);
-    if (first == std::string_view::npos || second == std::string_view::npos) continue;
-    CgroupMembership::Entry entry;
-    entry.path = line.substr(second + 1);
-    const std::string_view controllers = line.substr(first + 1, second - first - 1);
-    if (!controllers.empty()) {
-      for (const std::string_view name : split(controllers, ',')) entry.controllers.emplace_back(name);
-    }
-    for (const HierarchyMount& mount : mounts) {
-      const bool same = entry.controllers.empty()
-                            ? mount.v2
-                            : !mount.v2 && std::ranges::find(mount.options, entry.controllers.front()) !=
-                                               mount.options.end();
-      if (!same) continue;
-      entry.directory = directory_of(entry.path, mount.root, mount.mount_point);
-      if (!entry.directory.empty()) break;
-    }
-    membership.entries.push_back(std::move(entry));
-  }
-  return membership;
-}
-
 bool needs_systemd_scope() {
   if (!systemd_runs()) return false;
   const auto own = os::read_file(AT_FDCWD, "/proc/self/cgroup");
@@ -206,36 +136,52 @@ bool needs_systemd_scope() {
 
 namespace {
 
+// Our own group in each hierarchy that we need, or the one that `parent` names in all of them.
+Result<CgroupLayout> layout_of(const CgroupMembership& membership, const std::string& parent) {
+  const std::string below = parent.empty() ? "" : TRY(path_in_hierarchies(membership, parent));
+  CgroupLayout layout;
+  for (const CgroupMembership::Entry& entry : membership.entries) {
+    const std::string place =
+        parent.empty() || entry.mount_point.empty() ? entry.directory : entry.mount_point + below;
+    if (place.empty()) continue;
+    if (entry.controllers.empty()) layout.unified = place;
+    for (const std::string& name : entry.controllers) {
+      if (name != "memory" && name != "pids" && name != "cpu" && name != "cpuacct") continue;
+      layout.controllers.emplace_back(name, place);
+    }
+  }
+  layout.kind = layout.controllers.empty() ? CgroupLayout::Kind::v2 : CgroupLayout::Kind::v1;
+  return layout;
+}
+
+Result<void> make_parents(const CgroupLayout& layout, const std::string& parent) {
+  const std::string doing = "cgroup_parent '" + parent + "'";
+  if (!layout.unified.empty()) TRY_DOING(doing, os::make_directories(layout.unified, 0755));
+  for (const auto& [controller, place] : layout.controllers)
+    TRY_DOING(doing, os::make_directories(place, 0755));
+  return {};
+}
+
 Result<CgroupLayout> locate(const std::string& parent, Touch touch) {
   const std::string mountinfo = TRY(os::read_file(AT_FDCWD, "/proc/self/mountinfo"));
   const std::string own = TRY(os::read_file(AT_FDCWD, "/proc/self/cgroup"));
   const CgroupMembership membership = parse_cgroup_membership(own, mountinfo);
-  CgroupLayout layout;
-  for (const CgroupMembership::Entry& entry : membership.entries) {
-    if (entry.directory.empty()) continue;
-    if (entry.controllers.empty()) layout.unified = entry.directory;
-    for (const std::string& name : entry.controllers) {
-      if (name != "memory" && name != "pids" && name != "cpu" && name != "cpuacct") continue;
-      layout.controllers.emplace_back(name, entry.directory);
-    }
-  }
-  if (!layout.controllers.empty()) {
-    layout.kind = CgroupLayout::Kind::v1;
+  CgroupLayout layout = TRY(layout_of(membership, parent));
+  if (layout.kind == CgroupLayout::Kind::v1) {
+    if (!parent.empty() && touch == Touch::change) TRY(make_parents(layout, parent));
     return layout;
   }
   if (layout.unified.empty())
     return fail("cgroup: no cgroup file system is mounted; mount one at /sys/fs/cgroup");
-  layout.kind = CgroupLayout::Kind::v2;
   if (!parent.empty()) {
-    layout.unified = parent;
     if (touch == Touch::look) return layout;
-    TRY_DOING("cgroup_parent '" + parent + "'", os::make_directories(parent, 0755));
-    TRY(enable_controllers(parent));
+    TRY(make_parents(layout, parent));
+    TRY_DOING("cgroup_parent '" + parent + "'", enable_controllers(layout.unified));
     return layout;
   }
   std::string mount_point;
-  for (const HierarchyMount& mount : hierarchy_mounts(mountinfo)) {
-    if (mount.v2) mount_point = mount.mount_point;
+  for (const CgroupMembership::Entry& entry : membership.entries) {
+    if (entry.controllers.empty()) mount_point = entry.mount_point;
   }
   layout.unified = TRY(find_v2_parent(layout.unified, mount_point, touch));
   return layout;

@@ -116,6 +116,16 @@ void look_at_group(const std::string& place, unsigned kernel, CgroupFacts& facts
   facts.swap_accounted = !group || exists(*group + "/memory.swap.max") || !exists(*group + "/memory.max");
 }
 
+// The directory itself, or the nearest one above it that exists: what is made below will be of its file
+// system.
+std::string nearest_directory(std::string path) {
+  struct stat status {};
+  while (path.size() > 1 && (stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))) {
+    path = path.substr(0, std::max<std::size_t>(path.find_last_of('/'), 1));
+  }
+  return path;
+}
+
 CgroupFacts cgroup_facts(const std::string& parent, unsigned kernel) {
   CgroupFacts facts;
   facts.through_systemd = needs_systemd_scope() && parent.empty();
@@ -135,20 +145,10 @@ CgroupFacts cgroup_facts(const std::string& parent, unsigned kernel) {
     facts.controllers = controllers_below(facts, unified, !parent.empty());
   }
   if (facts.layout && facts.layout->kind == CgroupLayout::Kind::v1) {
-    const std::string memory = facts.layout->controller("memory");
-    facts.swap_accounted = !memory.empty() && exists(memory + "/memory.memsw.limit_in_bytes");
+    const std::string memory = nearest_directory(facts.layout->controller("memory"));
+    facts.swap_accounted = exists(memory + "/memory.memsw.limit_in_bytes");
   }
   return facts;
-}
-
-// The directory itself, or the nearest one above it that exists: what is made below will be of its file
-// system.
-std::string nearest_directory(std::string path) {
-  struct stat status {};
-  while (path.size() > 1 && (stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))) {
-    path = path.substr(0, std::max<std::size_t>(path.find_last_of('/'), 1));
-  }
-  return path;
 }
 
 StateFacts state_facts(const std::string& path) {
@@ -234,7 +234,7 @@ HostFacts gather_host_facts(const HostFactsOptions& options) {
   struct stat status {};
   facts.merged_usr = lstat("/bin", &status) == 0 && S_ISLNK(status.st_mode);
   for (const char* program : kPrograms) {
-    if (access((options.programs + "/" + program).c_str(), X_OK) != 0)
+    if (access((options.helpers + "/" + program).c_str(), X_OK) != 0)
       facts.missing_programs.emplace_back(program);
   }
   for (const char* tool : kTools) {

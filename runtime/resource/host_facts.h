@@ -86,7 +86,7 @@ struct HostFactsOptions {
   std::string state_dir;
   std::string cgroup_parent;  // of the configuration; may be empty
   IdPool pool;
-  std::string programs;  // the directory of our own programs
+  std::string helpers;  // the directory of our own helper programs
 };
 
 // Looks, and tries in children that end at once; changes and leaves nothing. For single-threaded callers: it

@@ -15,11 +15,32 @@ namespace {
 constexpr std::string_view kCgroup = "cgroup ";
 constexpr std::string_view kRecord = "record ";
 
-Result<UniqueFd> open_ids_directory(const std::string& run_dir) {
-  const std::string path = run_dir + "/ids";
+Result<UniqueFd> open_directory(const std::string& path) {
   if (auto opened = os::open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY); opened) return opened;
   TRY(os::make_directories(path, 0700));
   return os::open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
+}
+
+// Is something left of the sandbox with this journal? A journal that is gone keeps nothing.
+bool has_leftovers(const std::string& journal) {
+  struct stat status {};
+  if (stat(journal.c_str(), &status) == 0) return status.st_size != 0;
+  return errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG;
+}
+
+// The machine's lock of a range, which from now on names `journal`. Empty: taken, or another run directory
+// has to sweep it first.
+Result<std::optional<UniqueFd>> lock_range(int claims, std::uint32_t first_id, const std::string& journal) {
+  const std::string name = std::to_string(first_id / kIdsPerSandbox);
+  std::optional<UniqueFd> range = TRY(os::lock_file(claims, name, false));
+  if (!range) return range;
+  const std::string last = TRY(os::read_all(range->get(), name));
+  if (last == journal) return range;
+  if (!last.empty() && has_leftovers(last)) return std::optional<UniqueFd>{};
+  if (ftruncate(range->get(), 0) != 0) return fail(system_error("ftruncate", name, errno));
+  if (lseek(range->get(), 0, SEEK_SET) != 0) return fail(system_error("lseek", name, errno));
+  TRY(os::write_all(range->get(), journal, name));
+  return range;
 }
 
 }  // namespace
@@ -57,21 +78,27 @@ Result<void> IdClaim::clear_journal() const {
   return {};
 }
 
-Result<IdClaim> claim_ids(const std::string& run_dir, const IdPool& pool) {
-  (void)TRY(open_ids_directory(run_dir));
+Result<IdClaim> claim_ids(const std::string& run_dir, const IdPool& pool, const std::string& machine_claims) {
+  const std::string doing = "claiming ids in '" + machine_claims + "'";
+  const UniqueFd claims = TRY_DOING(doing, open_directory(machine_claims));
+  (void)TRY(open_directory(run_dir + "/ids"));
   for (std::uint32_t slot = 1; slot < pool.ranges; ++slot) {
     const std::string path = run_dir + "/ids/" + std::to_string(slot);
+    const std::uint32_t first_id = pool.first + slot * kIdsPerSandbox;
+    std::optional<UniqueFd> range = TRY_DOING(doing, lock_range(claims.get(), first_id, path));
+    if (!range) continue;
     std::optional<UniqueFd> lock = TRY(os::lock_file(AT_FDCWD, path, false));
     if (!lock) continue;
     const struct stat status = TRY(os::stat_fd(lock->get(), "an id claim"));
     if (status.st_size != 0) continue;  // an orphan that could not be recovered yet
-    return IdClaim(pool.first + slot * kIdsPerSandbox, path, std::move(*lock));
+    return IdClaim(first_id, path, std::move(*lock), *std::move(range));
   }
-  return fail("no id range is free: " + std::to_string(pool.ranges - 1) + " sandboxes are alive");
+  return fail("no id range is free: all " + std::to_string(pool.ranges - 1) +
+              " of the pool are in use on this machine (id_pool.ranges sets how many there are)");
 }
 
 Result<std::vector<Orphan>> find_orphans(const std::string& run_dir, const IdPool& pool) {
-  const UniqueFd directory = TRY(open_ids_directory(run_dir));
+  const UniqueFd directory = TRY(open_directory(run_dir + "/ids"));
   std::vector<Orphan> orphans;
   for (const std::string& name : TRY(os::list_directory(directory.get(), "."))) {
     std::uint32_t slot = 0;

@@ -53,6 +53,8 @@ Result<void> read_pool(std::string_view path, const yaml::Node& node, IdPool& po
   // (uid_t)-1 is no id (user_namespaces(7)).
   const std::uint64_t end = std::uint64_t{pool.first} + std::uint64_t{pool.ranges} * kIdsPerSandbox;
   if (end > UINT32_MAX) return map.error("ranges", "the pool goes beyond the last id, 4294967294");
+  // Else a range of this pool could overlap two of another's, and claims go by ranges.
+  if (pool.first % kIdsPerSandbox != 0) return map.error("first", "is not a multiple of 65536");
   if (pool.first < kIdsPerSandbox) return map.error("first", "the first 65536 ids are the host's own");
   return {};
 }

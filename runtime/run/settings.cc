@@ -1,11 +1,23 @@
 #include "run/settings.h"
 
+#include <algorithm>
+
+#include "os/own_places.h"
 #include "run/load_config.h"
 
 namespace sbx {
 
-Result<Settings> make_settings(const RunRequest& request, const std::string& own_program) {
+void find_own_parts(Settings& settings) {
+  os::OwnPlaces own = os::own_places(os::own_directory());
+  settings.helpers = std::move(own.helpers);
+  settings.policy_dirs = {"/etc/sbx/policies", "/usr/share/sbx/policies"};
+  if (std::ranges::find(settings.policy_dirs, own.policies) == settings.policy_dirs.end())
+    settings.policy_dirs.push_back(std::move(own.policies));
+}
+
+Result<Settings> make_settings(const RunRequest& request) {
   Settings settings;
+  find_own_parts(settings);
   TRY(load_config(request.config, settings));
   const auto override_with = [](const std::string& value, std::string& setting) {
     if (!value.empty()) setting = value;
@@ -16,10 +28,6 @@ Result<Settings> make_settings(const RunRequest& request, const std::string& own
   for (const std::string* directory : {&settings.state_dir, &settings.run_dir, &settings.log.path}) {
     if (!directory->starts_with('/')) return fail("'" + *directory + "' is not an absolute path");
   }
-  settings.programs = own_program.substr(0, own_program.find_last_of('/'));
-  // In a checkout the programs are in build/bin.
-  settings.policy_dirs = {"/etc/sbx/policies", "/usr/share/sbx/policies",
-                          settings.programs + "/../../policies"};
   return settings;
 }
 

@@ -17,15 +17,17 @@ struct Settings {
   std::string run_dir = "/run/sbx";
   MonitorLogOptions log;
   IdPool ids;
-  std::string cgroup_parent;             // v2 only; empty: found
+  std::string cgroup_parent;             // empty: found
   std::vector<std::string> policy_dirs;  // in order of search
-  std::string programs;                  // the directory of our own programs
+  std::string helpers;                   // the directory of sbx-spawner and sbx-init
 
   // What is made from content and can be made again.
   [[nodiscard]] std::string cache_dir() const { return state_dir + "/cache"; }
 };
 
-// `own_program` is the path of the running program; policies of a checkout are found from it.
-Result<Settings> make_settings(const RunRequest& request, const std::string& own_program);
+// Fills in what is found from where the running program is: the helpers, and where policies are looked for.
+void find_own_parts(Settings& settings);
+
+Result<Settings> make_settings(const RunRequest& request);
 
 }  // namespace sbx

@@ -201,11 +201,12 @@ TEST_CASE("a configuration that is missing or has a mistake ends with 2 and name
     const char* place;
     const char* word;
   };
-  for (const Case& one : {Case{"state_dir: /a\nsurprise: 1\n", ":2:1", "surprise"},
-                          Case{"state_dir: relative\n", ":1:", "relative"},
-                          Case{"state_dir: /a\nstate_dir: /b\n", ":2:", "state_dir"},
-                          Case{"log: {keep: many}\n", ":1:", "many"},
-                          Case{"id_pool: {first: 5}\n", ":1:", "first"}, Case{"- a\n", ":1:", ""}}) {
+  for (const Case& one :
+       {Case{"state_dir: /a\nsurprise: 1\n", ":2:1", "surprise"},
+        Case{"state_dir: relative\n", ":1:", "relative"},
+        Case{"state_dir: /a\nstate_dir: /b\n", ":2:", "state_dir"},
+        Case{"log: {keep: many}\n", ":1:", "many"}, Case{"id_pool: {first: 5}\n", ":1:", "first"},
+        Case{"id_pool: {first: 1000000}\n", ":1:", "multiple of 65536"}, Case{"- a\n", ":1:", ""}}) {
     write_file(file, one.text);
     const std::string text = said(file);
     CHECK_MESSAGE((holds(text, file + one.place) && holds(text, one.word)), text);

@@ -47,6 +47,12 @@ std::string record(const std::string& id) {
 
 constexpr const char* kId = "0123456789ab";
 
+// A configuration with a pool of one range for sandboxes, which no other run of this machine uses.
+std::string tiny_pool() {
+  const std::uint32_t range = 0x7000 + 4096 - 2 * static_cast<std::uint32_t>(1 + getpid() % 1000);
+  return "id_pool: {first: " + std::to_string(range * 65536) + ", ranges: 2}\n";
+}
+
 }  // namespace
 
 TEST_CASE("a state directory on a read-only file system is a clear error") {
@@ -255,7 +261,7 @@ TEST_CASE("no free id range is a clear error") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
   const std::string config = sandbox.directory() + "/config.yaml";
-  write_file(config, "id_pool: {first: 1879048192, ranges: 2}\n");
+  write_file(config, tiny_pool());
   const std::string mark = unique_duration();
   ProgramOptions options;
   options.after_start = [&](pid_t sbxrun) {
@@ -268,6 +274,31 @@ TEST_CASE("no free id range is a clear error") {
   (void)sandbox.run({"--config", config, "--", "/bin/sleep", mark}, options);
   CHECK(sandbox.run({"--config", config, "--", "/bin/true"}).exit_status == 0);
   CHECK(sandbox.log_lines().size() == 3);
+}
+
+TEST_CASE("runs of two run directories have id ranges of their own, and a killed one keeps its") {
+  SKIP_UNLESS(is_root(), "needs root");
+  Sandbox one;
+  const Sandbox two;
+  const std::string config = two.directory() + "/config.yaml";
+  write_file(config, tiny_pool());
+  const auto run_two = [&] { return two.run({"--config", config, "--", "/bin/true"}); };
+  const std::string mark = unique_duration();
+  ProgramOptions options;
+  options.after_start = [&](pid_t sbxrun) {
+    (void)wait_until(milliseconds(10'000), [&] { return processes_with(mark).size() >= 2; });
+    const ProgramResult second = run_two();
+    CHECK(second.exit_status == 125);
+    CHECK_MESSAGE(second.err.find("no id range is free") != std::string::npos, second.err);
+    const pid_t supervisor = find_program(sbxrun, Program::direct);
+    REQUIRE(supervisor > 0);
+    (void)kill(supervisor, SIGKILL);
+  };
+  (void)one.run({"--config", config, "--", "/bin/sleep", mark}, options);
+  // Only its own run directory knows what has to be removed before the range is free.
+  CHECK(run_two().exit_status == 125);
+  CHECK(one.run({"--config", config, "--", "/bin/true"}).exit_status == 0);
+  CHECK(run_two().exit_status == 0);
 }
 
 }  // namespace sbx::test

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -18,13 +17,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string own_directory() {
-  std::array<char, 4096> path{};
-  const ssize_t size = readlink("/proc/self/exe", path.data(), path.size());
-  const std::string text(path.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
-  return text.substr(0, text.find_last_of('/'));
-}
-
 struct Diagnosis {
   std::string policy;
   std::vector<HostCheck> checks;
@@ -32,12 +24,10 @@ struct Diagnosis {
 };
 
 Diagnosis diagnose(const Settings& settings, const std::string& policy_name) {
-  const std::string programs = own_directory();
   Diagnosis diagnosis;
   diagnosis.policy = policy_name;
   HostCheck policy_check{"policy", policy_name, CheckState::ok, true, "", "", ""};
-  const Result<Policy> policy = load_policy(
-      policy_name, {"/etc/sbx/policies", "/usr/share/sbx/policies", programs + "/../../policies"});
+  const Result<Policy> policy = load_policy(policy_name, settings.policy_dirs);
   if (policy) {
     policy_check.found = policy->path;
   } else {
@@ -47,7 +37,7 @@ Diagnosis diagnose(const Settings& settings, const std::string& policy_name) {
     policy_check.fix = "install sbx again, or correct the file";
   }
   const HostFacts facts =
-      gather_host_facts({settings.state_dir, settings.cgroup_parent, settings.ids, programs});
+      gather_host_facts({settings.state_dir, settings.cgroup_parent, settings.ids, settings.helpers});
   diagnosis.checks = check_host(facts, policy ? policy->allow_degraded : std::vector<std::string>{});
   diagnosis.checks.insert(diagnosis.checks.begin(), std::move(policy_check));
   diagnosis.enforceable = can_enforce(diagnosis.checks);

@@ -18,6 +18,7 @@ namespace {
 int run(int argc, char** argv) {
   CLI::App app("Looks after the images and the host of sbx.", "sbxctl");
   Settings settings;
+  find_own_parts(settings);
   Action action;
   std::string state_dir;
   std::string config;

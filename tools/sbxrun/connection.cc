@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "os/own_places.h"
 #include "os/socket.h"
 #include "wire/client_protocol.h"
 
@@ -37,7 +38,7 @@ Result<Connection> connect_socket(const std::string& path) {
 }
 
 Result<Connection> start_direct() {
-  const std::string path = program_directory() + "/sbx-direct";
+  const std::string path = os::own_places(os::own_directory()).helpers + "/sbx-direct";
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   posix_spawn_file_actions_t actions;
   (void)posix_spawn_file_actions_init(&actions);
@@ -78,13 +79,6 @@ bool is_there(const std::string& socket_path) {
 DirectSupervisor::~DirectSupervisor() {
   while (pid_ > 0 && waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }
-}
-
-std::string program_directory() {
-  std::array<char, 4096> path{};
-  const ssize_t size = readlink("/proc/self/exe", path.data(), path.size());
-  const std::string text(path.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
-  return text.substr(0, text.find_last_of('/'));
 }
 
 Result<Connection> connect_supervisor(const Options& options) {

@@ -36,7 +36,4 @@ struct Connection {
 // answers is an error, never a silent fallback.
 Result<Connection> connect_supervisor(const Options& options);
 
-// The directory of our own programs.
-std::string program_directory();
-
 }  // namespace sbx::sbxrun

@@ -10,6 +10,7 @@
 #include "connection.h"
 #include "options.h"
 #include "os/file.h"
+#include "os/own_places.h"
 #include "session.h"
 #include "streams.h"
 
@@ -54,7 +55,7 @@ Result<UniqueFd> open_result(const std::string& target) {
 }
 
 int run_doctor() {
-  const std::string path = program_directory() + "/sbxctl";
+  const std::string path = os::own_directory() + "/sbxctl";
   std::array<char, 7> name{"sbxctl"};
   std::array<char, 7> command{"doctor"};
   const std::array<char*, 3> arguments{name.data(), command.data(), nullptr};

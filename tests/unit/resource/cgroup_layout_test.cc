@@ -134,6 +134,28 @@ TEST_CASE("lines that are none are passed over") {
   CHECK(membership.entries[0].directory == "/sys/fs/cgroup/a:b");  // a path may hold a colon
 }
 
+TEST_CASE("a configured group is the same path below every hierarchy") {
+  const CgroupMembership hybrid =
+      parse_cgroup_membership("12:pids:/a\n5:memory:/a\n3:cpu,cpuacct:/\n0::/\n", kMountsHybrid);
+  for (const std::string parent :
+       {"/sys/fs/cgroup/memory/sandboxes/ours", "/sys/fs/cgroup/unified/sandboxes/ours/",
+        "/sys/fs/cgroup/cpu,cpuacct/sandboxes/./ours", "/sys/fs/cgroup/sandboxes/ours"}) {
+    CAPTURE(parent);
+    CHECK(path_in_hierarchies(hybrid, parent).value_or("") == "/sandboxes/ours");
+  }
+  CHECK(path_in_hierarchies(hybrid, "/sys/fs/cgroup/memorys").value_or("") == "/memorys");
+  const CgroupMembership v2 = parse_cgroup_membership("0::/a\n", kMountsV2);
+  CHECK(path_in_hierarchies(v2, "/sys/fs/cgroup/sandboxes").value_or("") == "/sandboxes");
+  CHECK(path_in_hierarchies(v2, "/sys/fs/cgroup/").value_or("none") == "");
+  for (const std::string parent : {"/", "/tmp/x", "/sys/fs/cgroups/x", "/sys/fs/cgroup/../x"}) {
+    CAPTURE(parent);
+    const auto refused = path_in_hierarchies(v2, parent);
+    REQUIRE(!refused);
+    CHECK(refused.error().text.find("cgroup_parent '" + parent + "'") != std::string::npos);
+    CHECK(refused.error().text.find("below '/sys/fs/cgroup'") != std::string::npos);
+  }
+}
+
 TEST_CASE("a place for sandboxes is found without touching anything") {
   // On the host of the test, whatever it has: both ways to look agree with each other.
   const Result<CgroupLayout> first = look_up_cgroup_layout("");

@@ -1,0 +1,38 @@
+#include "os/own_places.h"
+
+#include <unistd.h>
+
+#include <array>
+
+namespace sbx::os {
+namespace {
+
+// Below the prefix; meson.build has them from its options.
+constexpr std::string_view kPrograms = "/" SBX_BINDIR;
+constexpr std::string_view kHelpers = "/" SBX_LIBEXECDIR "/sbx";
+constexpr std::string_view kPolicies = "/" SBX_DATADIR "/sbx/policies";
+
+OwnPlaces installed(std::string_view directory, std::string_view ending) {
+  const std::string prefix(directory.substr(0, directory.size() - ending.size()));
+  return {prefix + std::string(kHelpers), prefix + std::string(kPolicies)};
+}
+
+}  // namespace
+
+std::string own_directory() {
+  std::array<char, 4096> path{};
+  const ssize_t size = readlink("/proc/self/exe", path.data(), path.size());
+  const std::string text(path.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+  return text.substr(0, text.find_last_of('/'));
+}
+
+OwnPlaces own_places(std::string_view own_directory) {
+  const std::string directory(own_directory);
+  if (directory.ends_with(kHelpers)) return installed(directory, kHelpers);
+  // A checkout's build/bin looks the same but for what is in it.
+  const bool together = access((directory + "/sbx-direct").c_str(), F_OK) == 0;
+  if (directory.ends_with(kPrograms) && !together) return installed(directory, kPrograms);
+  return {directory, directory + "/../../policies"};
+}
+
+}  // namespace sbx::os

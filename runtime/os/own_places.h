@@ -1,0 +1,23 @@
+// Where our programs and what belongs to them are, from where the running one is: a checkout, a prefix and a
+// tree staged with DESTDIR work without a path compiled in.
+//
+//   installed:  PREFIX/bin  PREFIX/libexec/sbx  PREFIX/share/sbx/policies
+//   checkout:   build/bin (all programs together)  policies
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace sbx::os {
+
+// The directory of the running program; of what a symbolic link to it leads to.
+std::string own_directory();
+
+struct OwnPlaces {
+  std::string helpers;   // sbx-direct, sbx-spawner, sbx-init
+  std::string policies;  // the shipped ones
+};
+
+OwnPlaces own_places(std::string_view own_directory);
+
+}  // namespace sbx::os
