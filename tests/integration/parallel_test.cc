@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <memory>
 #include <set>
 #include <thread>
 
@@ -38,6 +39,35 @@ TEST_CASE("many supervisors killed at once are all swept by the next starts, whi
     CHECK(lines[0]["message"] == kKilled);
   }
   CHECK(sandbox.log_lines().size() == 2 * kRuns);
+}
+
+TEST_CASE("runs of several run directories at once have id ranges of their own") {
+  SKIP_UNLESS(is_root(), "needs root");
+  constexpr std::size_t kRuns = 8;
+  const Sandbox meeting;
+  const std::string place = meeting.directory() + "/place";
+  std::filesystem::create_directory(place);
+  std::filesystem::permissions(place, std::filesystem::perms::all);
+  std::vector<std::unique_ptr<Sandbox>> sandboxes;
+  std::vector<ProgramResult> results(kRuns);
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < kRuns; ++i) sandboxes.push_back(std::make_unique<Sandbox>());
+  for (std::size_t i = 0; i < kRuns; ++i) {
+    // Each says which ids it has, and stays until all are there.
+    threads.emplace_back([&, i] {
+      const std::string script = "cat /proc/self/uid_map; touch /mnt/" + std::to_string(i) +
+                                 "; n=0; while [ $n -lt 3000 ]; do [ $(ls /mnt | wc -l) = 8 ] && exit 0; "
+                                 "sleep 0.01; n=$((n+1)); done; exit 1";
+      results[i] = sandboxes[i]->shell(script, {"--bind=" + place + ":/mnt:rw"});
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::set<std::string> maps;
+  for (const ProgramResult& result : results) {
+    CHECK_MESSAGE(result.exit_status == 0, result.err);
+    maps.insert(result.out);
+  }
+  CHECK(maps.size() == kRuns);
 }
 
 TEST_CASE("32 runs at once all end right and are all recorded") {
