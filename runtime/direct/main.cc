@@ -14,7 +14,6 @@
 
 #include "os/file.h"
 #include "os/socket.h"
-#include "plan/make_plan.h"
 #include "run/run_one.h"
 #include "wire/client_protocol.h"
 
@@ -111,11 +110,8 @@ Result<void> serve() {
   if (!policy) return answer_error(kUsageError, policy.error());
 
   if (request.action != RequestAction::run) {
-    const Result<SandboxPlan> plan = plan_only(*settings, *policy, request);
-    if (!plan) return answer_error(kOurFailure, plan.error());
-    return answer(ClientMessageType::text, 0,
-                  request.action == RequestAction::plan ? describe_plan(*plan, *policy)
-                                                        : explain_plan(*plan, *policy, request));
+    const Result<std::string> text = describe_run(*settings, *policy, request);
+    return text ? answer(ClientMessageType::text, 0, *text) : answer_error(kOurFailure, text.error());
   }
 
   // Before the spawner starts: on cgroup v2 this may move us to a leaf, and it comes along.

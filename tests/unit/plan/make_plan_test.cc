@@ -236,11 +236,11 @@ TEST_CASE("a request without a command, or with a bad host name, is refused") {
 TEST_CASE("a plan can be read, and does not tell the values of variables") {
   Case c;
   c.request.environment = {{"TOKEN", "secret"}};
-  const std::string text = describe_plan(c.plan(), c.policy);
+  const std::string text = describe_plan(c.plan(), c.policy, c.request, c.facts);
   CHECK(text.find("TOKEN") != std::string::npos);
   CHECK(text.find("secret") == std::string::npos);
   CHECK(text.find("/workspace") != std::string::npos);
-  CHECK(explain_plan(c.plan(), c.policy, c.request).find("read-only") != std::string::npos);
+  CHECK(explain_plan(c.plan(), c.policy, c.request, c.facts).find("read-only") != std::string::npos);
 }
 
 }  // namespace sbx
