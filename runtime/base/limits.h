@@ -45,7 +45,9 @@ struct LimitField {
   std::string_view key;   // in a policy and as a flag: "memory", "--memory"
   LimitUnit unit;
   std::optional<std::uint64_t> LimitSet::*member;
-  std::uint64_t most;  // what the kernel or our arithmetic takes
+  std::uint64_t least;         // below it nothing can run
+  std::uint64_t most;          // what the kernel or our arithmetic takes
+  std::string_view what = {};  // of a count, in the plural: "processes"
 };
 
 inline constexpr std::uint64_t kMostBytes = 1ULL << 60U;
@@ -55,23 +57,35 @@ inline constexpr std::uint64_t kMostInodes = 1ULL << 40U;
 inline constexpr std::uint64_t kMostFiles = 1ULL << 30U;         // fs.nr_open is never above it
 inline constexpr std::uint64_t kMostMilliCpus = 8192ULL * 1000;  // CONFIG_NR_CPUS
 
+inline constexpr std::uint64_t kLeastMilliCpus = 10;  // the scheduler's least quota in a period of 100 ms
+inline constexpr std::uint64_t kLeastFiles = 16;      // with fewer init could not connect the streams
+
 inline constexpr std::array<LimitField, 11> kLimits{{
-    {"memory_bytes", "memory", LimitUnit::bytes, &LimitSet::memory_bytes, kMostBytes},
-    {"cpus", "cpus", LimitUnit::milli_cpus, &LimitSet::milli_cpus, kMostMilliCpus},
-    {"pids", "pids", LimitUnit::count, &LimitSet::pids, kMostPids},
-    {"wall_ms", "wall-time", LimitUnit::milliseconds, &LimitSet::wall_ms, kMostMilliseconds},
-    {"cpu_ms", "cpu-time", LimitUnit::milliseconds, &LimitSet::cpu_ms, kMostMilliseconds},
-    {"output_bytes", "output-limit", LimitUnit::bytes, &LimitSet::output_bytes, kMostBytes},
-    {"nofile", "nofile", LimitUnit::count, &LimitSet::nofile, kMostFiles},
-    {"fsize_bytes", "fsize", LimitUnit::bytes, &LimitSet::fsize_bytes, kMostBytes},
-    {"tmp_bytes", "tmp", LimitUnit::bytes, &LimitSet::tmp_bytes, kMostBytes},
-    {"disk_bytes", "disk", LimitUnit::bytes, &LimitSet::disk_bytes, kMostBytes},
-    {"inodes", "inodes", LimitUnit::count, &LimitSet::inodes, kMostInodes},
+    {"memory_bytes", "memory", LimitUnit::bytes, &LimitSet::memory_bytes, 1, kMostBytes},
+    {"cpus", "cpus", LimitUnit::milli_cpus, &LimitSet::milli_cpus, kLeastMilliCpus, kMostMilliCpus},
+    {"pids", "pids", LimitUnit::count, &LimitSet::pids, 1, kMostPids, "processes"},
+    {"wall_ms", "wall-time", LimitUnit::milliseconds, &LimitSet::wall_ms, 1, kMostMilliseconds},
+    {"cpu_ms", "cpu-time", LimitUnit::milliseconds, &LimitSet::cpu_ms, 1, kMostMilliseconds},
+    {"output_bytes", "output-limit", LimitUnit::bytes, &LimitSet::output_bytes, 1, kMostBytes},
+    {"nofile", "nofile", LimitUnit::count, &LimitSet::nofile, kLeastFiles, kMostFiles, "open files"},
+    {"fsize_bytes", "fsize", LimitUnit::bytes, &LimitSet::fsize_bytes, 1, kMostBytes},
+    {"tmp_bytes", "tmp", LimitUnit::bytes, &LimitSet::tmp_bytes, 1, kMostBytes},
+    {"disk_bytes", "disk", LimitUnit::bytes, &LimitSet::disk_bytes, 1, kMostBytes},
+    {"inodes", "inodes", LimitUnit::count, &LimitSet::inodes, 1, kMostInodes, "files"},
 }};
 
 // Parses and formats a value in the unit of `field`; `what` names the flag or key in the error.
 Result<std::uint64_t> parse_limit(const LimitField& field, std::string_view what, std::string_view text);
 std::string format_limit(const LimitField& field, std::uint64_t value);
+
+// For people, never without a unit: "64M", "100 bytes", "300ms", "0.5 CPUs", "16 open files".
+std::string limit_with_unit(const LimitField& field, std::uint64_t value);
+
+// Whether a value that was not parsed here lies between `least` and `most`.
+Result<void> check_limit(const LimitField& field, std::string_view what, std::uint64_t value);
+
+// How "no limit" is written: "none", and "all" for CPUs, so that `cpus: none` is not read as "no CPU".
+std::string_view unlimited_word(const LimitField& field);
 
 // By policy key ("wall-time", also with underscores); nullptr when there is none.
 const LimitField* find_limit(std::string_view key);

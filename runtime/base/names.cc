@@ -67,6 +67,10 @@ Result<std::string> check_inside_path(std::string_view what, std::string_view pa
   return clean.empty() ? std::string("/") : clean;
 }
 
+bool is_policy_file(std::string_view text) {
+  return text.find('/') != std::string_view::npos || text.ends_with(".yaml");
+}
+
 std::string new_run_id() {
   std::array<std::uint8_t, 16> bytes{};
   // getrandom(2) of 16 bytes neither fails nor returns short once the pool is initialised.

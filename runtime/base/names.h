@@ -19,6 +19,9 @@ Result<void> check_hostname(std::string_view what, std::string_view name);
 // returns it without a trailing slash.
 Result<std::string> check_inside_path(std::string_view what, std::string_view path);
 
+// Whether a policy is named by its file: the text holds a '/' or ends in ".yaml".
+bool is_policy_file(std::string_view text);
+
 // A new UUIDv7 (RFC 9562): sortable by time of creation.
 std::string new_run_id();
 

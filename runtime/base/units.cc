@@ -26,8 +26,12 @@ std::string upper(std::string_view text) {
   return result;
 }
 
-Unexpected bad(std::string_view what, std::string_view text, std::string_view why) {
-  return fail(std::string(what) + ": '" + std::string(text) + "' " + std::string(why));
+Unexpected bad(std::string_view what, std::string_view text, std::string_view why, int error_number = 0) {
+  return fail(Error{std::string(what) + ": '" + std::string(text) + "' " + std::string(why), error_number});
+}
+
+Unexpected too_large(std::string_view what, std::string_view text) {
+  return bad(what, text, "is too large", ERANGE);
 }
 
 // Digits, an optional fraction of at most nine digits, and a unit: value × factor as an integer.
@@ -35,7 +39,7 @@ Result<std::uint64_t> parse_scaled(std::string_view what, std::string_view text,
                                    std::string_view form) {
   std::uint64_t whole = 0;
   const auto [after, error] = std::from_chars(text.data(), text.data() + text.size(), whole);
-  if (error == std::errc::result_out_of_range) return bad(what, text, "is too large");
+  if (error == std::errc::result_out_of_range) return too_large(what, text);
   if (error != std::errc{}) return bad(what, text, form);
   std::string_view rest(after, static_cast<std::size_t>(text.data() + text.size() - after));
 
@@ -57,15 +61,14 @@ Result<std::uint64_t> parse_scaled(std::string_view what, std::string_view text,
   for (const Unit& unit : units) {
     if (upper(rest) != upper(unit.suffix)) continue;
     std::uint64_t value = 0;
-    if (__builtin_mul_overflow(whole, unit.factor, &value)) return bad(what, text, "is too large");
+    if (__builtin_mul_overflow(whole, unit.factor, &value)) return too_large(what, text);
     // Both factors are below 2^30 or so: the product fits.
-    if (__builtin_add_overflow(value, fraction * unit.factor / fraction_scale, &value)) {
-      return bad(what, text, "is too large");
-    }
-    if (value == 0) return bad(what, text, "must be more than 0");
+    if (__builtin_add_overflow(value, fraction * unit.factor / fraction_scale, &value))
+      return too_large(what, text);
+    if (value == 0) return bad(what, text, "must be more than 0", EDOM);
     // Kernel interfaces take signed 64-bit values.
     if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
-      return bad(what, text, "is too large");
+      return too_large(what, text);
     }
     return value;
   }
@@ -102,8 +105,7 @@ Result<std::uint64_t> parse_milli_cpus(std::string_view what, std::string_view t
   static constexpr std::array<Unit, 1> kCpus{{{"", 1000}}};
   const std::uint64_t milli =
       TRY(parse_scaled(what, text, kCpus, "is not a number of CPUs (such as 0.5 or 2)"));
-  if (milli < 10)
-    return bad(what, text, "is below 0.01 CPUs, the least the kernel's scheduler period allows");
+  if (milli < 10) return bad(what, text, "is below 0.01 CPUs", EDOM);
   return milli;
 }
 

@@ -1,6 +1,7 @@
 // Sizes, durations and counts as people write them on a command line or in a policy.
 // Sizes: K M G (1024-based, case-insensitive), bare = bytes. Durations: ms s m h, bare = seconds.
-// 0, negative values, overflow and nonsense are errors that name `what` (a flag or a key).
+// 0, negative values, overflow and nonsense are errors that name `what` (a flag or a key); their number is
+// EDOM for what is too small and ERANGE for what is too large.
 #pragma once
 
 #include <cstdint>

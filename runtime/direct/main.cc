@@ -14,7 +14,6 @@
 #include "os/file.h"
 #include "os/own_places.h"
 #include "os/socket.h"
-#include "plan/make_plan.h"
 #include "resource/bind_contents.h"
 #include "run/run_one.h"
 #include "wire/client_protocol.h"
@@ -116,13 +115,8 @@ Result<void> serve() {
   if (!policy) return answer_error(kUsageError, policy.error());
 
   if (request.action != RequestAction::run) {
-    const Result<SandboxPlan> plan = plan_only(*settings, *policy, request);
-    if (!plan) return answer_error(kOurFailure, plan.error());
-    if (request.action == RequestAction::plan)
-      return answer(ClientMessageType::text, 0, describe_plan(*plan, *policy));
-    std::string text = explain_plan(*plan, *policy, request);
-    for (const std::string& warning : bind_warnings(request)) text += "Careful: " + warning + ".\n";
-    return answer(ClientMessageType::text, 0, text);
+    const Result<std::string> text = describe_run(*settings, *policy, request);
+    return text ? answer(ClientMessageType::text, 0, *text) : answer_error(kOurFailure, text.error());
   }
 
   const Result<unsigned> swept = sweep_orphans(*settings);

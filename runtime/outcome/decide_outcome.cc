@@ -22,7 +22,7 @@ void hit(RunResult& result, std::string_view name, std::optional<std::uint64_t> 
 std::string limit_text(const RunResult& result, std::string_view key) {
   const LimitField* field = find_limit(key);
   const auto value = result.limits.*field->member;
-  return value ? format_limit(*field, *value) : "its limit";
+  return value ? limit_with_unit(*field, *value) : "its limit";
 }
 
 void end_with(RunResult& result, Outcome outcome, std::string message) {

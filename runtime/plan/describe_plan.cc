@@ -33,7 +33,7 @@ std::string source_text(const MountSource& source) {
     std::string text = "tmpfs";
     if (source.size_bytes) text += " size=" + format_bytes(*source.size_bytes);
     if (source.inodes) text += " inodes=" + std::to_string(*source.inodes);
-    return text;
+    return text + " (memory, thrown away)";
   }
   case MountSource::Kind::tree: break;
   }
@@ -58,7 +58,7 @@ std::string command_text(const MountCommand& command, const std::vector<MountSou
   }
   case MountAction::bind: return "bind       " + target + " <- stage:" + command.source + suffix;
   case MountAction::overlay: {
-    const std::string upper = command.upper.empty() ? "" : " upper stage:" + command.upper;
+    const std::string upper = command.upper.empty() ? "" : " upper stage:" + command.upper + "/upper";
     return "overlay    " + target + " <- lower stage:" + command.source + upper + suffix;
   }
   case MountAction::proc: return "proc       " + target + " hidepid=invisible" + suffix;
@@ -76,24 +76,28 @@ std::string limits_text(const LimitSet& limits) {
   std::string text;
   for (const LimitField& field : kLimits) {
     const auto value = limits.*field.member;
-    text += "  " + std::string(field.key) + ": " + (value ? format_limit(field, *value) : "none") + "\n";
+    text += "  " + std::string(field.key) + ": " +
+            (value ? format_limit(field, *value) : std::string(unlimited_word(field))) + "\n";
   }
   return text;
 }
 
-std::string limit_or_none(const LimitSet& limits, std::string_view key) {
-  const LimitField* field = find_limit(key);
-  const auto value = limits.*field->member;
-  return value ? format_limit(*field, *value) : "no limit";
+std::string project_text(const std::string& project, const PlanFacts& facts) {
+  static constexpr std::array<const char*, 3> kStates{
+      "", " (not there yet: a run makes it)", " (as a new one: only root can see whether it is there)"};
+  return "project " + project + ", layout " + (facts.workspace_flat ? "flat" : "split") +
+         kStates[static_cast<std::size_t>(facts.project)] + "\n";
 }
 
 }  // namespace
 
-std::string describe_plan(const SandboxPlan& plan, const Policy& policy) {
+std::string describe_plan(const SandboxPlan& plan, const Policy& policy, const RunRequest& request,
+                          const PlanFacts& facts) {
   std::string text = "policy " + policy.name + " (" + policy.path + ")\n";
   text += "fingerprint " + policy.fingerprint + "\n";
   text += "namespaces: user mount pid net ipc uts cgroup\nhostname " + plan.hostname + "\n";
   text += "seccomp profile " + plan.seccomp + "\nlimits:\n" + limits_text(plan.limits);
+  if (!request.project.empty()) text += project_text(request.project, facts);
   text += "mounts:\n";
   for (const MountCommand& command : plan.commands) text += "  " + command_text(command, plan.sources) + "\n";
   text += "ids: workload " + std::to_string(kWorkloadId) + ", init " + std::to_string(kInitId) +
@@ -105,48 +109,6 @@ std::string describe_plan(const SandboxPlan& plan, const Policy& policy) {
   text += "command:";
   for (const std::string& argument : plan.exec.command) text += " '" + argument + "'";
   return text + "\n";
-}
-
-std::string explain_plan(const SandboxPlan& plan, const Policy& policy, const RunRequest& request) {
-  std::string text = "Under policy '" + policy.name + "' the program";
-  text += " runs as user 'sandbox' (uid 1000 inside, an unused uid outside) without any capability.\n";
-  text += "It sees image '" + request.image + "' as its file system, ";
-  text += policy.writable_root ? "writable; changes are thrown away.\n" : "read-only.\n";
-  text += "It may write to its home, /tmp, /var/tmp and /dev/shm (" + limit_or_none(plan.limits, "tmp") +
-          " together, thrown away) and to /workspace (";
-  if (request.project.empty()) {
-    text += limit_or_none(plan.limits, "disk") + ", thrown away).\n";
-  } else {
-    text += "project '" + request.project + "', ";
-    text += request.workspace_mode == WorkspaceMode::ephemeral ? "changes are thrown away" : "kept";
-    text += policy.workspace_layout == WorkspaceLayout::split ? "; project_files is read-only).\n" : ").\n";
-  }
-  const auto host_path = [&](const BindRequest& bind, const std::string& inside) {
-    static constexpr std::array<const char*, 3> kModes{"may read", "MAY CHANGE",
-                                                       "may change a thrown-away copy of"};
-    text += "It " + std::string(kModes[static_cast<std::size_t>(bind.mode)]) + " the host's '" + bind.host +
-            "' at " + inside + ".\n";
-  };
-  if (request.here) host_path(*request.here, "/workspace/project_files");
-  for (const BindRequest& bind : request.binds) host_path(bind, bind.inside);
-  text +=
-      "It sees no other file, process, network or device of the host: only loopback inside its own "
-      "network.\n";
-  text += "System calls are limited to the allowlist '" + plan.seccomp + "'.\n";
-  text += "It is ended after " + limit_or_none(plan.limits, "wall-time") + " of wall time or " +
-          limit_or_none(plan.limits, "cpu-time") + " of CPU time; or above " +
-          limit_or_none(plan.limits, "memory") + " of memory (no swap).\n";
-  text += "It may use " + limit_or_none(plan.limits, "cpus") + " CPU(s), " +
-          limit_or_none(plan.limits, "pids") + " processes and " + limit_or_none(plan.limits, "nofile") +
-          " open files per process.\n";
-  if (!policy.allow_degraded.empty()) {
-    text += "The policy allows these controls to be missing where the host lacks them:";
-    for (const std::string& name : policy.allow_degraded) text += " " + name;
-    text += ".\n";
-  }
-  text += "Nothing of it is left when it ends" +
-          std::string(request.project.empty() ? "" : ", but the project") + ".\n";
-  return text;
 }
 
 }  // namespace sbx

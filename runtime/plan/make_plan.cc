@@ -12,8 +12,6 @@
 namespace sbx {
 namespace {
 
-// Fewer descriptors than this and init could not even connect the command's streams.
-constexpr std::uint64_t kLeastNofile = 16;
 constexpr std::uint64_t kStackBytes = 8ULL << 20U;
 constexpr std::uint64_t kLockedBytes = 8ULL << 20U;  // the kernel's default since 5.16
 constexpr std::uint64_t kQueueBytes = 819'200;       // the kernel's default
@@ -49,9 +47,10 @@ Result<SandboxPlan> make_plan(const RunRequest& request, const LimitSet& granted
   plan.limits = granted;
   // Lowered to what the host allows and shown so, never raised (contracts: Defaults).
   plan.limits.nofile = std::min(granted.nofile.value_or(facts.nofile_hard), facts.nofile_hard);
-  if (*plan.limits.nofile < kLeastNofile) {
-    return fail("--nofile " + std::to_string(*plan.limits.nofile) + ": a sandbox needs at least " +
-                std::to_string(kLeastNofile));
+  if (*plan.limits.nofile < kLeastFiles) {
+    return fail("a sandbox needs at least " + std::to_string(kLeastFiles) +
+                " open files per process, and the caller's hard limit is " +
+                std::to_string(*plan.limits.nofile) + "; raise it (ulimit -Hn 4096)");
   }
   plan.seccomp = policy.seccomp;
   plan.resource_limits = plan_resource_limits(plan.limits, facts);

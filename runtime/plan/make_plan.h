@@ -13,7 +13,9 @@ Result<SandboxPlan> make_plan(const RunRequest& request, const LimitSet& granted
                               const PlanFacts& facts, std::string sandbox_id);
 
 // For people: the plan of --dry-run, and the words of --explain.
-std::string describe_plan(const SandboxPlan& plan, const Policy& policy);
-std::string explain_plan(const SandboxPlan& plan, const Policy& policy, const RunRequest& request);
+std::string describe_plan(const SandboxPlan& plan, const Policy& policy, const RunRequest& request,
+                          const PlanFacts& facts);
+std::string explain_plan(const SandboxPlan& plan, const Policy& policy, const RunRequest& request,
+                         const PlanFacts& facts);
 
 }  // namespace sbx

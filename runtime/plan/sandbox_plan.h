@@ -77,13 +77,17 @@ struct SandboxPlan {
   bool operator==(const SandboxPlan&) const = default;
 };
 
+// A project that is not there is made by the first run. Only root can look.
+enum class ProjectState : std::uint8_t { there, missing, unseen };
+
 // What a plan depends on besides request and policy; gathered by resource/.
 struct PlanFacts {
   std::string image_root;                      // on the host
   std::vector<std::string> image_environment;  // "NAME=value"
   std::string workspace_dir;                   // of a project, on the host; empty: a thrown-away one
   bool workspace_flat = false;
-  std::string host_usr;  // image `host`: the directory shown at /usr; else empty
+  ProjectState project = ProjectState::there;  // where one was asked for
+  std::string host_usr;                        // image `host`: the directory shown at /usr; else empty
   std::uint64_t nofile_hard = 4096;
   std::uint64_t stack_hard = ~0ULL;
   std::uint64_t memlock_hard = ~0ULL;

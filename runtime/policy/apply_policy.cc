@@ -15,15 +15,16 @@ Result<std::optional<std::uint64_t>> grant(const LimitField& field, const RunReq
   if (request.tty && !policy.wall_time_with_tty && field.member == &LimitSet::wall_ms) return asked;
 
   if (asked && ceiling && *asked > *ceiling) {
-    return fail(flag + " " + format_limit(field, *asked) + ": above the ceiling of policy '" + policy.name +
-                "' (" + format_limit(field, *ceiling) + "); ask for less or use another policy");
+    return fail(flag + " " + limit_with_unit(field, *asked) + ": above the ceiling of policy '" +
+                policy.name + "' (" + limit_with_unit(field, *ceiling) +
+                "); ask for less or use another policy");
   }
   if (asked) return asked;
   const std::optional<std::uint64_t> granted = policy.limits.*field.member;
   if (!granted && ceiling) {
     return fail("policy '" + policy.name + "' has no default for this limit, only a ceiling (" +
-                format_limit(field, *ceiling) + "): ask with " + flag + " " + format_limit(field, *ceiling) +
-                " or less");
+                limit_with_unit(field, *ceiling) + "): ask with " + flag + " " +
+                format_limit(field, *ceiling) + " or less");
   }
   return granted;
 }

@@ -60,7 +60,7 @@ Unexpected not_found(std::string_view what, std::string_view name,
 }
 
 Result<FoundFile> find_policy(std::string_view name, const std::vector<std::string>& directories) {
-  const bool is_path = name.find('/') != std::string_view::npos;
+  const bool is_path = is_policy_file(name);
   std::vector<std::string> paths;
   if (is_path) {
     paths.emplace_back(name);
@@ -76,7 +76,9 @@ Result<FoundFile> find_policy(std::string_view name, const std::vector<std::stri
 }
 
 Result<FoundFile> find_seccomp(const Policy& policy, const std::vector<std::string>& directories) {
-  std::vector<std::string> places{policy.path.substr(0, policy.path.find_last_of('/')) + "/seccomp"};
+  const std::size_t slash = policy.path.find_last_of('/');
+  std::vector<std::string> places{slash == std::string::npos ? "seccomp"
+                                                             : policy.path.substr(0, slash) + "/seccomp"};
   for (const std::string& directory : directories) {
     std::string place = directory + "/seccomp";
     if (place != places.front()) places.push_back(std::move(place));
@@ -94,7 +96,7 @@ Result<Policy> load_policy(std::string_view name, const std::vector<std::string>
                            const std::string& cache_dir) {
   const FoundFile file = TRY(find_policy(name, directories));
   Policy policy = TRY(parse_policy_cached(file.path, file.bytes, cache_dir));
-  if (name.find('/') == std::string_view::npos && policy.name != name) {
+  if (!is_policy_file(name) && policy.name != name) {
     return fail(file.path + ": the name inside is '" + policy.name +
                 "': a file found by name must say 'name: " + std::string(name) + "'");
   }

@@ -28,11 +28,6 @@ constexpr auto kControlNames = [] {
   return names;
 }();
 
-// One word per limit for "no limit", so that `cpus: none` is not read as "no CPU".
-std::string_view unlimited_word(const LimitField& field) {
-  return field.unit == LimitUnit::milli_cpus ? "all" : "none";
-}
-
 Result<std::optional<std::uint64_t>> read_limit(std::string_view path, const yaml::Map& map,
                                                 std::string_view where, const LimitField& field) {
   const std::string text = TRY(map.need_text(field.key));
@@ -67,8 +62,8 @@ Result<LimitSet> read_ceilings(std::string_view path, const yaml::Node& node, co
     const std::optional<std::uint64_t> ceiling = TRY(read_limit(path, map, "ceilings", field));
     const std::optional<std::uint64_t> limit = limits.*field.member;
     if (ceiling && limit && *limit > *ceiling) {
-      return map.error(field.key, format_limit(field, *ceiling) + " is below the default in limits (" +
-                                      format_limit(field, *limit) + ")");
+      return map.error(field.key, limit_with_unit(field, *ceiling) + " is below the default in limits (" +
+                                      limit_with_unit(field, *limit) + "); raise it, or lower the default");
     }
     ceilings.*field.member = ceiling;
   }

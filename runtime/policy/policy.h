@@ -46,7 +46,7 @@ struct Policy {
   std::string seccomp_digest;  // blake2b_hex of its bytes
 };
 
-// Reads `name` from the first directory that has NAME.yaml, or the file itself when `name` holds a '/'.
+// Reads `name` from the first directory that has NAME.yaml, or the file itself where is_policy_file(name).
 // The seccomp profile is looked up as seccomp/PROFILE.yaml beside the policy, then in each directory.
 // Errors: unknown key, wrong type, duplicate key, bad value, each with file, line and column; a file found by
 // name whose `name` is another; as root, a file that others could change (policy/trusted_file.h). ENOENT when

@@ -57,6 +57,15 @@ Result<void> check_texts(const RunRequest& request) {
   return {};
 }
 
+// What sbxrun checked as it read its flags, again: another client may not have.
+Result<void> check_limits(const LimitSet& limits) {
+  for (const LimitField& field : kLimits) {
+    const auto value = limits.*field.member;
+    if (value) TRY(check_limit(field, "limits: " + std::string(field.name), *value));
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string encode_run_request(const RunRequest& request) {
@@ -126,6 +135,7 @@ Result<RunRequest> decode_run_request(std::string_view bytes) {
   request.config = in.get_string();
   TRY(in.finish("request"));
   TRY(check_texts(request));
+  TRY(check_limits(request.limits));
   return request;
 }
 

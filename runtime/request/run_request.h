@@ -51,7 +51,7 @@ struct RunRequest {
   std::vector<std::string> command;
   std::vector<EnvironmentVariable> environment;
   std::string image = "host";
-  std::string policy = "default";  // a name, or a path when it holds a '/'
+  std::string policy = "default";  // a name, or a file (is_policy_file)
   std::string project;             // empty: a thrown-away workspace
   std::string task_id;
   WorkspaceMode workspace_mode = WorkspaceMode::persistent;
@@ -77,7 +77,8 @@ struct RunRequest {
 
 std::string encode_run_request(const RunRequest& request);
 
-// Checks the form (sizes, enums, NUL bytes), not the permission. The error names the field.
+// Checks the form (sizes, enums, NUL bytes, limits that no sandbox can have), not the permission. The error
+// names the field.
 Result<RunRequest> decode_run_request(std::string_view bytes);
 
 }  // namespace sbx

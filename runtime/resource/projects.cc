@@ -78,29 +78,43 @@ Result<void> restore_folders(const Project& project, uid_t service_id) {
   return {};
 }
 
+std::string project_directory(const std::string& state_dir, const std::string& id) {
+  return state_dir + "/projects/" + id;
+}
+
+// Error: ENOENT when there is no such project.
+Result<WorkspaceLayout> stored_layout(const std::string& state_dir, const std::string& id) {
+  const std::string text = TRY(os::read_file(AT_FDCWD, project_directory(state_dir, id) + "/layout", 64));
+  if (text == "flat\n") return WorkspaceLayout::flat;
+  if (text == "split\n") return WorkspaceLayout::split;
+  return fail("project '" + id + "': its layout file says neither flat nor split");
+}
+
 }  // namespace
 
 Result<Project> open_project(const std::string& state_dir, const std::string& id, WorkspaceLayout layout,
                              std::uint32_t service_id) {
   TRY(check_name("--project", id));
   const std::string projects = state_dir + "/projects";
-  Project project;
-  const std::string project_dir = projects + "/" + id;
-  project.workspace = project_dir + "/workspace";
-  const std::string layout_file = project_dir + "/layout";
-  auto stored = os::read_file(AT_FDCWD, layout_file, 64);
+  Result<WorkspaceLayout> stored = stored_layout(state_dir, id);
   if (!stored && stored.error().error_number == ENOENT) {
     TRY_DOING("making project '" + id + "' in '" + projects + "'",
               make_project(projects, id, layout, service_id));
-    stored = os::read_file(AT_FDCWD, layout_file, 64);
+    stored = stored_layout(state_dir, id);
   }
-  if (!stored) return fail(std::move(stored).error());
-  if (*stored != "flat\n" && *stored != "split\n") {
-    return fail("project '" + id + "': its layout file says neither flat nor split");
-  }
-  project.layout = *stored == "flat\n" ? WorkspaceLayout::flat : WorkspaceLayout::split;
+  const Project project{project_directory(state_dir, id) + "/workspace", TRY(std::move(stored))};
   TRY_DOING("project '" + id + "'", restore_folders(project, service_id));
   return project;
+}
+
+Result<Project> look_up_project(const std::string& state_dir, const std::string& id, WorkspaceLayout layout,
+                                ProjectState& state) {
+  TRY(check_name("--project", id));
+  const Result<WorkspaceLayout> stored = stored_layout(state_dir, id);
+  const int error = stored ? 0 : stored.error().error_number;
+  if (!stored && error != ENOENT && error != EACCES) return fail(stored.error());
+  state = stored ? ProjectState::there : error == ENOENT ? ProjectState::missing : ProjectState::unseen;
+  return Project{project_directory(state_dir, id) + "/workspace", stored ? *stored : layout};
 }
 
 }  // namespace sbx

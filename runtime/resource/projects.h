@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "plan/sandbox_plan.h"
 #include "policy/policy.h"
 
 namespace sbx {
@@ -17,5 +18,10 @@ struct Project {
 // split workspace belongs to the host's root, so that no guest can replace its folders.
 Result<Project> open_project(const std::string& state_dir, const std::string& id, WorkspaceLayout layout,
                              std::uint32_t service_id);
+
+// The same project for those who only ask: nothing is made, restored or otherwise changed. Where there is
+// none, or `state` is unseen, it is the one that would be made.
+Result<Project> look_up_project(const std::string& state_dir, const std::string& id, WorkspaceLayout layout,
+                                ProjectState& state);
 
 }  // namespace sbx

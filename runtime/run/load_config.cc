@@ -28,7 +28,10 @@ Result<void> read_number(const yaml::Map& map, std::string_view key, std::uint64
   if (map.find(key) == nullptr) return {};
   const Result<std::uint64_t> value = parse_count(key, TRY(map.need_text(key)));
   if (!value) return map.error(key, value.error().text);
-  if (*value > most) return map.error(key, "is above " + std::to_string(most));
+  if (*value > most) {
+    return map.error(key,
+                     "'" + std::to_string(*value) + "' is too large; give at most " + std::to_string(most));
+  }
   target = static_cast<std::uint32_t>(*value);
   return {};
 }

@@ -1,8 +1,6 @@
 #include "run/run_one.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,6 +20,7 @@
 #include "resource/image_store.h"
 #include "resource/prepare.h"
 #include "resource/projects.h"
+#include "run/gather_facts.h"
 #include "run/streams.h"
 #include "supervise/supervise.h"
 #include "wire/init_protocol.h"
@@ -38,17 +37,6 @@ struct Inputs {
   std::string language;
   UniqueFd image_in_use;
 };
-
-void read_hard_limits(PlanFacts& facts) {
-  const auto hard = [](__rlimit_resource_t resource, std::uint64_t& target) {
-    rlimit limit{};
-    if (getrlimit(resource, &limit) == 0) target = limit.rlim_max;
-  };
-  hard(RLIMIT_NOFILE, facts.nofile_hard);
-  hard(RLIMIT_STACK, facts.stack_hard);
-  hard(RLIMIT_MEMLOCK, facts.memlock_hard);
-  hard(RLIMIT_MSGQUEUE, facts.msgqueue_hard);
-}
 
 Result<Inputs> gather_inputs(const Settings& settings, const Policy& policy, const RunRequest& request) {
   Inputs inputs;
@@ -71,12 +59,7 @@ Result<Inputs> gather_inputs(const Settings& settings, const Policy& policy, con
     inputs.facts.workspace_dir = std::move(project.workspace);
     inputs.facts.workspace_flat = project.layout == WorkspaceLayout::flat;
   }
-  for (const BindRequest& bind : request.binds) {
-    struct stat status {};
-    if (stat(bind.host.c_str(), &status) != 0) return fail(system_error("--bind: stat", bind.host, errno));
-    inputs.facts.bind_is_file.push_back(!S_ISDIR(status.st_mode));
-  }
-  read_hard_limits(inputs.facts);
+  TRY(gather_caller_facts(request, inputs.facts));
   return inputs;
 }
 
@@ -335,20 +318,6 @@ class Run {
 
 RunReport run_one(const RunContext& context, const RunRequest& request, std::vector<UniqueFd> passed) {
   return Run(context, request).execute(std::move(passed));
-}
-
-Result<SandboxPlan> plan_only(const Settings& settings, const Policy& policy, const RunRequest& request) {
-  const LimitSet granted = TRY(grant_limits(request, policy));
-  PlanFacts facts;
-  // Nothing is made or opened for a plan: names stand for what a run would find.
-  facts.image_root = request.image == "host" ? settings.state_dir + "/host-root" : "image " + request.image;
-  if (request.image == "host") facts.host_usr = "/usr";
-  if (!request.project.empty()) {
-    facts.workspace_dir = settings.state_dir + "/projects/" + request.project + "/workspace";
-    facts.workspace_flat = policy.workspace_layout == WorkspaceLayout::flat;
-  }
-  read_hard_limits(facts);
-  return make_plan(request, granted, policy, facts, "sbx-plan");
 }
 
 }  // namespace sbx

@@ -42,7 +42,8 @@ RunReport run_one(const RunContext& context, const RunRequest& request, std::vec
 // Returns how many sandboxes were swept, or the first error.
 Result<unsigned> sweep_orphans(const Settings& settings);
 
-// The facts and the plan of a request without running it.
-Result<SandboxPlan> plan_only(const Settings& settings, const Policy& policy, const RunRequest& request);
+// What a run would be, in the form that the request's action asks for. Runs, makes and changes nothing; an
+// error is the one that a run would end with.
+Result<std::string> describe_run(const Settings& settings, const Policy& policy, const RunRequest& request);
 
 }  // namespace sbx

@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/names.h"
 #include "commands.h"
 #include "policy/policy.h"
 #include "resource/host_checks.h"
@@ -34,7 +35,7 @@ Diagnosis diagnose(const Settings& settings, const std::string& policy_name) {
     policy_check.state = CheckState::missing;
     policy_check.found = policy.error().text;
     policy_check.effect = "no run under it is possible";
-    policy_check.fix = "install sbx again, or correct the file";
+    policy_check.fix = "name another policy, or correct its file";
   }
   const HostFacts facts =
       gather_host_facts({settings.state_dir, settings.cgroup_parent, settings.ids, settings.helpers});
@@ -158,7 +159,12 @@ void add_doctor_command(CLI::App& app, const Settings& settings, Action& action)
   const auto line = std::make_shared<Line>();
   doctor->fallthrough();  // --state-dir and --config may come after the command
   doctor->add_flag("--json", line->json, "As JSON");
-  doctor->add_option("--policy", line->policy, "The policy (default: default)");
+  doctor->add_option("--policy", line->policy, "The policy: a name or a file (default: default)")
+      ->check([](const std::string& text) -> std::string {
+        if (is_policy_file(text)) return {};
+        const Result<void> checked = check_name("policy name", text);
+        return checked ? "" : checked.error().text;
+      });
   doctor->footer("Exit status: 0 the policy can be enforced, 1 it cannot, 2 wrong usage. Changes nothing.");
   doctor->callback([&settings, &action, line] {
     action = [&settings, line] {

@@ -1,11 +1,14 @@
 // sbxrun: run a program in a sandbox. A thin client: it reads arguments, hands its streams over and prints
 // what the supervisor answers.
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <vector>
 
 #include "connection.h"
 #include "options.h"
@@ -39,10 +42,17 @@ int print(const std::string& text) {
   return written ? 0 : complain(kOurFailure, written.error());
 }
 
-// Opened before the run, so that a bad path is known before it, not after.
-Result<UniqueFd> open_result(const std::string& target) {
+// Opened before the run, so that a bad path is known before it, not after. What runs nothing makes no file:
+// it only looks whether there could be one.
+Result<UniqueFd> open_result(const std::string& target, bool runs) {
   if (!target.starts_with("fd:")) {
-    return os::open_at(AT_FDCWD, target, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    if (runs) return os::open_at(AT_FDCWD, target, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    Result<UniqueFd> there = os::open_at(AT_FDCWD, target, O_WRONLY);
+    if (there || there.error().error_number != ENOENT) return there;
+    const std::size_t slash = target.find_last_of('/');
+    const std::string directory = slash == std::string::npos ? "." : target.substr(0, slash + 1);
+    if (access(directory.c_str(), W_OK) != 0) return fail(system_error("--result", target, errno));
+    return UniqueFd();
   }
   int fd = -1;
   const char* end = target.data() + target.size();
@@ -54,12 +64,22 @@ Result<UniqueFd> open_result(const std::string& target) {
   return copy;
 }
 
-int run_doctor() {
+// sbxctl doctor in our place, for the same policy and places.
+int become_doctor(const Options& options) {
   const std::string path = os::own_directory() + "/sbxctl";
-  std::array<char, 7> name{"sbxctl"};
-  std::array<char, 7> command{"doctor"};
-  const std::array<char*, 3> arguments{name.data(), command.data(), nullptr};
-  (void)execv(path.c_str(), arguments.data());
+  std::vector<std::string> arguments{"sbxctl", "doctor", "--policy=" + options.request.policy};
+  if (!options.request.state_dir.empty()) arguments.push_back("--state-dir=" + options.request.state_dir);
+  if (!options.request.config.empty()) arguments.push_back("--config=" + options.request.config);
+  if (options.json) arguments.emplace_back("--json");
+  std::vector<char*> list;
+  for (std::string& argument : arguments) list.push_back(argument.data());
+  list.push_back(nullptr);
+  // The session read signals from a descriptor.
+  sigset_t none;
+  (void)sigemptyset(&none);
+  (void)sigprocmask(SIG_SETMASK, &none, nullptr);
+  (void)signal(SIGPIPE, SIG_DFL);
+  (void)execv(path.c_str(), list.data());
   return complain(kOurFailure, system_error("execv", path, errno));
 }
 
@@ -81,27 +101,40 @@ int print_answer(const Answer& answer, const Options& options, int result_fd) {
   return answer.output_error ? complain(kOurFailure, *answer.output_error) : status;
 }
 
+// Asks the supervisor and prints its answer; a text only where `shown`.
+int ask(Options& options, bool shown) {
+  UniqueFd result_fd;
+  if (!options.result.empty()) {
+    auto opened = open_result(options.result, options.request.action == RequestAction::run);
+    if (!opened) return complain(kUsageError, opened.error());
+    result_fd = std::move(*opened);
+  }
+  Result<ClientStreams> streams = plan_streams(options);
+  if (!streams) return complain(kUsageError, streams.error());
+  const Result<Connection> connection = connect_supervisor(options);
+  if (!connection) return complain(kOurFailure, connection.error());
+  Result<Answer> answer = hold_session(*connection, options, std::move(*streams));
+  if (!answer) return complain(kOurFailure, answer.error());
+  if (answer->text && !shown) return answer->exit_status;
+  return print_answer(*answer, options, result_fd.get());
+}
+
+// Whether a run with these options would be refused, whatever the host is like; then what the host can
+// enforce.
+int check(Options& options) {
+  const bool shown = options.request.action != RequestAction::run;  // --explain or --dry-run as well
+  if (!shown) options.request.action = RequestAction::plan;
+  const int status = ask(options, shown);
+  return status == 0 ? become_doctor(options) : status;
+}
+
 int run(int argc, char** argv) {
   hold_standard_streams();
   Result<Options> options = parse_options(argc, argv);
   if (!options) return complain(kUsageError, options.error());
   if (options->help) return print(help_text());
   if (options->version) return print("sbxrun " SBX_VERSION "\n");
-  if (options->check) return run_doctor();
-
-  UniqueFd result_fd;
-  if (!options->result.empty()) {
-    auto opened = open_result(options->result);
-    if (!opened) return complain(kUsageError, opened.error());
-    result_fd = std::move(*opened);
-  }
-  Result<ClientStreams> streams = plan_streams(*options);
-  if (!streams) return complain(kUsageError, streams.error());
-  const Result<Connection> connection = connect_supervisor(*options);
-  if (!connection) return complain(kOurFailure, connection.error());
-  const Result<Answer> answer = hold_session(*connection, *options, std::move(*streams));
-  if (!answer) return complain(kOurFailure, answer.error());
-  return print_answer(*answer, *options, result_fd.get());
+  return options->check ? check(*options) : ask(*options, true);
 }
 
 }  // namespace

@@ -292,7 +292,7 @@ class Parser {
   }
 
   Result<void> set_policy(const std::string& value) {
-    if (value.find('/') == std::string::npos && !value.ends_with(".yaml")) {
+    if (!is_policy_file(value)) {
       return set_name("--policy", value, options_.request.policy);
     }
     options_.request.policy = absolute(value);
@@ -308,7 +308,9 @@ class Parser {
 
   Result<void> check() {
     RunRequest& request = options_.request;
-    if (options_.help || options_.version || options_.check) return {};
+    if (options_.help || options_.version) return {};
+    if (options_.check && request.command.empty())
+      request.command = {"true"};  // the options alone are asked about
     if (request.command.empty()) return fail("no command to run (see sbxrun --help)");
     if (request.tty && options_.json)
       return fail("--json captures the output; with --tty there is none to capture");

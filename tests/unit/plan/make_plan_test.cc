@@ -210,8 +210,11 @@ TEST_CASE("nofile is lowered to what the host allows, and never below what init 
   Case c;
   c.facts.nofile_hard = 512;
   CHECK(c.plan().limits.nofile == 512);
-  c.limits.nofile = 8;
-  CHECK(error_of(c).find("--nofile 8") != std::string::npos);
+  c.facts.nofile_hard = 8;
+  CHECK(error_of(c) ==
+        "a sandbox needs at least 16 open files per process, and the caller's hard limit is 8; raise it "
+        "(ulimit "
+        "-Hn 4096)");
 }
 
 TEST_CASE("core dumps are always off") {
@@ -233,11 +236,11 @@ TEST_CASE("a request without a command, or with a bad host name, is refused") {
 TEST_CASE("a plan can be read, and does not tell the values of variables") {
   Case c;
   c.request.environment = {{"TOKEN", "secret"}};
-  const std::string text = describe_plan(c.plan(), c.policy);
+  const std::string text = describe_plan(c.plan(), c.policy, c.request, c.facts);
   CHECK(text.find("TOKEN") != std::string::npos);
   CHECK(text.find("secret") == std::string::npos);
   CHECK(text.find("/workspace") != std::string::npos);
-  CHECK(explain_plan(c.plan(), c.policy, c.request).find("read-only") != std::string::npos);
+  CHECK(explain_plan(c.plan(), c.policy, c.request, c.facts).find("read-only") != std::string::npos);
 }
 
 }  // namespace sbx

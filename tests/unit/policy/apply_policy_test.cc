@@ -50,8 +50,8 @@ TEST_CASE("above a ceiling a request is refused with flag, value and ceiling, fo
     CHECK(grant_limits(request, policy));
     request.limits.*field.member = 2001;
     CHECK(error_of(grant_limits(request, policy)) ==
-          "--" + std::string(field.key) + " " + format_limit(field, 2001) +
-              ": above the ceiling of policy 'some' (" + format_limit(field, 2000) +
+          "--" + std::string(field.key) + " " + limit_with_unit(field, 2001) +
+              ": above the ceiling of policy 'some' (" + limit_with_unit(field, 2000) +
               "); ask for less or use another policy");
   }
 }
@@ -61,6 +61,12 @@ TEST_CASE("the refusal is written in the units that people use") {
   request.limits.memory_bytes = 16ULL << 30U;
   CHECK(error_of(grant_limits(request, some_policy())) ==
         "--memory 16G: above the ceiling of policy 'some' (8G); ask for less or use another policy");
+  Policy policy = some_policy();
+  policy.ceilings.milli_cpus = 1000;
+  request.limits = {};
+  request.limits.milli_cpus = 2500;
+  CHECK(error_of(grant_limits(request, policy)) ==
+        "--cpus 2.5 CPUs: above the ceiling of policy 'some' (1 CPU); ask for less or use another policy");
 }
 
 TEST_CASE("only a ceiling and no default: the request must say") {

@@ -139,13 +139,14 @@ TEST_CASE("a bad value is refused with line, column and key") {
        "limit say "
        "'none'"},
       {"memory: 512M", "memory: 0",
-       "p.yaml:4:11: limits: memory: '0' must be more than 0; for no limit say 'none'"},
+       "p.yaml:4:11: limits: memory: '0' is too small; give at least 1 byte; for no limit say 'none'"},
       {"memory: 512M", "memory: -1",
        "p.yaml:4:11: limits: memory: '-1' is not a size (a number with K, M or G, such as 512M); for no "
        "limit say "
        "'none'"},
       {"memory: 512M", "memory: 99999999999G",
-       "p.yaml:4:11: limits: memory: '99999999999G' is too large; for no limit say 'none'"},
+       "p.yaml:4:11: limits: memory: '99999999999G' is too large; give at most 1073741824G; for no limit say "
+       "'none'"},
       {"memory: 512M", "memory: all",
        "p.yaml:4:11: limits: memory: 'all' is not a size (a number with K, M or G, such as 512M); for no "
        "limit say "
@@ -157,9 +158,7 @@ TEST_CASE("a bad value is refused with line, column and key") {
       {"cpus: 1", "cpus: none",
        "p.yaml:5:9: limits: cpus: 'none' is not a number of CPUs (such as 0.5 or 2); for no limit say 'all'"},
       {"cpus: 1", "cpus: 0.001",
-       "p.yaml:5:9: limits: cpus: '0.001' is below 0.01 CPUs, the least the kernel's scheduler period "
-       "allows; for no "
-       "limit say 'all'"},
+       "p.yaml:5:9: limits: cpus: '0.001' is too small; give at least 0.01 CPUs; for no limit say 'all'"},
       {"pids: 256", "pids: 2.5",
        "p.yaml:6:9: limits: pids: '2.5' is not a whole number; for no limit say 'none'"},
       {"pids: 256", "pids: 2K",
@@ -213,9 +212,11 @@ TEST_CASE("a bad value is refused with line, column and key") {
       {"seccomp: default", "seccomp: default\nceilings: {memroy: 1G}",
        "p.yaml:16:12: ceilings: unknown key 'memroy': did you mean 'memory'?"},
       {"seccomp: default", "seccomp: default\nceilings:\n  memory: 511M",
-       "p.yaml:17:11: ceilings: memory: 511M is below the default in limits (512M)"},
+       "p.yaml:17:11: ceilings: memory: 511M is below the default in limits (512M); raise it, or lower the "
+       "default"},
       {"seccomp: default", "seccomp: default\nceilings:\n  cpus: 0.5",
-       "p.yaml:17:9: ceilings: cpus: 0.5 is below the default in limits (1)"},
+       "p.yaml:17:9: ceilings: cpus: 0.5 CPUs is below the default in limits (1 CPU); raise it, or lower the "
+       "default"},
   };
   for (const Bad& bad : table) {
     CAPTURE(bad.to);

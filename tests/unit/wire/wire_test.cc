@@ -16,7 +16,7 @@ RunRequest full_request() {
   request.project = "p";
   request.workspace_mode = WorkspaceMode::ephemeral;
   request.limits.memory_bytes = 5;
-  request.limits.inodes = ~0ULL;
+  request.limits.inodes = kMostInodes;
   request.binds = {{"/host", "/inside", BindMode::copy_on_write}};
   request.here = BindRequest{"/here", "/workspace/project_files", BindMode::read_write};
   request.tty = true;
@@ -93,6 +93,29 @@ TEST_CASE("a text that a system call would cut at its NUL is refused by field") 
   const auto decoded = decode_run_request(encode_run_request(request));
   REQUIRE_FALSE(decoded);
   CHECK(decoded.error().text == "cwd: holds a NUL byte");
+}
+
+TEST_CASE("a limit that no flag could ask for is refused by field, value and bound") {
+  for (const LimitField& field : kLimits) {
+    CAPTURE(field.name);
+    const auto decode = [&](std::uint64_t value) {
+      RunRequest request;
+      request.limits.*field.member = value;
+      return decode_run_request(encode_run_request(request));
+    };
+    CHECK(decode(field.least));
+    CHECK(decode(field.most));
+    for (const std::uint64_t hostile :
+         {std::uint64_t{0}, field.least - 1, field.most + 1, std::uint64_t{1} << 63U, ~std::uint64_t{0}}) {
+      const auto decoded = decode(hostile);
+      REQUIRE_FALSE(decoded);
+      CHECK(decoded.error().text.starts_with("limits: " + std::string(field.name) + ": "));
+    }
+  }
+  RunRequest request;
+  request.limits.nofile = 3;
+  CHECK(decode_run_request(encode_run_request(request)).error().text ==
+        "limits: nofile: '3 open files' is too small; give at least 16 open files");
 }
 
 TEST_CASE("a list that claims more items than there are bytes is refused before memory is taken for it") {

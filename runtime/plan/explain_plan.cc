@@ -1,0 +1,203 @@
+// The words of --explain: what the program may do, for somebody who has not read the policy.
+#include <algorithm>
+#include <array>
+#include <span>
+
+#include "base/path.h"
+#include "plan/make_plan.h"
+
+namespace sbx {
+namespace {
+
+using Words = std::vector<std::string>;
+
+// "a", "a and b", "a, b and c"
+std::string listed(const Words& words) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) text += i + 1 == words.size() ? " and " : ", ";
+    text += words[i];
+  }
+  return text;
+}
+
+class Explanation {
+ public:
+  Explanation(const SandboxPlan& plan, const Policy& policy, const RunRequest& request,
+              const PlanFacts& facts)
+      : plan_(plan), policy_(policy), request_(request), facts_(facts) {}
+
+  std::string text() {
+    say("Under policy '" + policy_.name +
+        "' the program runs as user 'sandbox' (uid 1000 inside, an unused uid outside) without any "
+        "capability.");
+    root();
+    scratch();
+    project();
+    workspace();
+    shared_disk();
+    if (request_.here) host_path(*request_.here);
+    for (const BindRequest& bind : request_.binds) host_path(bind);
+    say("It sees no other file, process, network or device of the host: only loopback inside its own "
+        "network.");
+    say("System calls are limited to the allowlist '" + plan_.seccomp + "'.");
+    limits();
+    if (!policy_.allow_degraded.empty()) {
+      say("The policy allows these controls to be missing where the host lacks them: " +
+          listed(policy_.allow_degraded) + ".");
+    }
+    end();
+    return std::move(text_);
+  }
+
+ private:
+  void say(const std::string& sentence) { text_ += sentence + "\n"; }
+
+  [[nodiscard]] std::string limit(std::string_view key) const {
+    const LimitField& field = *find_limit(key);
+    const auto value = plan_.limits.*field.member;
+    return value ? limit_with_unit(field, *value) : "";
+  }
+
+  // "64M of memory (--tmp)": what lies in memory counts against its limit as well.
+  [[nodiscard]] std::string room(std::string_view key) const {
+    const std::string size = limit(key);
+    return (size.empty() ? "any amount" : size) + " of memory (--" + std::string(key) + ")";
+  }
+
+  // Without those that a bind lies over: it is described by itself.
+  [[nodiscard]] Words uncovered(std::span<const std::string_view> places) const {
+    Words words;
+    for (const std::string_view place : places) {
+      const auto covers = [&](const BindRequest& bind) { return is_below(place, bind.inside); };
+      if (std::ranges::any_of(request_.binds, covers) || (request_.here && covers(*request_.here))) continue;
+      words.emplace_back(place);
+    }
+    return words;
+  }
+
+  void root() {
+    const std::string sees = "It sees image '" + request_.image + "' as its file system";
+    if (!policy_.writable_root) return say(sees + ", read-only.");
+    say(sees + ". Its root is writable where the image lets uid 1000 write" +
+        (request_.image == "host" ? " (in 'host' nowhere: all belongs to root, and /usr is read-only)" : "") +
+        "; changes are thrown away.");
+  }
+
+  void scratch() {
+    static constexpr std::array<std::string_view, 4> kPlaces{"/home/sandbox", "/tmp", "/var/tmp", "/dev/shm"};
+    say("It may write to " + listed(uncovered(kPlaces)) + ": " + room("tmp") + " together, thrown away.");
+  }
+
+  void project() {
+    if (request_.project.empty()) return;
+    const std::string name = "project '" + request_.project + "'";
+    const std::string layout = facts_.workspace_flat ? "flat" : "split";
+    switch (facts_.project) {
+    case ProjectState::there: return say("There is a " + name + " with layout " + layout + ".");
+    case ProjectState::missing:
+      return say("There is no " + name + " yet: a run would make it, with layout " + layout + ".");
+    case ProjectState::unseen: break;
+    }
+    say("Only root can see whether there is a " + name + "; it is described as a new one, with layout " +
+        layout + ".");
+  }
+
+  void workspace() {
+    const bool project = !request_.project.empty();
+    const bool flat = project && facts_.workspace_flat;
+    static constexpr std::array<std::string_view, 1> kFlat{"/workspace"};
+    static constexpr std::array<std::string_view, 3> kSplit{"/workspace/agent_workspace",
+                                                            "/workspace/outputs", "/workspace/project_files"};
+    // The files of a split project are shown read-only.
+    const std::span<const std::string_view> split =
+        std::span(kSplit).first(kSplit.size() - (project ? 1U : 0U));
+    const Words places = uncovered(flat ? std::span<const std::string_view>(kFlat) : split);
+    if (places.empty()) return;
+    std::string text = "It may write to " + listed(places) + ": ";
+    if (project) text += "project '" + request_.project + "', ";
+    if (!keeps_workspace() && on_disk().size() == 1) text += room("disk") + ", ";
+    say(text + (keeps_workspace() ? "kept" : "thrown away") + ".");
+  }
+
+  [[nodiscard]] bool keeps_workspace() const {
+    return !request_.project.empty() && request_.workspace_mode == WorkspaceMode::persistent;
+  }
+
+  // What is kept in the scratch file system that --disk bounds.
+  [[nodiscard]] Words on_disk() const {
+    Words words;
+    if (!keeps_workspace()) {
+      words.push_back(request_.project.empty() ? "the workspace"
+                                               : "the changes to project '" + request_.project + "'");
+    }
+    if (policy_.writable_root) words.emplace_back("the changes to the root");
+    const auto add = [&](const BindRequest& bind) {
+      if (bind.mode == BindMode::copy_on_write) words.push_back("the changes to '" + bind.host + "'");
+    };
+    if (request_.here) add(*request_.here);
+    std::ranges::for_each(request_.binds, add);
+    return words;
+  }
+
+  void shared_disk() {
+    const Words users = on_disk();
+    if (users.empty() || (users.size() == 1 && !keeps_workspace())) return;  // that one is told already
+    std::string text = listed(users);
+    text[0] = 'T';  // "the …"
+    say(text + (users.size() == 1 ? " may take " : " share ") + room("disk") + " and are thrown away.");
+  }
+
+  void host_path(const BindRequest& bind) {
+    static constexpr std::array<const char*, 3> kModes{"may read", "MAY CHANGE",
+                                                       "may change a thrown-away copy of"};
+    say("It " + std::string(kModes[static_cast<std::size_t>(bind.mode)]) + " the host's '" + bind.host +
+        "' at " + bind.inside + ".");
+  }
+
+  void limits() {
+    Words endings;
+    Words missing;
+    const auto add = [&](const char* key, const char* before, const char* what, const char* after = "") {
+      const std::string value = limit(key);
+      if (value.empty()) missing.emplace_back(what);
+      if (!value.empty()) endings.push_back(before + value + " of " + what + after);
+    };
+    add("wall-time", "after ", "wall time");
+    add("cpu-time", "after ", "CPU time");
+    add("memory", "above ", "memory", ", its files there included");
+    if (!endings.empty()) {
+      std::string text = endings.front();
+      for (std::size_t i = 1; i < endings.size(); ++i) text += " or " + endings[i];
+      say("It is ended " + text + ".");
+    }
+    if (!missing.empty()) say("It has no limit of " + listed(missing) + ".");
+    const auto amount = [&](const char* key, const char* unlimited) {
+      const LimitField& field = *find_limit(key);
+      const auto value = plan_.limits.*field.member;
+      return value ? limit_with_unit(field, *value) : std::string(unlimited);
+    };
+    say("It may use " + amount("cpus", "all CPUs") + ", " + amount("pids", "any number of processes") + ", " +
+        amount("nofile", "any number of open files") + " per process and no swap.");
+  }
+
+  void end() {
+    say(std::string("Nothing of it is left when it ends") + (keeps_workspace() ? ", but the project" : "") +
+        ".");
+  }
+
+  const SandboxPlan& plan_;
+  const Policy& policy_;
+  const RunRequest& request_;
+  const PlanFacts& facts_;
+  std::string text_;
+};
+
+}  // namespace
+
+std::string explain_plan(const SandboxPlan& plan, const Policy& policy, const RunRequest& request,
+                         const PlanFacts& facts) {
+  return Explanation(plan, policy, request, facts).text();
+}
+
+}  // namespace sbx

@@ -1,0 +1,19 @@
+#include "plan/make_plan.h"
+#include "policy/apply_policy.h"
+#include "resource/bind_contents.h"
+#include "run/gather_facts.h"
+#include "run/run_one.h"
+
+namespace sbx {
+
+Result<std::string> describe_run(const Settings& settings, const Policy& policy, const RunRequest& request) {
+  const LimitSet granted = TRY(grant_limits(request, policy));
+  const PlanFacts facts = TRY(look_up_facts(settings, policy, request));
+  const SandboxPlan plan = TRY(make_plan(request, granted, policy, facts, "sbx-plan"));
+  if (request.action == RequestAction::plan) return describe_plan(plan, policy, request, facts);
+  std::string text = explain_plan(plan, policy, request, facts);
+  for (const std::string& warning : bind_warnings(request)) text += "Careful: " + warning + ".\n";
+  return text;
+}
+
+}  // namespace sbx

@@ -1,0 +1,137 @@
+#include <doctest/doctest.h>
+
+#include "plan/make_plan.h"
+
+namespace sbx {
+namespace {
+
+struct Case {
+  RunRequest request;
+  Policy policy;
+  PlanFacts stored;  // what is known of the project
+
+  Case() {
+    request.command = {"prog"};
+    policy.name = "some";
+    policy.seccomp = "some";
+    policy.limits.memory_bytes = 512ULL << 20U;
+    policy.limits.tmp_bytes = 64ULL << 20U;
+    policy.limits.disk_bytes = 128ULL << 20U;
+    policy.limits.nofile = 256;
+  }
+  [[nodiscard]] std::string text() const {
+    PlanFacts facts = stored;
+    facts.image_root = "/image";
+    if (!request.project.empty()) facts.workspace_dir = "/state/p";
+    const auto plan = make_plan(request, policy.limits, policy, facts, "sbx-1");
+    REQUIRE_MESSAGE(plan, (plan ? "" : plan.error().text));
+    return explain_plan(*plan, policy, request, facts);
+  }
+  void check_says(const std::string& line) const {
+    const std::string all = text();
+    CHECK_MESSAGE(("\n" + all).find("\n" + line + "\n") != std::string::npos, all << "should say: " << line);
+  }
+  void check_silent(const std::string& words) const {
+    const std::string all = text();
+    CHECK_MESSAGE(all.find(words) == std::string::npos, all << "should not say: " << words);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("--explain: a usual sandbox, line by line") {
+  const Case c;
+  c.check_says("It sees image 'host' as its file system, read-only.");
+  c.check_says(
+      "It may write to /home/sandbox, /tmp, /var/tmp and /dev/shm: 64M of memory (--tmp) together, thrown "
+      "away.");
+  c.check_says(
+      "It may write to /workspace/agent_workspace, /workspace/outputs and /workspace/project_files: 128M of "
+      "memory (--disk), thrown away.");
+  c.check_says("It is ended above 512M of memory, its files there included.");
+  c.check_says("It has no limit of wall time and CPU time.");
+  c.check_says("It may use all CPUs, any number of processes, 256 open files per process and no swap.");
+  c.check_says("Nothing of it is left when it ends.");
+}
+
+TEST_CASE("--explain: a writable root is what the image lets the program write, and shares the disk") {
+  Case c;
+  c.policy.writable_root = true;
+  c.check_says(
+      "It sees image 'host' as its file system. Its root is writable where the image lets uid 1000 write (in "
+      "'host' nowhere: all belongs to root, and /usr is read-only); changes are thrown away.");
+  c.check_says(
+      "The workspace and the changes to the root share 128M of memory (--disk) and are thrown away.");
+  c.check_silent("read-only.");
+  c.request.image = "python";
+  c.check_says(
+      "It sees image 'python' as its file system. Its root is writable where the image lets uid 1000 write; "
+      "changes are thrown away.");
+  c.policy.limits.disk_bytes = {};
+  c.check_says(
+      "The workspace and the changes to the root share any amount of memory (--disk) and are thrown away.");
+}
+
+TEST_CASE("--explain: a kept project is not on the disk that is thrown away, its changes may be") {
+  Case c;
+  c.request.project = "p";
+  c.check_says("It may write to /workspace/agent_workspace and /workspace/outputs: project 'p', kept.");
+  c.check_says("Nothing of it is left when it ends, but the project.");
+  c.check_silent("--disk");
+  c.policy.writable_root = true;
+  c.check_says("The changes to the root may take 128M of memory (--disk) and are thrown away.");
+  c.request.workspace_mode = WorkspaceMode::ephemeral;
+  c.check_says(
+      "It may write to /workspace/agent_workspace and /workspace/outputs: project 'p', thrown away.");
+  c.check_says(
+      "The changes to project 'p' and the changes to the root share 128M of memory (--disk) and are thrown "
+      "away.");
+  c.check_says("Nothing of it is left when it ends.");
+  c.stored.workspace_flat = true;  // whatever the policy gives to new ones
+  c.check_says("It may write to /workspace: project 'p', thrown away.");
+}
+
+TEST_CASE("--explain: a project has the layout it was made with, and is not made by asking") {
+  Case c;
+  c.request.project = "p";
+  c.policy.workspace_layout = WorkspaceLayout::flat;
+  c.check_says("There is a project 'p' with layout split.");
+  c.stored.workspace_flat = true;
+  c.check_says("There is a project 'p' with layout flat.");
+  c.check_says("It may write to /workspace: project 'p', kept.");
+  c.stored.project = ProjectState::missing;
+  c.check_says("There is no project 'p' yet: a run would make it, with layout flat.");
+  c.stored.project = ProjectState::unseen;
+  c.check_says(
+      "Only root can see whether there is a project 'p'; it is described as a new one, with layout flat.");
+}
+
+TEST_CASE("--explain: what a bind lies over is said of the bind") {
+  Case c;
+  c.request.here = BindRequest{"/code", "/workspace/project_files", BindMode::copy_on_write};
+  c.request.binds = {{"/a", "/tmp", BindMode::read_only}, {"/b", "/data", BindMode::read_write}};
+  c.check_says(
+      "It may write to /home/sandbox, /var/tmp and /dev/shm: 64M of memory (--tmp) together, thrown away.");
+  c.check_says("It may write to /workspace/agent_workspace and /workspace/outputs: thrown away.");
+  c.check_says("The workspace and the changes to '/code' share 128M of memory (--disk) and are thrown away.");
+  c.check_says("It may change a thrown-away copy of the host's '/code' at /workspace/project_files.");
+  c.check_says("It may read the host's '/a' at /tmp.");
+  c.check_says("It MAY CHANGE the host's '/b' at /data.");
+}
+
+TEST_CASE("--dry-run: the upper layer, where it is, and no limit in the policy's own words") {
+  Case c;
+  c.policy.writable_root = true;
+  PlanFacts facts;
+  facts.image_root = "/image";
+  const auto plan = make_plan(c.request, c.policy.limits, c.policy, facts, "sbx-1");
+  REQUIRE(plan);
+  const std::string text = describe_plan(*plan, c.policy, c.request, facts);
+  for (const char* line : {"overlay    stage:/root <- lower stage:image upper stage:/disk/root/upper",
+                           "attach     stage:/disk <- tmpfs size=128M (memory, thrown away)", "  cpus: all\n",
+                           "  pids: none\n"}) {
+    CHECK_MESSAGE(text.find(line) != std::string::npos, text << "should say: " << line);
+  }
+}
+
+}  // namespace sbx
