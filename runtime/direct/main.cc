@@ -82,13 +82,15 @@ CpuMask stay_on_this_cpu() {
 // under the same limits. The socket stays open across it. Comes back when that is not possible; the error of
 // the cgroup layout then says what to do.
 void continue_in_scope() {
-  if (!needs_systemd_scope() || std::getenv("SBX_IN_SCOPE") != nullptr) return;
+  const std::optional<SystemdScope> scope = needed_systemd_scope();
+  if (!scope || std::getenv("SBX_IN_SCOPE") != nullptr) return;
   (void)setenv("SBX_IN_SCOPE", "1", 1);
   (void)setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
   const std::string program = os::own_directory() + "/sbx-direct";
+  const std::string tasks_max = "TasksMax=" + (scope->tasks_max == "max" ? "infinity" : scope->tasks_max);
   (void)fcntl(kClientSocketFd, F_SETFD, 0);
   (void)execlp("systemd-run", "systemd-run", "--scope", "--quiet", "--collect", "--slice-inherit", "-p",
-               "Delegate=yes", program.c_str(), nullptr);
+               "Delegate=yes", "-p", tasks_max.c_str(), program.c_str(), nullptr);
   (void)fcntl(kClientSocketFd, F_SETFD, FD_CLOEXEC);
 }
 

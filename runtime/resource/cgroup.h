@@ -42,9 +42,13 @@ Result<CgroupLayout> find_cgroup_layout(const std::string& parent);
 // The same place without changing anything: nothing is moved, made or enabled. For those who only ask.
 Result<CgroupLayout> look_up_cgroup_layout(const std::string& parent);
 
-// Whether this is a pure v2 host under systemd and our own group is not ours to divide: then a direct
-// supervisor asks systemd for a delegated scope (systemd.resource-control(5)).
-bool needs_systemd_scope();
+// On a pure v2 host under systemd whose own group is not ours to divide, a direct supervisor asks systemd for
+// a delegated scope in the same slice (systemd.resource-control(5)).
+struct SystemdScope {
+  std::string tasks_max;  // pids.max of our own group, for the scope as well: "max" or a number
+};
+// Missing: no scope is needed, or one would escape a limit of memory or CPUs that our own unit has.
+std::optional<SystemdScope> needed_systemd_scope();
 
 // Our place from text, without touching anything.
 struct CgroupMembership {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/path.h"
 #include "base/split.h"
 #include "os/file.h"
 #include "resource/cgroup.h"
@@ -23,14 +24,23 @@ bool serves_children(const std::string& directory) {
   return enabled && lists_controller(*enabled, "memory") && lists_controller(*enabled, "pids");
 }
 
-// A group above us may only be used when passing over this one escapes no limit of the caller.
-bool has_limit(const std::string& directory) {
-  for (const char* file : {"memory.max", "memory.high", "memory.swap.max", "pids.max", "cpu.max"}) {
-    const auto value = os::read_file(AT_FDCWD, directory + "/" + file);
-    if (value && !value->starts_with("max")) return true;
+// "100\n" → "100"; "max" when there is no such file.
+std::string read_limit(const std::string& directory, const char* file) {
+  const auto value = os::read_file(AT_FDCWD, directory + "/" + file);
+  return value ? value->substr(0, value->find('\n')) : "max";
+}
+
+bool limits_memory_or_cpu(const std::string& directory) {
+  for (const char* file : {"memory.max", "memory.high", "memory.swap.max", "cpu.max"}) {
+    if (!read_limit(directory, file).starts_with("max")) return true;
   }
   const auto cpus = os::read_file(AT_FDCWD, directory + "/cpuset.cpus");
   return cpus && cpus->size() > 1;
+}
+
+// A group above us may only be used when passing over this one escapes no limit of the caller.
+bool has_limit(const std::string& directory) {
+  return limits_memory_or_cpu(directory) || read_limit(directory, "pids.max") != "max";
 }
 
 Result<void> enable_controllers(const std::string& directory) {
@@ -60,16 +70,19 @@ Result<std::vector<std::string>> members_of(const std::string& directory) {
   return members;
 }
 
+bool systemd_runs() { return access("/run/systemd/system", F_OK) == 0; }
+
 // Whether a place for sandboxes is made ready, or only looked for.
 enum class Touch : std::uint8_t { change, look };
 
 // Whether nobody minds the processes of this group being moved to a leaf of it: only we and the sbxrun that
-// started us are there, or the whole group was given to its processes. Who only looks was started by somebody
-// else.
+// started us are there, or the whole group was given to its processes. Under systemd all others are
+// systemd's. Who only looks was started by somebody else.
 bool may_move_members(const std::string& directory, const std::vector<std::string>& members, Touch touch) {
   const std::string self = std::to_string(getpid());
   const std::string parent = touch == Touch::change ? std::to_string(getppid()) : self;
-  return is_delegated(directory) ||
+  if (is_delegated(directory)) return true;
+  return !systemd_runs() &&
          std::ranges::all_of(members, [&](const std::string& pid) { return pid == self || pid == parent; });
 }
 
@@ -84,8 +97,6 @@ Result<void> move_to_leaf(const std::string& directory, const std::vector<std::s
   return {};
 }
 
-bool systemd_runs() { return access("/run/systemd/system", F_OK) == 0; }
-
 Result<std::string> find_v2_parent(const std::string& own, const std::string& mount_point, Touch touch) {
   if (own != mount_point) {
     // A run beside us has made the leaf: it is where we are, and the group above it is the place.
@@ -98,40 +109,49 @@ Result<std::string> find_v2_parent(const std::string& own, const std::string& mo
       return group;
     }
   }
-  // Under systemd every group belongs to systemd, unless it was delegated.
-  if (!systemd_runs()) {
-    std::string directory = own;
-    while (true) {
-      if (serves_children(directory)) return directory;
-      if (directory == mount_point || has_limit(directory)) break;
-      directory = directory.substr(0, directory.find_last_of('/'));
-    }
+  if (systemd_runs()) {
+    return fail(Error{"cgroup: '" + own +
+                          "' belongs to systemd, and a scope beside it could not be had or would escape its "
+                          "limits. Set Delegate=yes for this unit, or start sbxrun in one that has it: "
+                          "systemd-run --scope -p Delegate=yes -- sbxrun …",
+                      EBUSY});
   }
-  Error error{"cgroup: no group of ours can hold sandboxes: '" + own +
-                  "' has other processes in it, and no group " +
-                  "above it gives its children the memory and pids controllers without escaping a limit. ",
-              EBUSY};
-  error.text += systemd_runs()
-                    ? "Start it in a delegated scope: systemd-run --scope -p Delegate=yes -- sbxrun …"
-                    : "Move the processes of this group to a leaf: mkdir '" + own +
-                          "/init'; for p in $(cat '" + own + "/cgroup.procs'); do echo $p > '" + own +
-                          "/init/cgroup.procs'; done; " + "echo '+memory +pids +cpu +io' > '" + own +
-                          "/cgroup.subtree_control'";
-  return fail(std::move(error));
+  std::string directory = own;
+  while (true) {
+    if (serves_children(directory)) return directory;
+    if (directory == mount_point || has_limit(directory)) break;
+    directory = directory.substr(0, directory.find_last_of('/'));
+  }
+  return fail(Error{
+      "cgroup: no group of ours can hold sandboxes: '" + own +
+          "' has other processes in it, and no group above it gives its children the memory and "
+          "pids controllers without escaping a limit. Move the processes of this group to a leaf: "
+          "mkdir '" +
+          own + "/init'; for p in $(cat '" + own + "/cgroup.procs'); do echo $p > '" + own +
+          "/init/cgroup.procs'; done; echo '+memory +pids +cpu +io' > '" + own + "/cgroup.subtree_control'",
+      EBUSY});
 }
 
 }  // namespace
 
-bool needs_systemd_scope() {
-  if (!systemd_runs()) return false;
+std::optional<SystemdScope> needed_systemd_scope() {
+  if (!systemd_runs()) return std::nullopt;
   const auto own = os::read_file(AT_FDCWD, "/proc/self/cgroup");
   const auto mountinfo = os::read_file(AT_FDCWD, "/proc/self/mountinfo");
-  if (!own || !mountinfo) return false;
+  if (!own || !mountinfo) return std::nullopt;
   const CgroupMembership membership = parse_cgroup_membership(*own, *mountinfo);
   if (membership.entries.size() != 1 || !membership.entries.front().controllers.empty())
-    return false;  // not pure v2
-  const std::string& directory = membership.entries.front().directory;
-  return !directory.empty() && !is_delegated(directory) && !directory.ends_with("/sbx.supervisor");
+    return std::nullopt;  // not pure v2
+  std::string directory = membership.entries.front().directory;
+  if (directory.empty() || is_delegated(directory) || directory.ends_with("/sbx.supervisor"))
+    return std::nullopt;
+  SystemdScope scope{read_limit(directory, "pids.max")};
+  // The scope is made in the slice that we are in: what limits us below the slice would not hold for it.
+  while (is_below(directory, membership.entries.front().mount_point) && !directory.ends_with(".slice")) {
+    if (limits_memory_or_cpu(directory)) return std::nullopt;
+    directory = directory.substr(0, directory.find_last_of('/'));
+  }
+  return scope;
 }
 
 namespace {

@@ -128,7 +128,7 @@ std::string nearest_directory(std::string path) {
 
 CgroupFacts cgroup_facts(const std::string& parent, unsigned kernel) {
   CgroupFacts facts;
-  facts.through_systemd = needs_systemd_scope() && parent.empty();
+  facts.through_systemd = parent.empty() && needed_systemd_scope().has_value();
   facts.systemd_run = exists("/usr/bin/systemd-run");
   Result<CgroupLayout> layout = look_up_cgroup_layout(parent);
   if (layout) {

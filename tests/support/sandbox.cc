@@ -149,7 +149,17 @@ Sandbox::~Sandbox() {
 }
 
 ProgramResult Sandbox::sbxrun(const std::vector<std::string>& arguments, ProgramOptions options) const {
-  std::vector<std::string> all{program_directory() + "/sbxrun"};
+  return start({program_directory() + "/sbxrun"}, arguments, std::move(options));
+}
+
+ProgramResult Sandbox::run_by(std::vector<std::string> wrapper, const std::vector<std::string>& arguments,
+                              ProgramOptions options) const {
+  wrapper.insert(wrapper.end(), {program_directory() + "/sbxrun", "--direct", "--quiet"});
+  return start(std::move(wrapper), arguments, std::move(options));
+}
+
+ProgramResult Sandbox::start(std::vector<std::string> all, const std::vector<std::string>& arguments,
+                             ProgramOptions options) const {
   all.insert(all.end(), arguments.begin(), arguments.end());
   options.environment.emplace_back("SBX_STATE_DIR", state_dir());
   options.environment.emplace_back("SBX_RUN_DIR", run_dir());

@@ -24,6 +24,9 @@ class Sandbox {
   nlohmann::json run_json(const std::vector<std::string>& arguments, ProgramOptions options = {}) const;
   // sbxrun with exactly these arguments (SBX_STATE_DIR and the others are set).
   ProgramResult sbxrun(const std::vector<std::string>& arguments, ProgramOptions options = {}) const;
+  // WRAPPER… sbxrun --direct --quiet ARGUMENTS…
+  ProgramResult run_by(std::vector<std::string> wrapper, const std::vector<std::string>& arguments,
+                       ProgramOptions options = {}) const;
 
   // A shell script in the image `host`.
   [[nodiscard]] ProgramResult shell(const std::string& script, std::vector<std::string> options = {}) const;
@@ -40,6 +43,9 @@ class Sandbox {
   void expect_leftovers() { check_leftovers_ = false; }
 
  private:
+  ProgramResult start(std::vector<std::string> all, const std::vector<std::string>& arguments,
+                      ProgramOptions options) const;
+
   std::string directory_;
   bool check_leftovers_ = true;
 };

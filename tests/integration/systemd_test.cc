@@ -1,0 +1,106 @@
+// Under systemd every cgroup is systemd's: a run gets a scope of its own, or stays where it was given one.
+// Run in the virtual machine (tests/vm/integration --systemd).
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include "support/process_tree.h"
+#include "support/sandbox.h"
+#include "support/skip.h"
+
+namespace sbx::test {
+namespace {
+
+bool under_systemd() { return access("/run/systemd/system", F_OK) == 0; }
+
+const std::vector<std::string> kScope{"systemd-run", "--scope", "--quiet", "--collect"};
+
+std::vector<std::string> scope_with(const std::vector<std::string>& properties) {
+  std::vector<std::string> words = kScope;
+  for (const std::string& property : properties) words.insert(words.end(), {"-p", property});
+  return words;
+}
+
+// "/system.slice/x.scope/…", as the host sees it.
+std::string group_of(pid_t pid) {
+  const std::string text = read_file("/proc/" + std::to_string(pid) + "/cgroup");
+  return text.starts_with("0::") ? text.substr(3, text.find('\n') - 3) : text;
+}
+
+std::string limit_in(const std::string& group, const std::string& file) {
+  const std::string text = read_file("/sys/fs/cgroup" + group + "/" + file);
+  return text.substr(0, text.find('\n'));
+}
+
+std::string sandbox_scopes() {
+  return run_program({"systemctl", "list-units", "--type=scope", "--all", "--plain", "--no-legend", "run-*"})
+      .out;
+}
+
+// A run by `wrapper` while its program sleeps: calls `look` with the program's cgroup and ends the run.
+template <class F>
+ProgramResult while_running(const Sandbox& sandbox, const std::vector<std::string>& wrapper,
+                            std::vector<std::string> arguments, F look) {
+  const std::string mark = unique_duration();
+  arguments.insert(arguments.end(), {"--", "/bin/sleep", mark});
+  ProgramOptions options;
+  options.after_start = [&](pid_t started) {
+    std::string group;
+    CHECK(wait_until(milliseconds(10'000), [&] {
+      for (const pid_t pid : processes_with(mark)) {
+        if (is_contained(pid)) group = group_of(pid);
+      }
+      return !group.empty();
+    }));
+    look(group);
+    (void)kill(started, SIGTERM);  // systemd-run has become sbxrun
+  };
+  return sandbox.run_by(wrapper, arguments, options);
+}
+
+}  // namespace
+
+TEST_CASE("a run from a unit that was not delegated has a scope of its own beside it, with all limits") {
+  SKIP_UNLESS(is_root() && under_systemd(), "needs systemd as PID 1");
+  const Sandbox sandbox;
+  const std::string own = group_of(getpid());
+  const ProgramResult result =
+      while_running(sandbox, {}, {"-m", "64M", "--pids", "20"}, [&](const std::string& group) {
+        CAPTURE(group);
+        CHECK(group.starts_with(own.substr(0, own.find_last_of('/')) + "/run-"));
+        CHECK(group.find(".scope/sbx-") != std::string::npos);
+        CHECK(limit_in(group, "memory.max") == "67108864");
+        CHECK(limit_in(group, "pids.max") == "21");
+        // No more tasks than our own unit may have.
+        CHECK(limit_in(group.substr(0, group.find_last_of('/')), "pids.max") == limit_in(own, "pids.max"));
+      });
+  CHECK_MESSAGE(result.exit_status == 143, result.err);
+  CHECK(wait_until(milliseconds(5'000), [] { return sandbox_scopes().empty(); }));
+  CHECK(group_of(getpid()) == own);
+  const auto limited =
+      sandbox.run_json({"-m", "32M", "--", "/bin/sh", "-c", "head -c 300M /dev/zero | tail -c 1G"});
+  CHECK(limited["outcome"] == "out_of_memory");
+  CHECK(limited["controls"]["memory"] == "v2");
+}
+
+TEST_CASE("in a delegated scope a run stays below it, and so below its limits") {
+  SKIP_UNLESS(is_root() && under_systemd(), "needs systemd as PID 1");
+  const Sandbox sandbox;
+  const ProgramResult result = while_running(
+      sandbox, scope_with({"Delegate=yes", "MemoryMax=200M"}), {}, [&](const std::string& group) {
+        CAPTURE(group);
+        const std::string scope = group.substr(0, group.find_last_of('/'));
+        CHECK(scope.ends_with(".scope"));
+        CHECK(limit_in(scope, "memory.max") == "209715200");
+      });
+  CHECK_MESSAGE(result.exit_status == 143, result.err);
+}
+
+TEST_CASE("a unit's own limit of memory is not escaped by a scope beside it") {
+  SKIP_UNLESS(is_root() && under_systemd(), "needs systemd as PID 1");
+  const Sandbox sandbox;
+  const ProgramResult result = sandbox.run_by(scope_with({"MemoryMax=200M"}), {"--", "/bin/true"});
+  CHECK(result.exit_status == 125);
+  CHECK_MESSAGE(result.err.find("Set Delegate=yes for this unit") != std::string::npos, result.err);
+}
+
+}  // namespace sbx::test
