@@ -14,6 +14,7 @@
 
 #include "os/file.h"
 #include "os/socket.h"
+#include "resource/host_needs.h"
 #include "run/run_one.h"
 #include "wire/client_protocol.h"
 
@@ -118,7 +119,7 @@ Result<void> serve() {
   const Result<CgroupLayout> cgroups = find_cgroup_layout(settings->cgroup_parent);
   Result<SpawnerProcess> spawner =
       root ? SpawnerProcess::start(settings->programs)
-           : Result<SpawnerProcess>(fail("only root can start a sandbox directly"));
+           : Result<SpawnerProcess>(fail(with_need(Error{"the caller is not root"}, HostNeed::capabilities)));
   const Result<unsigned> swept = sweep_orphans(*settings);
   const RunContext context{*settings, *policy, cgroups, spawner, kClientSocketFd, getuid(), "direct", cpus};
   RunReport report = run_one(context, request, std::move(received->streams));

@@ -17,6 +17,7 @@
 #include "os/file.h"
 #include "resource/host_checks.h"
 #include "resource/host_probes.h"
+#include "resource/host_rights.h"
 
 namespace sbx {
 namespace {
@@ -40,41 +41,6 @@ std::optional<std::uint64_t> parse_number(std::string_view text, int base = 10) 
   const auto [after, error] = std::from_chars(text.data(), end, value, base);
   if (error != std::errc{} || after != end) return {};
   return value;
-}
-
-// The fields of "a:b:c" lines.
-template <class F>
-void for_each_entry(std::string_view text, F use) {
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    std::vector<std::string_view> fields;
-    for (std::string_view line = text.substr(0, end); !line.empty() || !fields.empty();) {
-      const std::size_t colon = line.find(':');
-      fields.push_back(line.substr(0, colon));
-      if (colon == std::string_view::npos) break;
-      line.remove_prefix(colon + 1);
-    }
-    if (!fields.empty() && !fields[0].starts_with('#')) use(fields);
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-}
-
-std::vector<IdRange> foreign_ids() {
-  std::vector<IdRange> all;
-  const auto add = [&all](const char* file, auto parse) {
-    const auto text = os::read_file(AT_FDCWD, file);
-    if (!text) return;
-    const std::vector<IdRange> ranges = parse(file, *text);
-    all.insert(all.end(), ranges.begin(), ranges.end());
-  };
-  add("/etc/passwd", parse_account_ids);
-  add("/etc/group", parse_account_ids);
-  add("/etc/subuid", parse_subordinate_ids);
-  add("/etc/subgid", parse_subordinate_ids);
-  // UIDS-GIDS of systemd: DynamicUser= and the ranges that systemd-nspawn gives its containers.
-  all.push_back({"systemd's dynamic users", 61184, 65519 - 61184 + 1});
-  all.push_back({"systemd's containers", 524'288, 1'879'048'191 - 524'288 + 1});
-  return all;
 }
 
 bool exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
@@ -173,14 +139,6 @@ bool in_path(const std::string& program) {
   return false;
 }
 
-std::uint64_t effective_capabilities() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("CapEff:\t")) return parse_number(line.substr(8), 16).value_or(0);
-  }
-  return 0;
-}
-
 constexpr std::array<const char*, 7> kNamespaceLimits{"user", "mnt", "pid", "net", "ipc", "uts", "cgroup"};
 constexpr std::array<const char*, 3> kPrograms{"sbx-direct", "sbx-spawner", "sbx-init"};
 constexpr std::array<const char*, 4> kTools{"buildah", "podman", "docker", "qemu-system-x86_64"};
@@ -191,25 +149,6 @@ constexpr std::array<const char*, 11> kSettings{
     "kernel/yama/ptrace_scope",   "kernel/core_pattern"};
 
 }  // namespace
-
-std::vector<IdRange> parse_account_ids(std::string_view file, std::string_view text) {
-  std::vector<IdRange> ranges;
-  for_each_entry(text, [&](const std::vector<std::string_view>& fields) {
-    const auto id = fields.size() > 2 ? parse_number(fields[2]) : std::nullopt;
-    if (id) ranges.push_back({std::string(file) + ": " + std::string(fields[0]), *id, 1});
-  });
-  return ranges;
-}
-
-std::vector<IdRange> parse_subordinate_ids(std::string_view file, std::string_view text) {
-  std::vector<IdRange> ranges;
-  for_each_entry(text, [&](const std::vector<std::string_view>& fields) {
-    const auto first = fields.size() > 2 ? parse_number(fields[1]) : std::nullopt;
-    const auto count = fields.size() > 2 ? parse_number(fields[2]) : std::nullopt;
-    if (first && count) ranges.push_back({std::string(file) + ": " + std::string(fields[0]), *first, *count});
-  });
-  return ranges;
-}
 
 HostFacts gather_host_facts(const HostFactsOptions& options) {
   HostFacts facts;
@@ -229,7 +168,8 @@ HostFacts gather_host_facts(const HostFactsOptions& options) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) facts.nofile_hard = limit.rlim_max;
   facts.pool = options.pool;
-  facts.foreign_ids = foreign_ids();
+  facts.account_ids = account_ids();
+  facts.systemd_ids = systemd_ids();
   facts.state = state_facts(options.state_dir);
   struct stat status {};
   facts.merged_usr = lstat("/bin", &status) == 0 && S_ISLNK(status.st_mode);

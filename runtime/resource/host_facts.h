@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "resource/cgroup.h"
+#include "resource/foreign_ids.h"
 #include "resource/id_pool.h"
 
 namespace sbx {
@@ -39,14 +40,6 @@ struct IdMapFacts {
   Attempt attempt;
 };
 
-// Ids that somebody else gives out or uses.
-struct IdRange {
-  std::string owner;  // "/etc/subuid: alice"
-  std::uint64_t first = 0;
-  std::uint64_t count = 1;
-  bool operator==(const IdRange&) const = default;
-};
-
 struct StateFacts {
   std::string path;
   std::string probed;  // `path`, or the directory above it that exists
@@ -74,7 +67,8 @@ struct HostFacts {
   std::uint64_t capabilities = 0;  // the effective set, by bit
   std::uint64_t nofile_hard = 0;
   IdPool pool;
-  std::vector<IdRange> foreign_ids;
+  std::vector<IdRange> account_ids;
+  std::vector<IdRange> systemd_ids;
   StateFacts state;
   bool merged_usr = false;                                    // the image `host` needs it
   std::vector<std::string> missing_programs;                  // of our own
@@ -92,12 +86,5 @@ struct HostFactsOptions {
 // Looks, and tries in children that end at once; changes and leaves nothing. For single-threaded callers: it
 // forks.
 HostFacts gather_host_facts(const HostFactsOptions& options);
-
-// --- parts, for the tests --------------------------------------------------------------------------------
-
-// Ids of /etc/passwd or /etc/group: the third field of each line.
-std::vector<IdRange> parse_account_ids(std::string_view file, std::string_view text);
-// Ranges of /etc/subuid or /etc/subgid (subuid(5)): "name:first:count".
-std::vector<IdRange> parse_subordinate_ids(std::string_view file, std::string_view text);
 
 }  // namespace sbx
