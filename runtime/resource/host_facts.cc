@@ -43,6 +43,21 @@ std::optional<std::uint64_t> parse_number(std::string_view text, int base = 10) 
   return value;
 }
 
+// The directory itself, or the nearest one above it that exists: what is made below will be of its file
+// system.
+std::string nearest_directory(std::string path) {
+  struct stat status {};
+  while (path.size() > 1 && (stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))) {
+    path = path.substr(0, std::max<std::size_t>(path.find_last_of('/'), 1));
+  }
+  return path;
+}
+
+bool is_read_only(const std::string& directory) {
+  struct statvfs status {};
+  return statvfs(nearest_directory(directory).c_str(), &status) == 0 && (status.f_flag & ST_RDONLY) != 0;
+}
+
 bool exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
 
 // Controllers that groups at our place have or get: what systemd can give a scope, what we may enable below
@@ -104,17 +119,13 @@ CgroupFacts cgroup_facts(const std::string& parent, unsigned kernel) {
     const std::string memory = facts.layout->controller("memory");
     facts.swap_accounted = !memory.empty() && exists(memory + "/memory.memsw.limit_in_bytes");
   }
-  return facts;
-}
-
-// The directory itself, or the nearest one above it that exists: what is made below will be of its file
-// system.
-std::string nearest_directory(std::string path) {
-  struct stat status {};
-  while (path.size() > 1 && (stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))) {
-    path = path.substr(0, std::max<std::size_t>(path.find_last_of('/'), 1));
+  if (facts.layout && !facts.through_systemd) {
+    for (const std::string& directory : cgroup_directories(*facts.layout, "sbx")) {
+      const std::string place = directory.substr(0, directory.find_last_of('/'));
+      if (is_read_only(place)) facts.read_only.push_back(place);
+    }
   }
-  return path;
+  return facts;
 }
 
 StateFacts state_facts(const std::string& path) {

@@ -29,6 +29,7 @@ struct CgroupFacts {
   bool through_systemd = false;          // a direct run begins again in a scope that systemd gives it
   bool systemd_run = false;              // the program for that is there
   std::vector<std::string> controllers;  // v2: those that groups at that place can have
+  std::vector<std::string> read_only;    // directories in which groups would be made, and cannot
   bool kill_file = false;                // cgroup.kill
   bool swap_accounted = false;
   bool swap_on = false;

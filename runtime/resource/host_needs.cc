@@ -7,7 +7,7 @@ namespace sbx {
 namespace {
 
 // In the order of HostNeed.
-constexpr std::array<HostNeedWords, 13> kWords{{
+constexpr std::array<HostNeedWords, 14> kWords{{
     {"a sandbox cannot be started",
      "run as root; in a container add the capability (--cap-add) or use --privileged"},
     {"a sandbox cannot be isolated and is not started",
@@ -35,6 +35,9 @@ constexpr std::array<HostNeedWords, 13> kWords{{
      "set id_pool: {first, ranges} in /etc/sbx/config.yaml to ids that nobody uses"},
     {"a sandbox cannot be started", "install sbx again, all of it from one build"},
     {"the image 'host' cannot be used", "apt-get install usrmerge, or import an image: rootfs/build NAME"},
+    {"no control group can be made for a sandbox, and a run is refused",
+     "remount it writable (mount -o remount,rw); in a container: --privileged, or --cgroupns=host with -v "
+     "/sys/fs/cgroup:/sys/fs/cgroup:rw"},
 }};
 
 HostNeed need_of_error(int error_number) {

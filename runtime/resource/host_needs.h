@@ -27,6 +27,7 @@ enum class HostNeed : std::uint8_t {
   id_pool,
   programs,
   merged_usr,
+  cgroup_write,
   none,
 };
 

@@ -100,6 +100,20 @@ TEST_CASE("a pool over ids that somebody was given is refused by doctor and run"
   CHECK(holds(sandbox.run({"--", "/bin/true"}, program).err, "/etc/subuid: alice"));
 }
 
+TEST_CASE("a place for groups that is read-only is refused in the same words") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  REQUIRE(sandbox.run({"--", "/bin/true"}).exit_status == 0);
+  // The test's own group of memory, or of cgroup v2, as this program alone sees it.
+  const ProgramOptions program = before([] {
+    enter_private_mounts();
+    const char* tops[] = {"/sys/fs/cgroup/memory", "/sys/fs/cgroup"};
+    require_call(access(tops[0], F_OK) == 0 || access("/sys/fs/cgroup/cgroup.procs", F_OK) == 0);
+    make_read_only(access(tops[0], F_OK) == 0 ? tops[0] : tops[1]);
+  });
+  check_same_words(sandbox, "cgroup_write", program);
+}
+
 TEST_CASE("a state directory that cannot be id-mapped is refused in the same words") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;

@@ -208,6 +208,14 @@ TEST_CASE("no place for sandboxes is the error of the run and its way out") {
   CHECK(check_of(facts, "layout").state == CheckState::ok);
 }
 
+TEST_CASE("a place for groups that is read-only is missing") {
+  HostFacts facts = good_host();
+  facts.cgroup.read_only = {"/sys/fs/cgroup/sbx"};
+  const HostCheck check = check_of(facts, "cgroup_write");
+  CHECK(check.state == CheckState::missing);
+  CHECK(check.found == "mounted read-only: /sys/fs/cgroup/sbx");
+}
+
 TEST_CASE("swap that is not counted matters only when it is on") {
   HostFacts facts = good_host();
   facts.cgroup.swap_accounted = false;
