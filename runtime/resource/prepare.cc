@@ -205,10 +205,6 @@ Result<PreparedMounts> prepare_mounts(const SandboxPlan& plan, const IdClaim& id
 
 Result<std::string> prepare_stage(const std::string& run_dir, const SandboxPlan& plan) {
   const std::string stage = run_dir + "/stage";
-  // Overlayfs reads these characters in a path as its own.
-  if (stage.find_first_of(":,\\") != std::string::npos) {
-    return fail("--run-dir: '" + run_dir + "' holds a ':', ',' or '\\', which overlayfs cannot take");
-  }
   TRY(os::make_directories(stage, 0700));
   for (const MountCommand& command : plan.commands) {
     if (!command.target.starts_with('/')) continue;
