@@ -32,7 +32,7 @@ Unexpected too_large(const LimitField& field, std::string_view what, const std::
 }  // namespace
 
 Result<std::uint64_t> parse_limit(const LimitField& field, std::string_view what, std::string_view text) {
-  const Result<std::uint64_t> value = parse_unit(field.unit, what, text);
+  Result<std::uint64_t> value = parse_unit(field.unit, what, text);
   const std::string given = "'" + std::string(text) + "'";
   const int error = value ? 0 : value.error().error_number;
   if (error == EDOM || (value && *value < field.least)) return too_small(field, what, given);

@@ -15,6 +15,7 @@
 #include "os/own_places.h"
 #include "os/socket.h"
 #include "resource/bind_contents.h"
+#include "resource/host_needs.h"
 #include "run/run_one.h"
 #include "wire/client_protocol.h"
 
@@ -109,8 +110,9 @@ Result<void> serve() {
   const Result<CgroupLayout> cgroups =
       runs ? find_cgroup_layout(settings->cgroup_parent) : Result<CgroupLayout>(fail("nothing is run"));
   Result<SpawnerProcess> spawner =
-      runs && root ? SpawnerProcess::start(settings->helpers)
-                   : Result<SpawnerProcess>(fail("only root can start a sandbox directly"));
+      runs && root
+          ? SpawnerProcess::start(settings->helpers)
+          : Result<SpawnerProcess>(fail(with_need(Error{"the caller is not root"}, HostNeed::capabilities)));
   const CpuMask cpus = stay_on_this_cpu();
   const Result<Policy> policy =
       load_policy(request.policy, settings->policy_dirs, runs ? settings->cache_dir() : std::string());

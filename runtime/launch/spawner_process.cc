@@ -12,6 +12,7 @@
 
 #include "os/file.h"
 #include "os/socket.h"
+#include "resource/host_needs.h"
 
 namespace sbx {
 namespace {
@@ -24,8 +25,9 @@ Result<SpawnerProcess> SpawnerProcess::start(const std::string& helpers) {
   const std::string path = helpers + "/sbx-spawner";
   // A copy in memory, sealed: what a sandbox runs as PID 1 is never a file that it could reach
   // (CVE-2019-5736), and nothing that changes under a running supervisor.
-  const std::string init = TRY(os::read_file(AT_FDCWD, helpers + "/sbx-init", 4U << 20U));
-  const UniqueFd init_fd = TRY(os::sealed_memfd("sbx-init", init));
+  Result<std::string> init = os::read_file(AT_FDCWD, helpers + "/sbx-init", 4U << 20U);
+  if (!init) return fail(with_need(std::move(init).error(), HostNeed::programs));
+  const UniqueFd init_fd = TRY(os::sealed_memfd("sbx-init", *init));
   auto [ours, theirs] = TRY(os::seqpacket_pair());
 
   posix_spawn_file_actions_t actions;
@@ -43,7 +45,7 @@ Result<SpawnerProcess> SpawnerProcess::start(const std::string& helpers) {
   pid_t pid = -1;
   const int error = posix_spawn(&pid, path.c_str(), &actions, nullptr, arguments.data(), environment.data());
   (void)posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return fail(system_error("posix_spawn", path, error));
+  if (error != 0) return fail(with_need(system_error("posix_spawn", path, error), HostNeed::programs));
   return SpawnerProcess(pid, std::move(ours));
 }
 

@@ -84,6 +84,7 @@ Result<FoundFile> find_seccomp(const Policy& policy, const std::vector<std::stri
     if (place != places.front()) places.push_back(std::move(place));
   }
   std::vector<std::string> paths;
+  paths.reserve(places.size());
   for (const std::string& place : places) paths.push_back(place + "/" + policy.seccomp + ".yaml");
   std::optional<FoundFile> found = TRY(first_file(paths));
   if (found) return *std::move(found);

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "os/file.h"
+#include "resource/host_needs.h"
 
 namespace sbx {
 namespace {
@@ -99,7 +100,11 @@ Result<void> remove_cgroup_directories(const std::vector<std::string>& all) {
 }
 
 Result<CgroupDirectory> CgroupDirectory::create(const std::string& path) {
-  if (mkdir(path.c_str(), 0755) != 0) return fail(system_error("mkdir", path, errno));
+  if (mkdir(path.c_str(), 0755) != 0) {
+    const int error = errno;
+    return fail(with_need(system_error("mkdir", path, error),
+                          error == EROFS ? HostNeed::cgroup_write : HostNeed::none));
+  }
   CgroupDirectory directory;
   directory.path_ = path;
   Result<UniqueFd> fd = os::open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);

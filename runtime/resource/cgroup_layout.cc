@@ -10,6 +10,7 @@
 #include "base/split.h"
 #include "os/file.h"
 #include "resource/cgroup.h"
+#include "resource/host_needs.h"
 
 namespace sbx {
 namespace {
@@ -209,7 +210,11 @@ Result<CgroupLayout> locate(const std::string& parent, Touch touch) {
 
 }  // namespace
 
-Result<CgroupLayout> find_cgroup_layout(const std::string& parent) { return locate(parent, Touch::change); }
+Result<CgroupLayout> find_cgroup_layout(const std::string& parent) {
+  Result<CgroupLayout> found = locate(parent, Touch::change);
+  if (found || found.error().error_number != EROFS) return found;
+  return fail(with_need(std::move(found).error(), HostNeed::cgroup_write));
+}
 
 Result<CgroupLayout> look_up_cgroup_layout(const std::string& parent) { return locate(parent, Touch::look); }
 

@@ -80,6 +80,10 @@ void check_cgroups(CheckList& list) {
   list.begin("cgroups");
   const CgroupFacts& cgroup = list.facts().cgroup;
   if (!check_layout(list, cgroup)) return;
+  if (!cgroup.read_only.empty()) {
+    list.add("cgroup_write", CheckState::missing, "mounted read-only: " + join(cgroup.read_only),
+             HostNeed::cgroup_write);
+  }
   const bool v1 = !cgroup.through_systemd && cgroup.layout->kind == CgroupLayout::Kind::v1;
   if (v1) {
     check_controllers_v1(list, *cgroup.layout);

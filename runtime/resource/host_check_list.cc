@@ -40,8 +40,8 @@ HostCheck& CheckList::add_missing_control(std::string_view control, std::string 
   return check;
 }
 
-void CheckList::add_attempt(const std::string& name, const Attempt& attempt, std::string found, HostNeed need,
-                            CheckState otherwise) {
+void CheckList::add_attempt(const std::string& name, const Attempt& attempt, std::string found,
+                            HostNeed need) {
   if (attempt.worked()) {
     add(name, CheckState::ok, std::move(found));
   } else if (!attempt.tried) {
@@ -50,7 +50,7 @@ void CheckList::add_attempt(const std::string& name, const Attempt& attempt, std
     const std::string call = attempt.call.empty() ? "" : attempt.call + ": ";
     const std::string failed =
         call + errno_text(attempt.error_number) + " (" + errno_name(attempt.error_number) + ")";
-    add(name, otherwise, failed, attempt.error_number == ENOSPC ? HostNeed::namespace_limit : need);
+    add(name, CheckState::missing, failed, attempt.error_number == ENOSPC ? HostNeed::namespace_limit : need);
   }
 }
 

@@ -1,38 +1,14 @@
-// How the parts of check_host write down what they found. For host_*checks.cc and host_needs.cc.
+// How the parts of check_host write down what they found. For host_*checks.cc.
 #pragma once
 
-#include <array>
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "resource/host_checks.h"
+#include "resource/host_needs.h"
 
 namespace sbx {
-
-// What a launch can lack, with words that do not depend on the host.
-enum class HostNeed : std::uint8_t {
-  capabilities,
-  namespaces,
-  namespace_limit,
-  id_mapped_mounts,
-  overlay,
-  procfs,
-  small_file_systems,
-  devices,
-  seccomp,
-  kernel,
-  none,
-};
-
-struct HostNeedWords {
-  std::string_view effect;
-  std::string_view fix;
-};
-
-// Not for `none`.
-const HostNeedWords& words_of(HostNeed need);
 
 class CheckList {
  public:
@@ -49,9 +25,8 @@ class CheckList {
   HostCheck& add(std::string name, CheckState state, std::string found, HostNeed need);
   // A control that is not there; `why` completes "the control … is missing: …".
   HostCheck& add_missing_control(std::string_view control, std::string why);
-  // By its result; `otherwise` is its state when it failed.
-  void add_attempt(const std::string& name, const Attempt& attempt, std::string found, HostNeed need,
-                   CheckState otherwise = CheckState::missing);
+  // By its result.
+  void add_attempt(const std::string& name, const Attempt& attempt, std::string found, HostNeed need);
   HostCheck& add_untried(const std::string& name);
 
   [[nodiscard]] bool may_be_missing(std::string_view control) const;

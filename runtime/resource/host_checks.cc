@@ -6,30 +6,16 @@
 #include <charconv>
 
 #include "resource/host_check_list.h"
+#include "resource/host_rights.h"
 
 namespace sbx {
 namespace {
 
 // The new mount API with id maps came with 5.12 (mount_setattr(2)), clone3 into a cgroup with 5.7, openat2
-// with 5.6, cgroup.kill with 5.14, overlayfs over id-mapped layers with 5.19. Tests run on 6.1 and later.
-constexpr unsigned kOldestKernel = 5012;
+// with 5.6, cgroup.kill with 5.14, overlayfs over id-mapped layers, which every root is, with 5.19. Tests run
+// on 6.1 and later.
+constexpr unsigned kOldestKernel = 5019;
 constexpr unsigned kTestedKernel = 6001;
-
-// What a direct run uses of the host's rights; found by taking each one away. KILL is for hosts that have no
-// cgroup.kill.
-struct Capability {
-  unsigned number;
-  const char* name;
-};
-constexpr std::array<Capability, 9> kNeeded{{{CAP_SYS_ADMIN, "SYS_ADMIN"},
-                                             {CAP_SETUID, "SETUID"},
-                                             {CAP_SETGID, "SETGID"},
-                                             {CAP_CHOWN, "CHOWN"},
-                                             {CAP_FOWNER, "FOWNER"},
-                                             {CAP_DAC_OVERRIDE, "DAC_OVERRIDE"},
-                                             {CAP_NET_ADMIN, "NET_ADMIN"},
-                                             {CAP_MKNOD, "MKNOD"},
-                                             {CAP_KILL, "KILL"}}};
 
 constexpr std::uint64_t kDefaultNofile = 1024;  // of the policy `default`
 
@@ -50,15 +36,12 @@ void check_kernel(CheckList& list) {
 void check_rights(CheckList& list) {
   list.begin("rights");
   const HostFacts& facts = list.facts();
-  std::vector<std::string> lacking;
-  for (const Capability& capability : kNeeded) {
-    if ((facts.capabilities >> capability.number & 1U) == 0) lacking.emplace_back(capability.name);
-  }
+  const std::string lacking = lacking_capabilities(facts.capabilities, facts.cgroup.kill_file);
   const bool can_raise = (facts.capabilities >> CAP_SYS_RESOURCE & 1U) != 0;
   if (!facts.root) {
     list.add("capabilities", CheckState::missing, "the caller is not root", HostNeed::capabilities);
   } else if (!lacking.empty()) {
-    list.add("capabilities", CheckState::missing, "without " + join(lacking), HostNeed::capabilities);
+    list.add("capabilities", CheckState::missing, "without " + lacking, HostNeed::capabilities);
   } else {
     list.add("capabilities", CheckState::ok,
              can_raise ? "all that are needed" : "all that are needed, not SYS_RESOURCE");
@@ -103,21 +86,19 @@ void check_filter(CheckList& list) {
 
 void check_ids(CheckList& list) {
   list.begin("ids");
-  const IdPool& pool = list.facts().pool;
-  const std::uint64_t last = pool.first + std::uint64_t{pool.ranges} * 65'536 - 1;
-  const std::string range = std::to_string(pool.first) + " to " + std::to_string(last);
-  const std::vector<std::string> others = pool_overlaps(pool, list.facts().foreign_ids);
-  if (others.empty()) {
+  const HostFacts& facts = list.facts();
+  const std::string range = pool_text(facts.pool);
+  const std::vector<std::string> accounts = pool_overlaps(facts.pool, facts.account_ids);
+  const std::vector<std::string> systemd = pool_overlaps(facts.pool, facts.systemd_ids);
+  if (!accounts.empty()) {
+    list.add("id_pool", CheckState::missing, range + " overlaps with " + join(accounts), HostNeed::id_pool);
+  } else if (!systemd.empty()) {
+    // Only for services and containers that ask for it.
+    list.add("id_pool", CheckState::degraded, range + " overlaps with " + join(systemd), HostNeed::id_pool)
+        .effect = "a service or container of systemd's could have the ids of a sandbox";
+  } else {
     list.add("id_pool", CheckState::ok, range + ", nobody else's");
-    return;
   }
-  // systemd takes these ranges only for services and containers that ask for it.
-  const bool only_systemd =
-      std::ranges::all_of(others, [](const std::string& owner) { return owner.starts_with("systemd"); });
-  HostCheck& check = list.add("id_pool", only_systemd ? CheckState::degraded : CheckState::missing,
-                              range + " overlaps with " + join(others));
-  check.effect = "a sandbox's processes could have the ids, files and limits of others";
-  check.fix = "set id_pool: {first, ranges} in /etc/sbx/config.yaml to ids that nobody uses";
 }
 
 }  // namespace
@@ -152,18 +133,6 @@ unsigned kernel_version(std::string_view release) {
   if (error != std::errc{} || dot == end || *dot != '.') return 0;
   if (std::from_chars(dot + 1, end, minor).ec != std::errc{} || major > 1000 || minor > 999) return 0;
   return major * 1000 + minor;
-}
-
-std::vector<std::string> pool_overlaps(const IdPool& pool, const std::vector<IdRange>& others) {
-  const std::uint64_t first = pool.first;
-  const std::uint64_t end = first + std::uint64_t{pool.ranges} * 65'536;
-  std::vector<std::string> owners;
-  for (const IdRange& range : others) {
-    const std::uint64_t skipped = first > range.first ? first - range.first : 0;
-    if (range.first >= end || range.count <= skipped) continue;
-    if (!contains(owners, range.owner)) owners.push_back(range.owner);
-  }
-  return owners;
 }
 
 }  // namespace sbx

@@ -1,5 +1,5 @@
-// Whether this host has what a sandbox needs, in words that `sbxctl doctor` and a run that fails for the same
-// reason share: what was found, what follows, what to do. Pure functions of host_facts.h.
+// Whether this host has what a sandbox needs, what was found, what follows and what to do, in the words of
+// host_needs.h. Pure functions of host_facts.h.
 #pragma once
 
 #include <string>
@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "resource/host_facts.h"
-#include "wire/steps.h"
 
 namespace sbx {
 
@@ -44,20 +43,10 @@ std::vector<HostCheck> check_host(const HostFacts& facts, const std::vector<std:
 // Nothing that is required is missing or unchecked.
 bool can_enforce(const std::vector<HostCheck>& checks);
 
-// What a launch that failed at this step lacks and what to do: "…; fix: …". Empty: the host is not to blame,
-// or the error says it all.
-std::string host_need_behind(LaunchStep step, int error_number);
-
-// Why a source cannot be shown with mapped ids, and what to do.
-std::string id_map_refusal(std::string_view path, std::string_view file_system);
-
 // --- parts, for the tests --------------------------------------------------------------------------------
 
 // "6.1.0-18-amd64" as 6001; 0 when it is no version.
 unsigned kernel_version(std::string_view release);
-
-// Names of owners whose ids lie in the pool, without repetition.
-std::vector<std::string> pool_overlaps(const IdPool& pool, const std::vector<IdRange>& others);
 
 // Settings of the host that make an escape harder; sbx works without them.
 std::vector<HostCheck> check_settings(const std::vector<std::pair<std::string, std::string>>& settings);

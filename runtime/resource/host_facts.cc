@@ -17,6 +17,7 @@
 #include "os/file.h"
 #include "resource/host_checks.h"
 #include "resource/host_probes.h"
+#include "resource/host_rights.h"
 
 namespace sbx {
 namespace {
@@ -42,39 +43,19 @@ std::optional<std::uint64_t> parse_number(std::string_view text, int base = 10) 
   return value;
 }
 
-// The fields of "a:b:c" lines.
-template <class F>
-void for_each_entry(std::string_view text, F use) {
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    std::vector<std::string_view> fields;
-    for (std::string_view line = text.substr(0, end); !line.empty() || !fields.empty();) {
-      const std::size_t colon = line.find(':');
-      fields.push_back(line.substr(0, colon));
-      if (colon == std::string_view::npos) break;
-      line.remove_prefix(colon + 1);
-    }
-    if (!fields.empty() && !fields[0].starts_with('#')) use(fields);
-    text.remove_prefix(std::min(end + 1, text.size()));
+// The directory itself, or the nearest one above it that exists: what is made below will be of its file
+// system.
+std::string nearest_directory(std::string path) {
+  struct stat status {};
+  while (path.size() > 1 && (stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))) {
+    path = path.substr(0, std::max<std::size_t>(path.find_last_of('/'), 1));
   }
+  return path;
 }
 
-std::vector<IdRange> foreign_ids() {
-  std::vector<IdRange> all;
-  const auto add = [&all](const char* file, auto parse) {
-    const auto text = os::read_file(AT_FDCWD, file);
-    if (!text) return;
-    const std::vector<IdRange> ranges = parse(file, *text);
-    all.insert(all.end(), ranges.begin(), ranges.end());
-  };
-  add("/etc/passwd", parse_account_ids);
-  add("/etc/group", parse_account_ids);
-  add("/etc/subuid", parse_subordinate_ids);
-  add("/etc/subgid", parse_subordinate_ids);
-  // UIDS-GIDS of systemd: DynamicUser= and the ranges that systemd-nspawn gives its containers.
-  all.push_back({"systemd's dynamic users", 61184, 65519 - 61184 + 1});
-  all.push_back({"systemd's containers", 524'288, 1'879'048'191 - 524'288 + 1});
-  return all;
+bool is_read_only(const std::string& directory) {
+  struct statvfs status {};
+  return statvfs(nearest_directory(directory).c_str(), &status) == 0 && (status.f_flag & ST_RDONLY) != 0;
 }
 
 bool exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
@@ -116,16 +97,6 @@ void look_at_group(const std::string& place, unsigned kernel, CgroupFacts& facts
   facts.swap_accounted = !group || exists(*group + "/memory.swap.max") || !exists(*group + "/memory.max");
 }
 
-// The directory itself, or the nearest one above it that exists: what is made below will be of its file
-// system.
-std::string nearest_directory(std::string path) {
-  struct stat status {};
-  while (path.size() > 1 && (stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))) {
-    path = path.substr(0, std::max<std::size_t>(path.find_last_of('/'), 1));
-  }
-  return path;
-}
-
 CgroupFacts cgroup_facts(const std::string& parent, unsigned kernel) {
   CgroupFacts facts;
   facts.through_systemd = parent.empty() && needed_systemd_scope().has_value();
@@ -147,6 +118,12 @@ CgroupFacts cgroup_facts(const std::string& parent, unsigned kernel) {
   if (facts.layout && facts.layout->kind == CgroupLayout::Kind::v1) {
     const std::string memory = nearest_directory(facts.layout->controller("memory"));
     facts.swap_accounted = exists(memory + "/memory.memsw.limit_in_bytes");
+  }
+  if (facts.layout && !facts.through_systemd) {
+    for (const std::string& directory : cgroup_directories(*facts.layout, "sbx")) {
+      const std::string place = directory.substr(0, directory.find_last_of('/'));
+      if (is_read_only(place)) facts.read_only.push_back(place);
+    }
   }
   return facts;
 }
@@ -173,14 +150,6 @@ bool in_path(const std::string& program) {
   return false;
 }
 
-std::uint64_t effective_capabilities() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("CapEff:\t")) return parse_number(line.substr(8), 16).value_or(0);
-  }
-  return 0;
-}
-
 constexpr std::array<const char*, 7> kNamespaceLimits{"user", "mnt", "pid", "net", "ipc", "uts", "cgroup"};
 constexpr std::array<const char*, 3> kPrograms{"sbx-direct", "sbx-spawner", "sbx-init"};
 constexpr std::array<const char*, 4> kTools{"buildah", "podman", "docker", "qemu-system-x86_64"};
@@ -191,25 +160,6 @@ constexpr std::array<const char*, 11> kSettings{
     "kernel/yama/ptrace_scope",   "kernel/core_pattern"};
 
 }  // namespace
-
-std::vector<IdRange> parse_account_ids(std::string_view file, std::string_view text) {
-  std::vector<IdRange> ranges;
-  for_each_entry(text, [&](const std::vector<std::string_view>& fields) {
-    const auto id = fields.size() > 2 ? parse_number(fields[2]) : std::nullopt;
-    if (id) ranges.push_back({std::string(file) + ": " + std::string(fields[0]), *id, 1});
-  });
-  return ranges;
-}
-
-std::vector<IdRange> parse_subordinate_ids(std::string_view file, std::string_view text) {
-  std::vector<IdRange> ranges;
-  for_each_entry(text, [&](const std::vector<std::string_view>& fields) {
-    const auto first = fields.size() > 2 ? parse_number(fields[1]) : std::nullopt;
-    const auto count = fields.size() > 2 ? parse_number(fields[2]) : std::nullopt;
-    if (first && count) ranges.push_back({std::string(file) + ": " + std::string(fields[0]), *first, *count});
-  });
-  return ranges;
-}
 
 HostFacts gather_host_facts(const HostFactsOptions& options) {
   HostFacts facts;
@@ -229,7 +179,8 @@ HostFacts gather_host_facts(const HostFactsOptions& options) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) facts.nofile_hard = limit.rlim_max;
   facts.pool = options.pool;
-  facts.foreign_ids = foreign_ids();
+  facts.account_ids = account_ids();
+  facts.systemd_ids = systemd_ids();
   facts.state = state_facts(options.state_dir);
   struct stat status {};
   facts.merged_usr = lstat("/bin", &status) == 0 && S_ISLNK(status.st_mode);

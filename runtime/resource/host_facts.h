@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "resource/cgroup.h"
+#include "resource/foreign_ids.h"
 #include "resource/id_pool.h"
 
 namespace sbx {
@@ -28,6 +29,7 @@ struct CgroupFacts {
   bool through_systemd = false;          // a direct run begins again in a scope that systemd gives it
   bool systemd_run = false;              // the program for that is there
   std::vector<std::string> controllers;  // v2: those that groups at that place can have
+  std::vector<std::string> read_only;    // directories in which groups would be made, and cannot
   bool kill_file = false;                // cgroup.kill
   bool swap_accounted = false;
   bool swap_on = false;
@@ -37,14 +39,6 @@ struct IdMapFacts {
   std::string path;         // as the operator knows it
   std::string file_system;  // "ext4"
   Attempt attempt;
-};
-
-// Ids that somebody else gives out or uses.
-struct IdRange {
-  std::string owner;  // "/etc/subuid: alice"
-  std::uint64_t first = 0;
-  std::uint64_t count = 1;
-  bool operator==(const IdRange&) const = default;
 };
 
 struct StateFacts {
@@ -74,7 +68,8 @@ struct HostFacts {
   std::uint64_t capabilities = 0;  // the effective set, by bit
   std::uint64_t nofile_hard = 0;
   IdPool pool;
-  std::vector<IdRange> foreign_ids;
+  std::vector<IdRange> account_ids;
+  std::vector<IdRange> systemd_ids;
   StateFacts state;
   bool merged_usr = false;                                    // the image `host` needs it
   std::vector<std::string> missing_programs;                  // of our own
@@ -92,12 +87,5 @@ struct HostFactsOptions {
 // Looks, and tries in children that end at once; changes and leaves nothing. For single-threaded callers: it
 // forks.
 HostFacts gather_host_facts(const HostFactsOptions& options);
-
-// --- parts, for the tests --------------------------------------------------------------------------------
-
-// Ids of /etc/passwd or /etc/group: the third field of each line.
-std::vector<IdRange> parse_account_ids(std::string_view file, std::string_view text);
-// Ranges of /etc/subuid or /etc/subgid (subuid(5)): "name:first:count".
-std::vector<IdRange> parse_subordinate_ids(std::string_view file, std::string_view text);
 
 }  // namespace sbx

@@ -11,6 +11,7 @@
 #include "base/scope_exit.h"
 #include "os/file.h"
 #include "plan/sandbox_plan.h"
+#include "resource/host_needs.h"
 
 namespace sbx {
 namespace {
@@ -132,8 +133,8 @@ Result<void> fill_root(int root) {
       return fail(system_error("lstat", std::string("/") + name, errno));
     }
     if (!S_ISLNK(status.st_mode)) {
-      return fail(std::string("image 'host': '/") + name +
-                  "' is not a link into /usr on this host (no merged /usr)");
+      return fail(
+          with_need(Error{std::string("'/") + name + "' is not a link into /usr"}, HostNeed::merged_usr));
     }
     TRY(make_link(root, name, std::string("usr/") + name));
   }

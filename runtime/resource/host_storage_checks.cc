@@ -57,9 +57,9 @@ void check_file_systems(CheckList& list) {
   list.begin("file systems");
   const HostFacts& facts = list.facts();
   for (const IdMapFacts& place : facts.id_maps) check_id_map(list, place);
-  list.add_attempt("overlay", facts.overlay, "can be mounted", HostNeed::overlay, CheckState::degraded);
+  list.add_attempt("overlay", facts.overlay, "can be mounted", HostNeed::overlay);
   list.add_attempt("overlay_idmapped", facts.overlay_id_mapped, "can be mounted over id-mapped layers",
-                   HostNeed::overlay, CheckState::degraded);
+                   HostNeed::overlay);
   list.add_attempt("procfs", facts.procfs, "can be mounted", HostNeed::procfs);
   list.add_attempt("devpts", facts.devpts, "can be mounted", HostNeed::small_file_systems);
   list.add_attempt("mqueue", facts.mqueue, "can be mounted", HostNeed::small_file_systems);
@@ -98,16 +98,14 @@ void check_programs(CheckList& list) {
   if (facts.missing_programs.empty()) {
     list.add("sbx", CheckState::ok, "sbx-direct, sbx-spawner and sbx-init are there");
   } else {
-    HostCheck& check = list.add("sbx", CheckState::missing, "without " + join(facts.missing_programs));
-    check.effect = "a sandbox cannot be started";
-    check.fix = "install sbx again, all of it from one build";
+    list.add("sbx", CheckState::missing, "without " + join(facts.missing_programs), HostNeed::programs);
   }
   HostCheck& host = list.add("image_host", facts.merged_usr ? CheckState::ok : CheckState::degraded,
                              facts.merged_usr ? "/bin is a link into /usr" : "/bin is not a link into /usr");
   host.required = false;
   if (!facts.merged_usr) {
-    host.effect = "the image 'host' cannot be used";
-    host.fix = "apt-get install usrmerge, or import an image: rootfs/build NAME";
+    host.effect = words_of(HostNeed::merged_usr).effect;
+    host.fix = words_of(HostNeed::merged_usr).fix;
   }
   check_tool(list, "build_images", {"buildah", "podman", "docker"},
              "images cannot be built here, only imported", "apt-get install buildah");

@@ -13,6 +13,7 @@
 
 #include "os/file.h"
 #include "os/mount.h"
+#include "resource/host_needs.h"
 
 namespace sbx {
 namespace {
@@ -45,7 +46,7 @@ class Preparer {
     UniqueFd mount;
     switch (source.kind) {
     case MountSource::Kind::scratch: mount = TRY(scratch(source)); break;
-    case MountSource::Kind::devices: mount = TRY(devices(source)); break;
+    case MountSource::Kind::devices: mount = TRY(devices_or_need(source)); break;
     case MountSource::Kind::tree: mount = TRY(tree(source, descriptor)); break;
     }
     prepared_.mounts.push_back(std::move(mount));
@@ -104,10 +105,7 @@ class Preparer {
     static constexpr std::array<std::string_view, 6> kRefusing{"overlay", "nfs", "fuse", "9p", "zfs", "cifs"};
     if (std::ranges::find(kRefusing, type) == kRefusing.end()) return {};
     if (std::ranges::find(allowed_, "idmapped_mounts") == allowed_.end()) {
-      return fail(
-          "'" + source.path + "' is on " + type +
-          ", which cannot be id-mapped; move it to ext4, xfs, btrfs or tmpfs, or name idmapped_mounts in the "
-          "policy's allow_degraded");
+      return fail(id_map_refusal(source.path, type));
     }
     descriptor.id_map = -1;
     if (std::ranges::find(degradations_, "idmapped_mounts") == degradations_.end()) {
@@ -140,6 +138,13 @@ class Preparer {
     }
     prepared_.scratch.push_back({source.limit, UniqueFd(fcntl(mount.get(), F_DUPFD_CLOEXEC, 5))});
     return mount;
+  }
+
+  // With all capabilities it is a device cgroup that refuses.
+  Result<UniqueFd> devices_or_need(const MountSource& source) {
+    Result<UniqueFd> made = devices(source);
+    if (made) return made;
+    return fail(with_need(std::move(made).error(), HostNeed::devices));
   }
 
   // A /dev of our own with the harmless nodes only (null(4), random(4), full(4), tty(4)).
@@ -200,10 +205,6 @@ Result<PreparedMounts> prepare_mounts(const SandboxPlan& plan, const IdClaim& id
 
 Result<std::string> prepare_stage(const std::string& run_dir, const SandboxPlan& plan) {
   const std::string stage = run_dir + "/stage";
-  // Overlayfs reads these characters in a path as its own.
-  if (stage.find_first_of(":,\\") != std::string::npos) {
-    return fail("--run-dir: '" + run_dir + "' holds a ':', ',' or '\\', which overlayfs cannot take");
-  }
   TRY(os::make_directories(stage, 0700));
   for (const MountCommand& command : plan.commands) {
     if (!command.target.starts_with('/')) continue;

@@ -9,13 +9,17 @@
 #include "base/names.h"
 #include "base/scope_exit.h"
 #include "os/file.h"
+#include "os/mount.h"
 #include "os/socket.h"
 #include "outcome/decide_outcome.h"
 #include "plan/make_plan.h"
 #include "policy/apply_policy.h"
 #include "policy/seccomp_profile.h"
 #include "resource/cgroup.h"
+#include "resource/foreign_ids.h"
 #include "resource/host_image.h"
+#include "resource/host_needs.h"
+#include "resource/host_rights.h"
 #include "resource/id_pool.h"
 #include "resource/image_store.h"
 #include "resource/prepare.h"
@@ -63,6 +67,9 @@ Result<Inputs> gather_inputs(const Settings& settings, const Policy& policy, con
   return inputs;
 }
 
+// KILL is behind no refusal of a set-up.
+std::string lacking_rights() { return lacking_capabilities(effective_capabilities(), true); }
+
 class Run {
  public:
   Run(const RunContext& context, const RunRequest& request) : context_(context), request_(request) {
@@ -100,6 +107,7 @@ class Run {
     report_.result.limits = *granted;
     if (!context_.cgroups) return fail(context_.cgroups.error());
     const CgroupLayout& layout = *context_.cgroups;
+    TRY(check_id_pool(context_.settings.ids));
     ids_ = TRY(claim_ids(context_.settings.run_dir, context_.settings.ids));
     claimed_ = true;
     report_.result.sandbox_id = "sbx-" + report_.result.run_id;
@@ -203,19 +211,25 @@ class Run {
     note_controls();
     decide_outcome(watched.ending, facts_, request_.hint, result);
     if (watched.ending.cause == Ending::Cause::launch_failed)
-      result.message += failed_object(watched.ending.failure);
+      result.message += behind(watched.ending.failure);
   }
 
-  // What the failed step was about, in the words of the plan.
-  std::string failed_object(const LaunchFailure& failure) const {
-    if (failure.step == LaunchStep::mount && failure.index < plan_.commands.size()) {
-      return "; it was about '/" + plan_.commands[failure.index].target + "'";
+  // What the failed step was about, in the words of the plan, and what the host lacks for it.
+  std::string behind(const LaunchFailure& failure) const {
+    const auto in = [&](LaunchStep step, std::size_t count) {
+      return failure.step == step && failure.index < count;
+    };
+    if (in(LaunchStep::id_map_mounts, plan_.sources.size()) && failure.error_number == EINVAL) {
+      const std::string& path = plan_.sources[failure.index].path;
+      const auto fd = os::open_at(AT_FDCWD, path, O_PATH);
+      return "; " + id_map_refusal(path, fd ? os::file_system_name(fd->get()) : "a file system");
     }
-    if (failure.step == LaunchStep::id_map_mounts && failure.index < plan_.sources.size()) {
-      return "; '" + plan_.sources[failure.index].path +
-             "' cannot be id-mapped: its file system does not support it";
+    if (!in(LaunchStep::mount, plan_.commands.size())) {
+      return host_need_behind(failure.step, {}, failure.error_number, lacking_rights());
     }
-    return {};
+    const MountCommand& command = plan_.commands[failure.index];
+    return "; it was about '/" + command.target + "'" +
+           host_need_behind(failure.step, command.action, failure.error_number, lacking_rights());
   }
 
   void take_captures(SuperviseReport& watched) {
@@ -270,7 +284,7 @@ class Run {
   void fail_with(const Error& error) {
     RunResult& result = report_.result;
     result.outcome = rejected_ ? Outcome::rejected : Outcome::setup_failed;
-    result.message = error.text;
+    result.message = rejected_ ? error.text : with_host_need(error, lacking_rights()).text;
     if (!rejected_) result.step = "prepare";
     result.started_at.clear();
   }

@@ -28,6 +28,13 @@ Result<Settings> make_settings(const RunRequest& request) {
   for (const std::string* directory : {&settings.state_dir, &settings.run_dir, &settings.log.path}) {
     if (!directory->starts_with('/')) return fail("'" + *directory + "' is not an absolute path");
   }
+  // Overlayfs reads these characters in a path as its own.
+  if (settings.run_dir.find_first_of(":,\\") != std::string::npos) {
+    return fail("run directory '" + settings.run_dir +
+                "': a ':', ',' or '\\' in its name, which overlayfs cannot take; give another (--run-dir, "
+                "SBX_RUN_DIR, "
+                "or run_dir in the configuration)");
+  }
   return settings;
 }
 

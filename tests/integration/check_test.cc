@@ -38,6 +38,7 @@ TEST_CASE("--check refuses what a run with the same options would refuse") {
   check_refused(sandbox, {"--policy", "no-such"}, 2, "'no-such'");
   check_refused(sandbox, {"--policy", "/no/such.yaml"}, 2, "/no/such.yaml");
   check_refused(sandbox, {"--config", "/no/such.yaml"}, 2, "/no/such.yaml");
+  check_refused(sandbox, {"--run-dir", "/tmp/a:b"}, 2, "run directory '/tmp/a:b'");
   check_refused(sandbox, {"--image", "no-such"}, 125, "no image 'no-such'");
   check_refused(sandbox, {"--bind", "/no/such:/data"}, 125, "/no/such");
   check_refused(sandbox, {"--bind", "/usr:/proc"}, 2, "/proc");

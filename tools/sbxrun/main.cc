@@ -72,6 +72,7 @@ int become_doctor(const Options& options) {
   if (!options.request.config.empty()) arguments.push_back("--config=" + options.request.config);
   if (options.json) arguments.emplace_back("--json");
   std::vector<char*> list;
+  list.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) list.push_back(argument.data());
   list.push_back(nullptr);
   // The session read signals from a descriptor.

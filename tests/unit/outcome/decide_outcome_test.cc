@@ -94,6 +94,15 @@ TEST_CASE("each limit that ends a run names itself") {
   CHECK(decide(because(Cause::wall_time)).signal == SIGKILL);
 }
 
+TEST_CASE("the limit that ended a run is told with its unit, however small it is") {
+  RunResult result;
+  result.limits.memory_bytes = 1;
+  decide_outcome(because(Cause::out_of_memory), {}, "", result);
+  CHECK(result.message == "the sandbox used more than 1 byte of memory and was killed");
+  CHECK(decide(because(Cause::output_limit)).message ==
+        "the program wrote more than 100 bytes of output and was killed");
+}
+
 TEST_CASE("a limit that was felt without ending the run is told beside the outcome") {
   RunFacts facts;
   facts.pids_limit_hits = 3;

@@ -1,9 +1,12 @@
 #include "resource/host_checks.h"
 
 #include <doctest/doctest.h>
+#include <linux/capability.h>
 
 #include <algorithm>
 #include <cerrno>
+
+#include "resource/host_needs.h"
 
 namespace sbx {
 namespace {
@@ -34,7 +37,7 @@ HostFacts good_host() {
                            "user_notif",   "trace",       "log",  "allow"};
   facts.capabilities = ~0ULL;
   facts.nofile_hard = 1U << 20U;
-  facts.foreign_ids = {{"/etc/passwd: root", 0, 1}, {"/etc/subuid: alice", 100'000, 65'536}};
+  facts.account_ids = {{"/etc/passwd: root", 0, 1}, {"/etc/subuid: alice", 100'000, 65'536}};
   facts.state = {"/var/lib/sbx", "/var/lib", 50ULL << 30U, 1'000'000, false, false};
   facts.merged_usr = true;
   facts.tools = {"buildah", "qemu-system-x86_64"};
@@ -53,6 +56,16 @@ HostCheck check_of(const HostFacts& facts, const std::string& name) {
 }
 
 }  // namespace
+
+TEST_CASE("a kernel release is read as a number") {
+  CHECK(kernel_version("6.1.0-18-amd64") == 6001);
+  CHECK(kernel_version("5.14") == 5014);
+  CHECK(kernel_version("6.18.44-fc-v595") == 6018);
+  CHECK(kernel_version("") == 0);
+  CHECK(kernel_version("6") == 0);
+  CHECK(kernel_version("6.") == 0);
+  CHECK(kernel_version("x.y") == 0);
+}
 
 TEST_CASE("a host that has everything is ok throughout") {
   const std::vector<HostCheck> checks = check_host(good_host(), {});
@@ -78,11 +91,11 @@ TEST_CASE("what is not ok says what follows and what to do") {
   }
 }
 
-TEST_CASE("a kernel is missing below 5.12 and untested below 6.1") {
+TEST_CASE("a kernel is missing below 5.19 and untested below 6.1") {
   HostFacts facts = good_host();
-  facts.kernel = "5.11.22";
+  facts.kernel = "5.18.22";
   CHECK(check_of(facts, "version").state == CheckState::missing);
-  facts.kernel = "5.12.0";
+  facts.kernel = "5.19.0";
   CHECK(check_of(facts, "version").state == CheckState::degraded);
   facts.kernel = "6.0.19-generic";
   CHECK(check_of(facts, "version").state == CheckState::degraded);
@@ -195,6 +208,14 @@ TEST_CASE("no place for sandboxes is the error of the run and its way out") {
   CHECK(check_of(facts, "layout").state == CheckState::ok);
 }
 
+TEST_CASE("a place for groups that is read-only is missing") {
+  HostFacts facts = good_host();
+  facts.cgroup.read_only = {"/sys/fs/cgroup/sbx"};
+  const HostCheck check = check_of(facts, "cgroup_write");
+  CHECK(check.state == CheckState::missing);
+  CHECK(check.found == "mounted read-only: /sys/fs/cgroup/sbx");
+}
+
 TEST_CASE("swap that is not counted matters only when it is on") {
   HostFacts facts = good_host();
   facts.cgroup.swap_accounted = false;
@@ -216,12 +237,20 @@ TEST_CASE("a file system that cannot be id-mapped is named") {
   CHECK(can_enforce(allowed));
 }
 
-TEST_CASE("without overlayfs plain runs are possible") {
+TEST_CASE("without overlayfs there is no root for a sandbox") {
+  for (Attempt HostFacts::*attempt : {&HostFacts::overlay, &HostFacts::overlay_id_mapped}) {
+    HostFacts facts = good_host();
+    facts.*attempt = failing(ENODEV, "fsopen 'overlay'");
+    CHECK(!can_enforce(check_host(facts, {})));
+  }
+}
+
+TEST_CASE("KILL is needed only where the host has no cgroup.kill") {
   HostFacts facts = good_host();
-  facts.overlay = failing(ENODEV, "fsopen 'overlay'");
-  facts.overlay_id_mapped = failing(ENODEV, "fsopen 'overlay'");
-  CHECK(check_of(facts, "overlay").state == CheckState::degraded);
-  CHECK(can_enforce(check_host(facts, {})));
+  facts.capabilities &= ~(1ULL << CAP_KILL);
+  CHECK(check_of(facts, "capabilities").state == CheckState::ok);
+  facts.cgroup.kill_file = false;
+  CHECK(check_of(facts, "capabilities").found == "without KILL");
 }
 
 TEST_CASE("filter actions that the program uses are needed, log is not") {
@@ -236,9 +265,9 @@ TEST_CASE("filter actions that the program uses are needed, log is not") {
 TEST_CASE("ids of accounts in the pool are refused, those that systemd may give are told") {
   HostFacts facts = good_host();
   facts.pool = {600'000, 4};
-  facts.foreign_ids.push_back({"systemd's containers", 524'288, 1'000'000});
+  facts.systemd_ids.push_back({"systemd's containers", 524'288, 1'000'000});
   CHECK(check_of(facts, "id_pool").state == CheckState::degraded);
-  facts.foreign_ids.push_back({"/etc/passwd: bob", 600'001, 1});
+  facts.account_ids.push_back({"/etc/passwd: bob", 600'001, 1});
   const HostCheck check = check_of(facts, "id_pool");
   CHECK(check.state == CheckState::missing);
   CHECK(check.found.find("/etc/passwd: bob") != std::string::npos);

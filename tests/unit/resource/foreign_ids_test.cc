@@ -1,23 +1,8 @@
-#include "resource/host_facts.h"
+#include "resource/foreign_ids.h"
 
 #include <doctest/doctest.h>
 
-#include <cerrno>
-
-#include "resource/host_checks.h"
-#include "wire/steps.h"
-
 namespace sbx {
-
-TEST_CASE("a kernel release is read as a number") {
-  CHECK(kernel_version("6.1.0-18-amd64") == 6001);
-  CHECK(kernel_version("5.14") == 5014);
-  CHECK(kernel_version("6.18.44-fc-v595") == 6018);
-  CHECK(kernel_version("") == 0);
-  CHECK(kernel_version("6") == 0);
-  CHECK(kernel_version("6.") == 0);
-  CHECK(kernel_version("x.y") == 0);
-}
 
 TEST_CASE("ids of others in the pool are found, at its edges too") {
   const IdPool pool{1'000'000, 2};  // to 1,131,071
@@ -45,15 +30,12 @@ TEST_CASE("accounts and subordinate ids are read, and lines that are none passed
   CHECK(parse_account_ids("/etc/passwd", "last:x:5").size() == 1);  // no line break at its end
 }
 
-TEST_CASE("a failed step of a launch points to what the host lacks") {
-  CHECK(host_need_behind(LaunchStep::user_namespace, ENOSPC).find("user.max_user_namespaces") !=
-        std::string::npos);
-  CHECK(host_need_behind(LaunchStep::clone, EPERM).find("seccomp profile") != std::string::npos);
-  CHECK(host_need_behind(LaunchStep::mount, ENODEV).find("modprobe overlay") != std::string::npos);
-  CHECK(host_need_behind(LaunchStep::seccomp, EINVAL).find("CONFIG_SECCOMP_FILTER") != std::string::npos);
-  CHECK(host_need_behind(LaunchStep::execve, ENOENT).empty());
-  CHECK(host_need_behind(LaunchStep::working_directory, ENOENT).empty());
-  CHECK(host_need_behind(LaunchStep::mount, ENOENT).empty());
+TEST_CASE("a pool over ids of an account is refused, with whose they are and the fix") {
+  const IdPool over_root{0, 1};
+  const auto checked = check_id_pool(over_root);
+  REQUIRE_FALSE(checked);
+  CHECK(checked.error().text.starts_with("the id pool, 0 to 65535, overlaps with /etc/passwd: root"));
+  CHECK(checked.error().text.find("; fix: set id_pool") != std::string::npos);
 }
 
 }  // namespace sbx

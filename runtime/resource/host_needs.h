@@ -1,0 +1,57 @@
+// What a sandbox can lack of its host, in the words that `sbxctl doctor` and a run that fails for it share:
+// what follows, and what to do.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "wire/spawner_protocol.h"
+#include "wire/steps.h"
+
+namespace sbx {
+
+enum class HostNeed : std::uint8_t {
+  capabilities,
+  namespaces,
+  namespace_limit,
+  id_mapped_mounts,
+  overlay,
+  procfs,
+  small_file_systems,
+  devices,
+  seccomp,
+  kernel,
+  id_pool,
+  programs,
+  merged_usr,
+  cgroup_write,
+  none,
+};
+
+struct HostNeedWords {
+  std::string_view effect;
+  std::string_view fix;
+};
+
+// Not for `none`.
+const HostNeedWords& words_of(HostNeed need);
+
+// The error with the words behind it: "TEXT; EFFECT; fix: FIX". `none`: as it is.
+Error with_need(Error error, HostNeed need);
+
+// The same by the errno of a call with which a supervisor prepares a sandbox: a capability that this process
+// is `lacking` (host_rights.h), or the kernel. Where neither is to blame the error stays as it is.
+Error with_host_need(Error error, const std::string& lacking);
+
+// What to say after a launch that failed at this step: "; EFFECT; fix: FIX". `action`: of the mount that
+// failed. Empty: the host is not to blame, or the error says it all.
+std::string host_need_behind(LaunchStep step, std::optional<MountAction> action, int error_number,
+                             const std::string& lacking);
+
+// Why a source cannot be shown with mapped ids, and what to do.
+std::string id_map_refusal(std::string_view path, std::string_view file_system);
+
+}  // namespace sbx

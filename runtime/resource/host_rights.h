@@ -1,0 +1,16 @@
+// The capabilities that a direct run uses of its host.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace sbx {
+
+// The effective set of this process, by bit (capabilities(7)).
+std::uint64_t effective_capabilities();
+
+// Those that a run needs and `set` lacks: "SYS_ADMIN, MKNOD"; empty: none. `cgroup_kill`: the host kills a
+// sandbox by its cgroup, and nobody needs KILL.
+std::string lacking_capabilities(std::uint64_t set, bool cgroup_kill);
+
+}  // namespace sbx
