@@ -1,43 +1,52 @@
 #include "resource/host_rights.h"
 
-#include <linux/capability.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include <sys/capability.h>
 
 #include <array>
+#include <cctype>
+#include <memory>
 
 namespace sbx {
 namespace {
 
 // Found by taking each one away.
-struct Capability {
-  unsigned number;
-  const char* name;
+constexpr std::array<cap_value_t, 9> kNeeded{CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID,
+                                             CAP_CHOWN,     CAP_FOWNER, CAP_DAC_OVERRIDE,
+                                             CAP_NET_ADMIN, CAP_MKNOD,  CAP_KILL};
+
+struct Free {
+  void operator()(void* object) const { (void)cap_free(object); }
 };
-constexpr std::array<Capability, 9> kNeeded{{{CAP_SYS_ADMIN, "SYS_ADMIN"},
-                                             {CAP_SETUID, "SETUID"},
-                                             {CAP_SETGID, "SETGID"},
-                                             {CAP_CHOWN, "CHOWN"},
-                                             {CAP_FOWNER, "FOWNER"},
-                                             {CAP_DAC_OVERRIDE, "DAC_OVERRIDE"},
-                                             {CAP_NET_ADMIN, "NET_ADMIN"},
-                                             {CAP_MKNOD, "MKNOD"},
-                                             {CAP_KILL, "KILL"}}};
+
+// "SYS_ADMIN"
+std::string name_of(cap_value_t capability) {
+  const std::unique_ptr<char, Free> name(cap_to_name(capability));
+  std::string text;
+  for (const char* at = name ? name.get() : "cap_?"; *at != '\0'; ++at) {
+    text += static_cast<char>(std::toupper(static_cast<unsigned char>(*at)));
+  }
+  return text.substr(std::string_view("CAP_").size());
+}
 
 }  // namespace
 
 std::uint64_t effective_capabilities() {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  std::array<__user_cap_data_struct, 2> data{};
-  if (syscall(SYS_capget, &header, data.data()) != 0) return 0;
-  return data[0].effective | std::uint64_t{data[1].effective} << 32U;
+  const std::unique_ptr<std::remove_pointer_t<cap_t>, Free> ours(cap_get_proc());
+  std::uint64_t set = 0;
+  for (cap_value_t capability = 0; ours && capability < cap_max_bits(); ++capability) {
+    cap_flag_value_t value = CAP_CLEAR;
+    if (cap_get_flag(ours.get(), capability, CAP_EFFECTIVE, &value) == 0 && value == CAP_SET)
+      set |= 1ULL << static_cast<unsigned>(capability);
+  }
+  return set;
 }
 
 std::string lacking_capabilities(std::uint64_t set, bool cgroup_kill) {
   std::string text;
-  for (const Capability& capability : kNeeded) {
-    if ((set >> capability.number & 1U) != 0 || (capability.number == CAP_KILL && cgroup_kill)) continue;
-    text += (text.empty() ? "" : ", ") + std::string(capability.name);
+  for (const cap_value_t capability : kNeeded) {
+    const bool has = (set >> static_cast<unsigned>(capability) & 1U) != 0;
+    if (!has && !(capability == CAP_KILL && cgroup_kill))
+      text += (text.empty() ? "" : ", ") + name_of(capability);
   }
   return text;
 }
