@@ -47,7 +47,8 @@ T take(tl::expected<T, E>&& result) {
   if constexpr (!std::is_void_v<T>) return *std::move(result);
 }
 
-// TRY(expression): the value, or return the error from this function.
+// TRY(expression): the value, or return the error from this function. Alone in its expression: what else the
+// expression made before would not be destroyed on return (tests/style/try_is_alone).
 #define TRY(expression)                                             \
   (__extension__({                                                  \
     auto try_result_ = (expression);                                \

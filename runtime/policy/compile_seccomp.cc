@@ -198,7 +198,8 @@ Result<Leaves> make_leaves(const RulesByNumber& rules, int default_error) {
   for (std::uint32_t number = 0; number < table.size(); ++number) {
     const auto found = rules.find(number);
     if (found != rules.end()) {
-      leaves.add(number, TRY(decision(found->second, default_error)));
+      const auto decided = TRY(decision(found->second, default_error));
+      leaves.add(number, decided);
     } else {
       leaves.add(number, table[number].empty() ? unknown : refused);
     }

@@ -89,7 +89,8 @@ Result<void> copy(int from_directory, const std::string& name, int to_directory,
   }
   if ((status.st_mode & S_IROTH) == 0) return {};
   if (S_ISREG(status.st_mode)) {
-    return write_file(to_directory, to_name, TRY(os::read_file(from_directory, name, 64U << 20U)));
+    const std::string content = TRY(os::read_file(from_directory, name, 64U << 20U));
+    return write_file(to_directory, to_name, content);
   }
   if (!S_ISDIR(status.st_mode) || depth > 8) return {};
   TRY(make_directory(to_directory, to_name, 0755));

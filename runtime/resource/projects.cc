@@ -102,7 +102,8 @@ Result<Project> open_project(const std::string& state_dir, const std::string& id
               make_project(projects, id, layout, service_id));
     stored = stored_layout(state_dir, id);
   }
-  const Project project{project_directory(state_dir, id) + "/workspace", TRY(std::move(stored))};
+  const WorkspaceLayout found = TRY(std::move(stored));
+  const Project project{project_directory(state_dir, id) + "/workspace", found};
   TRY_DOING("project '" + id + "'", restore_folders(project, service_id));
   return project;
 }

@@ -26,7 +26,8 @@ Result<void> read_path(const yaml::Map& map, std::string_view key, std::string& 
 Result<void> read_number(const yaml::Map& map, std::string_view key, std::uint64_t most,
                          std::uint32_t& target) {
   if (map.find(key) == nullptr) return {};
-  const Result<std::uint64_t> value = parse_count(key, TRY(map.need_text(key)));
+  const auto text = TRY(map.need_text(key));
+  const Result<std::uint64_t> value = parse_count(key, text);
   if (!value) return map.error(key, value.error().text);
   if (*value > most) {
     return map.error(key,
@@ -40,7 +41,8 @@ Result<void> read_log(std::string_view path, const yaml::Node& node, MonitorLogO
   const yaml::Map map = TRY(yaml::Map::open(path, node, "log", kLogKeys));
   TRY(read_path(map, "path", log.path));
   if (map.find("rotate") != nullptr) {
-    const Result<std::uint64_t> bytes = parse_bytes("rotate", TRY(map.need_text("rotate")));
+    const auto text = TRY(map.need_text("rotate"));
+    const Result<std::uint64_t> bytes = parse_bytes("rotate", text);
     if (!bytes) return map.error("rotate", bytes.error().text);
     log.rotate_bytes = *bytes;
   }

@@ -273,7 +273,7 @@ class Supervision {
 
   // Keeps what fits below the limit of both streams together and counts the rest; beyond it the run ends.
   void read_capture(CapturePipe& capture) {
-    std::array<char, 65536> buffer;
+    std::array<char, 65536> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by read
     while (capture.fd.valid()) {
       const ssize_t count = read(capture.fd.get(), buffer.data(), buffer.size());
       if (count < 0 && errno == EINTR) continue;

@@ -54,7 +54,9 @@ Result<Isolation> look(const Child& child, const Program& program) {
     if (const auto found = TRY(find_process(command_line(program)))) {
       const ScopeExit end(
           [&] { (void)syscall(SYS_pidfd_send_signal, found->pidfd.get(), SIGKILL, nullptr, 0); });
-      return compare_facts(TRY(read_facts(found->pid)), TRY(read_facts(getpid())));
+      const auto inside = TRY(read_facts(found->pid));
+      const auto outside = TRY(read_facts(getpid()));
+      return compare_facts(inside, outside);
     }
     if (has_ended(child, kBetweenAttempts)) return fail("it ended before it could be looked at");
   }

@@ -46,6 +46,8 @@ struct Failure {
 
 // Everything the child needs is ready: it shares our memory until it has called exec. On its own and never
 // inlined, so that the child cannot spoil variables of a caller.
+// NOLINTBEGIN(clang-analyzer-unix.Vfork): POSIX allows the child nothing but exec; Linux also system calls
+// (vfork(2))
 [[gnu::noinline]] pid_t spawn(char* const* arguments, char* const* environment, const Streams& streams,
                               int mount_namespace, Failure& failure) {
   const pid_t pid = vfork();  // NOLINT(clang-analyzer-security.insecureAPI.vfork): the floor that is measured
@@ -61,6 +63,7 @@ struct Failure {
   failure.number = errno;
   _exit(127);
 }
+// NOLINTEND(clang-analyzer-unix.Vfork)
 
 Result<UniqueFd> open_null() { return os::open_at(AT_FDCWD, "/dev/null", O_RDWR); }
 
@@ -129,7 +132,8 @@ Result<Trial> run_trial(const Command& command) {
   const Child child = TRY(start(command, {null.get(), output.get(), output.get()}));
   const int status = TRY(wait_for(child, kHangs));
   if (lseek(output.get(), 0, SEEK_SET) != 0) return fail(system_error("lseek", "output", errno));
-  return Trial{status, TRY(os::read_all(output.get(), command.arguments[0]))};
+  std::string text = TRY(os::read_all(output.get(), command.arguments[0]));
+  return Trial{status, std::move(text)};
 }
 
 std::optional<std::string> find_program(const std::string& name) {
