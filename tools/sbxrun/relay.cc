@@ -34,7 +34,7 @@ void Relay::handle(short events) {
     if (pending_.empty() && ended_) finish();
     return;
   }
-  std::array<char, 65536> buffer;
+  std::array<char, 65536> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by read
   const ssize_t count = read(from_, buffer.data(), buffer.size());
   if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
   if (count <= 0) {  // EIO: the last process on a pty is gone
