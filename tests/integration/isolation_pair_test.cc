@@ -49,6 +49,21 @@ TEST_CASE("a sandbox cannot signal another's processes") {
   CHECK(WEXITSTATUS(other.end()) == 1);
 }
 
+TEST_CASE("a sandbox does not use up what the kernel counts by user") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  Background other(sbxrun_command(sandbox, {bind_probes(), "--", kProbes + "/user_limits", "fill"}));
+  REQUIRE(other.wait_for("all=done"));
+  const Answers full = parse_answers(other.said());
+  CHECK(answer(full, "inotify") == "EMFILE");
+  CHECK(answer(full, "signals") == "EAGAIN");
+  CHECK(answer(full, "queues") == "EMFILE");
+  check_answers(probe_inside(sandbox, {"user_limits", "one"}), {"inotify", "signals", "queues"}, "ok");
+  const ProgramResult host = run_program({probe_directory() + "/user_limits", "one"}, {});
+  check_answers(parse_answers(host.out), {"inotify", "signals"}, "ok");
+  CHECK(other.end() == 0);
+}
+
 TEST_CASE("a sandbox leaves nothing for the next one") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
