@@ -84,14 +84,15 @@ long open_null() noexcept {
 }
 
 // No user namespace can be made inside, whatever the filter says: that is where rights to attack the kernel
-// with come from. The file is that of the namespace of the one who looks it up (namespaces(7)).
+// with come from. The file is that of the namespace of the one who looks it up (namespaces(7)). It is opened as
+// 0, for a moment: the limit of open files is in force, and lower numbers than the spawner's may be all it has.
 long forbid_user_namespaces(int sysctls) noexcept {
+  (void)call(SYS_close, 0);
   const long fd = call(SYS_openat, sysctls, pointer("user/max_user_namespaces"), O_WRONLY | O_CLOEXEC);
-  (void)call(SYS_close, sysctls);
   if (fd < 0) return fd;
   const long written = call(SYS_write, fd, pointer("0"), 1);
-  (void)call(SYS_close, fd);
-  return written;
+  const long restored = call(SYS_dup3, 1, 0, 0);
+  return restored < 0 ? restored : written;
 }
 
 long drop_bounding_set() noexcept {
