@@ -94,7 +94,7 @@ struct RunResult {
 // "completed" (exited with 0), "timeout" (timed_out, cpu_time_exceeded), "error" (all else).
 std::string_view result_status(const RunResult& result);
 
-// The exit status of sbxrun for this result (contracts: Exit status).
+// The exit status of sbxrun for this result (docs/results.md).
 int sbxrun_exit_status(const RunResult& result);
 
 // "SIGKILL" for 9; "SIG64" style for real-time signals without a name.

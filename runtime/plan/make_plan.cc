@@ -32,6 +32,30 @@ std::vector<ResourceLimit> plan_resource_limits(const LimitSet& limits, const Pl
   return list;
 }
 
+// Whether the run writes anything to the thrown-away file system that `disk` bounds.
+bool writes_to_disk_scratch(const RunRequest& request, const Policy& policy) {
+  const auto copies = [](const BindRequest& bind) { return bind.mode == BindMode::copy_on_write; };
+  const bool keeps_workspace =
+      !request.project.empty() && request.workspace_mode == WorkspaceMode::persistent;
+  return !keeps_workspace || policy.writable_root || (request.here && copies(*request.here)) ||
+         std::ranges::any_of(request.binds, copies);
+}
+
+// The result shows as limits what this run is bound by: not one of which there is nothing to bound.
+Result<void> drop_idle_limits(const RunRequest& request, const Policy& policy, LimitSet& limits) {
+  const auto is_captured = [](StreamMode mode) { return mode == StreamMode::capture; };
+  if (!request.limits.output_bytes && std::ranges::none_of(request.streams, is_captured))
+    limits.output_bytes.reset();
+  if (writes_to_disk_scratch(request, policy)) return {};
+  if (request.limits.disk_bytes) {
+    return fail(
+        "--disk: project '" + request.project +
+        "' is kept where it is and cannot be limited yet; use --workspace-mode ephemeral, or no --disk");
+  }
+  limits.disk_bytes.reset();
+  return {};
+}
+
 }  // namespace
 
 Result<SandboxPlan> make_plan(const RunRequest& request, const LimitSet& granted, const Policy& policy,
@@ -45,7 +69,7 @@ Result<SandboxPlan> make_plan(const RunRequest& request, const LimitSet& granted
     plan.hostname = request.hostname;
   }
   plan.limits = granted;
-  // Lowered to what the host allows and shown so, never raised (contracts: Defaults).
+  // Lowered to what the host allows and shown so, never raised.
   plan.limits.nofile = std::min(granted.nofile.value_or(facts.nofile_hard), facts.nofile_hard);
   if (*plan.limits.nofile < kLeastFiles) {
     return fail("a sandbox needs at least " + std::to_string(kLeastFiles) +
@@ -56,6 +80,7 @@ Result<SandboxPlan> make_plan(const RunRequest& request, const LimitSet& granted
   plan.resource_limits = plan_resource_limits(plan.limits, facts);
   TRY(plan_mounts(request, policy, facts, plan));
   TRY(plan_exec(request, facts, plan.exec));
+  TRY(drop_idle_limits(request, policy, plan.limits));
   return plan;
 }
 

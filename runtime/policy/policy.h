@@ -17,13 +17,14 @@ namespace sbx {
 struct DegradableControl {
   std::string_view name;
   std::string_view meaning;
+  std::optional<std::uint64_t> LimitSet::*limit = nullptr;  // the one that is not in force without it
 };
 inline constexpr std::array<DegradableControl, 6> kDegradableControls{{
-    {"memory", "no memory controller: memory is not limited"},
+    {"memory", "no memory controller: memory is not limited", &LimitSet::memory_bytes},
     {"swap", "memory is limited but swap is not"},
-    {"pids", "no pids controller: the number of processes is not limited"},
-    {"cpu", "no cpu controller: the CPU rate is not limited"},
-    {"cpu_accounting", "CPU time is neither counted nor limited"},
+    {"pids", "no pids controller: the number of processes is not limited", &LimitSet::pids},
+    {"cpu", "no cpu controller: the CPU rate is not limited", &LimitSet::milli_cpus},
+    {"cpu_accounting", "CPU time is neither counted nor limited", &LimitSet::cpu_ms},
     {"idmapped_mounts", "a source that cannot be id-mapped is shown with its files owned by nobody"},
 }};
 

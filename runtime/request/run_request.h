@@ -66,7 +66,7 @@ struct RunRequest {
   std::uint16_t tty_columns = 80;
   std::array<StreamMode, 3> streams{StreamMode::null, StreamMode::null, StreamMode::null};
 
-  // Where things are; empty: the default of contracts. Only a direct supervisor reads these.
+  // Where things are; empty: the configuration's, else the default. Only a direct supervisor reads these.
   std::string state_dir;
   std::string run_dir;
   std::string log;

@@ -125,6 +125,10 @@ class Run {
     cgroup_ =
         TRY(make_cgroup(layout, result.sandbox_id, plan_.limits, context_.policy.allow_degraded, controls));
     result.degradations = std::move(controls.degradations);
+    for (const DegradableControl& control : kDegradableControls) {
+      const bool given_up = std::ranges::find(result.degradations, control.name) != result.degradations.end();
+      if (given_up && control.limit != nullptr) (result.limits.*control.limit).reset();
+    }
     cgroup_controls_ = std::move(controls.controls);
     prepared_ = TRY(prepare_mounts(plan_, ids_, context_.settings.ids, context_.policy.allow_degraded,
                                    result.degradations));

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::int64_t kMillisecond = 1'000'000;
 constexpr std::int64_t kSetupTimeout = 60'000 * kMillisecond;
-constexpr std::int64_t kCancelGrace = 5'000 * kMillisecond;   // contracts: signals
+constexpr std::int64_t kCancelGrace = 5'000 * kMillisecond;   // docs/man/sbxrun.1, Signals
 constexpr std::int64_t kDrainTimeout = 1'000 * kMillisecond;  // a result does not wait longer for end-of-file
 constexpr std::int64_t kGiveUpTimeout = 10'000 * kMillisecond;
 constexpr std::int64_t kNever = INT64_MAX;

@@ -266,6 +266,22 @@ TEST_CASE("-t without a terminal: the program has one, and the caller's pipes fe
   CHECK(holds(result.out, "one\r\ntwo\r\n"));
 }
 
+TEST_CASE("input that the program never reads does not hold up the end of the run") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  ProgramOptions program;
+  program.input = std::string(1U << 20U, 'x');  // more than a terminal or a pipe holds
+  program.timeout = std::chrono::seconds(30 * time_scale());
+  for (const std::string streams : {"-t", "-i"}) {
+    CAPTURE(streams);
+    const ProgramResult result = sandbox.run(
+        {streams, "--timeout", "1s", "--", "/bin/sh", "-c", "stty raw -echo 2>/dev/null; sleep 100"},
+        program);
+    CHECK_FALSE(result.timed_out);
+    CHECK(result.exit_status == 124);
+  }
+}
+
 TEST_CASE("-t lifts the default policy's wall time, not one that is asked for or that a policy keeps") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;

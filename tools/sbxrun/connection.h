@@ -32,7 +32,7 @@ struct Connection {
   UniqueFd socket;
 };
 
-// Chooses by options.mode, whether a socket is there, and who we are (contracts: Mode). A socket that nobody
+// Chooses by options.mode, whether a socket is there, and who we are. A socket that nobody
 // answers is an error, never a silent fallback.
 Result<Connection> connect_supervisor(const Options& options);
 

@@ -204,6 +204,8 @@ class Session {
 
   void attach_terminal(UniqueFd master) {
     master_ = master.get();
+    // A program that reads nothing must not stop us in a write to it.
+    (void)fcntl(master_, F_SETFL, fcntl(master_, F_GETFL) | O_NONBLOCK);
     // While we hold the other end, too, a program that closes its streams before it ends does not hang up its
     // own terminal and die of SIGHUP.
     slave_ = UniqueFd(ioctl(master_, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));

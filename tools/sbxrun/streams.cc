@@ -32,6 +32,8 @@ Result<void> relay(int index, ClientStreams& streams) {
   UniqueFd& theirs = index == 0 ? reading : writing;
   const int our_number = ours.get();
   if (index == 0) {
+    // The sandbox owns the pipe and can make it smaller just when we write.
+    (void)fcntl(our_number, F_SETFL, O_WRONLY | O_NONBLOCK);
     streams.inputs.emplace_back(0, our_number, std::move(ours));
   } else {
     streams.outputs.emplace_back(our_number, index, std::move(ours));

@@ -24,7 +24,7 @@ struct Promise {
   bool writable_root;
 };
 
-// contracts.md, "Defaults and ceilings of the shipped policies".
+// docs/policy-reference.md, the table of the shipped policies.
 constexpr Promise kPromises[] = {
     {"strict",
      {256 * M, 500, 64, 10'000, 10'000, 1 * M, 256, kNone, 64 * M, 128 * M, 10'000},
