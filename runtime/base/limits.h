@@ -52,7 +52,8 @@ struct LimitField {
 
 inline constexpr std::uint64_t kMostBytes = 1ULL << 60U;
 inline constexpr std::uint64_t kMostMilliseconds = 100ULL * 365 * 24 * 3'600'000;  // 100 years
-inline constexpr std::uint64_t kMostPids = 4'194'304 - 1;  // PID_MAX_LIMIT, less our init
+inline constexpr std::uint64_t kMostCapturedBytes = 128ULL << 20U;  // of output that the result holds
+inline constexpr std::uint64_t kMostPids = 4'194'304 - 1;           // PID_MAX_LIMIT, less our init
 inline constexpr std::uint64_t kMostInodes = 1ULL << 40U;
 inline constexpr std::uint64_t kMostFiles = 1ULL << 30U;         // fs.nr_open is never above it
 inline constexpr std::uint64_t kMostMilliCpus = 8192ULL * 1000;  // CONFIG_NR_CPUS

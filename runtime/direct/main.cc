@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -144,6 +145,10 @@ int run() {
   (void)prctl(PR_SET_NAME, "sbx-direct");
   (void)fcntl(kClientSocketFd, F_SETFD, FD_CLOEXEC);
   (void)umask(077);
+  // What the caller ignores or limits is not ours: children are waited for, and a file that may not grow (a
+  // log above RLIMIT_FSIZE) is an error, not our end.
+  (void)signal(SIGCHLD, SIG_DFL);
+  (void)signal(SIGXFSZ, SIG_IGN);
   // Out of the terminal's session: a Ctrl-C reaches sbxrun, which tells us.
   (void)setsid();
   // Not traceable, no core: captured output and environment values pass through here.

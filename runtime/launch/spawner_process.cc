@@ -37,6 +37,7 @@ Result<SpawnerProcess> SpawnerProcess::start(const std::string& helpers) {
   // Out of the way of the two numbers first.
   const UniqueFd socket_high(fcntl(theirs.get(), F_DUPFD_CLOEXEC, 16));
   const UniqueFd init_high(fcntl(init_fd.get(), F_DUPFD_CLOEXEC, 16));
+  if (!socket_high.valid() || !init_high.valid()) return fail(system_error("dup", "for the spawner", errno));
   (void)posix_spawn_file_actions_adddup2(&actions, socket_high.get(), kSpawnerSocketFd);
   (void)posix_spawn_file_actions_adddup2(&actions, init_high.get(), kInitProgramFd);
   std::array<char, 12> name{"sbx-spawner"};
@@ -54,6 +55,7 @@ SpawnerProcess::~SpawnerProcess() {
   socket_.reset();
   // It ends at once; one that hangs in the kernel is killed, and not waited for without end.
   const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
+  if (!process.valid()) return;  // nobody's child any more: the number may be another's
   pollfd ended{process.get(), POLLIN, 0};
   if (poll(&ended, 1, kEndMs) == 0) {
     (void)kill(pid_, SIGKILL);

@@ -1,5 +1,6 @@
 #include "policy/apply_policy.h"
 
+#include <algorithm>
 #include <optional>
 
 namespace sbx {
@@ -29,11 +30,27 @@ Result<std::optional<std::uint64_t>> grant(const LimitField& field, const RunReq
   return granted;
 }
 
+// What is captured is held in memory and becomes text of a JSON document, in which a byte can take six.
+Result<void> check_capture(const RunRequest& request, const Policy& policy,
+                           std::optional<std::uint64_t> limit) {
+  const auto is_captured = [](StreamMode mode) { return mode == StreamMode::capture; };
+  if (std::ranges::none_of(request.streams, is_captured) || (limit && *limit <= kMostCapturedBytes))
+    return {};
+  const LimitField& field = *find_limit("output-limit");
+  const std::string most = format_limit(field, kMostCapturedBytes);
+  if (!limit)
+    return fail("policy '" + policy.name + "' has no limit of captured output: ask with --output-limit " +
+                most + " or less");
+  return fail("--output-limit " + format_limit(field, *limit) + ": at most " + most +
+              " can be captured; without --json output is passed on");
+}
+
 }  // namespace
 
 Result<LimitSet> grant_limits(const RunRequest& request, const Policy& policy) {
   LimitSet granted;
   for (const LimitField& field : kLimits) granted.*field.member = TRY(grant(field, request, policy));
+  TRY(check_capture(request, policy, granted.output_bytes));
   return granted;
 }
 

@@ -61,7 +61,7 @@ std::vector<IdRange> parse_subordinate_ids(std::string_view file, std::string_vi
   return ranges;
 }
 
-std::vector<IdRange> account_ids() {
+std::vector<IdRange> foreign_ids() {
   std::vector<IdRange> all;
   const auto add = [&all](const char* file, auto parse) {
     const auto text = os::read_file(AT_FDCWD, file);
@@ -73,13 +73,10 @@ std::vector<IdRange> account_ids() {
   add("/etc/group", parse_account_ids);
   add("/etc/subuid", parse_subordinate_ids);
   add("/etc/subgid", parse_subordinate_ids);
+  // DynamicUser= and systemd-nspawn (systemd's UIDS-GIDS document), whether or not systemd runs today.
+  all.push_back({"systemd's dynamic users", 61184, 65519 - 61184 + 1});
+  all.push_back({"systemd's containers", 524'288, 1'879'048'191 - 524'288 + 1});
   return all;
-}
-
-// DynamicUser= and systemd-nspawn (systemd's UIDS-GIDS document).
-std::vector<IdRange> systemd_ids() {
-  return {{"systemd's dynamic users", 61184, 65519 - 61184 + 1},
-          {"systemd's containers", 524'288, 1'879'048'191 - 524'288 + 1}};
 }
 
 std::vector<std::string> pool_overlaps(const IdPool& pool, const std::vector<IdRange>& others) {
@@ -98,7 +95,7 @@ std::string pool_text(const IdPool& pool) {
 }
 
 Result<void> check_id_pool(const IdPool& pool) {
-  const std::vector<std::string> owners = pool_overlaps(pool, account_ids());
+  const std::vector<std::string> owners = pool_overlaps(pool, foreign_ids());
   if (owners.empty()) return {};
   std::string text = "the id pool, " + pool_text(pool) + ", overlaps with ";
   for (const std::string& owner : owners) text += (&owner == &owners.front() ? "" : ", ") + owner;

@@ -18,11 +18,8 @@ struct IdRange {
   bool operator==(const IdRange&) const = default;
 };
 
-// Of /etc/passwd, /etc/group, /etc/subuid and /etc/subgid.
-std::vector<IdRange> account_ids();
-
-// What systemd gives to services and containers that ask for it; most hosts have none of them.
-std::vector<IdRange> systemd_ids();
+// Of /etc/passwd, /etc/group, /etc/subuid and /etc/subgid, and what systemd gives to services and containers.
+std::vector<IdRange> foreign_ids();
 
 // Names of owners whose ids lie in the pool, without repetition.
 std::vector<std::string> pool_overlaps(const IdPool& pool, const std::vector<IdRange>& others);
@@ -30,7 +27,7 @@ std::vector<std::string> pool_overlaps(const IdPool& pool, const std::vector<IdR
 // "1879048192 to 2147483647"
 std::string pool_text(const IdPool& pool);
 
-// Refuses a pool that overlaps with ids of accounts, in the words of the doctor.
+// Refuses a pool that overlaps with ids of others, in the words of the doctor.
 Result<void> check_id_pool(const IdPool& pool);
 
 // --- parts, for the tests --------------------------------------------------------------------------------

@@ -49,6 +49,8 @@ void check_rights(CheckList& list) {
   const std::string limit = "hard limit " + std::to_string(facts.nofile_hard);
   if (facts.nofile_hard >= kDefaultNofile || can_raise) {
     list.add("nofile", CheckState::ok, limit);
+  } else if (facts.nofile_hard < kLeastHostFiles) {
+    list.add("nofile", CheckState::missing, limit, HostNeed::descriptors);
   } else {
     HostCheck& check = list.add("nofile", CheckState::degraded, limit);
     check.effect = "programs get at most that many descriptors; the result shows it";
@@ -88,14 +90,9 @@ void check_ids(CheckList& list) {
   list.begin("ids");
   const HostFacts& facts = list.facts();
   const std::string range = pool_text(facts.pool);
-  const std::vector<std::string> accounts = pool_overlaps(facts.pool, facts.account_ids);
-  const std::vector<std::string> systemd = pool_overlaps(facts.pool, facts.systemd_ids);
-  if (!accounts.empty()) {
-    list.add("id_pool", CheckState::missing, range + " overlaps with " + join(accounts), HostNeed::id_pool);
-  } else if (!systemd.empty()) {
-    // Only for services and containers that ask for it.
-    list.add("id_pool", CheckState::degraded, range + " overlaps with " + join(systemd), HostNeed::id_pool)
-        .effect = "a service or container of systemd's could have the ids of a sandbox";
+  const std::vector<std::string> owners = pool_overlaps(facts.pool, facts.foreign_ids);
+  if (!owners.empty()) {
+    list.add("id_pool", CheckState::missing, range + " overlaps with " + join(owners), HostNeed::id_pool);
   } else {
     list.add("id_pool", CheckState::ok, range + ", nobody else's");
   }

@@ -68,8 +68,7 @@ struct HostFacts {
   std::uint64_t capabilities = 0;  // the effective set, by bit
   std::uint64_t nofile_hard = 0;
   IdPool pool;
-  std::vector<IdRange> account_ids;
-  std::vector<IdRange> systemd_ids;
+  std::vector<IdRange> foreign_ids;
   StateFacts state;
   bool merged_usr = false;                                    // the image `host` needs it
   std::vector<std::string> missing_programs;                  // of our own

@@ -35,7 +35,7 @@ constexpr const char* kNsswitch =
     "files\n";
 
 constexpr std::string_view kRemoved = "removed.";
-constexpr int kFormat = 1;  // raise when what is made here changes
+constexpr int kFormat = 2;  // raise when what is made here changes
 
 std::string fingerprint() {
   Sha256 hash;
@@ -115,6 +115,9 @@ Result<void> fill_etc(int root) {
   TRY(write_file(root, "etc/nsswitch.conf", kNsswitch));
   TRY(write_file(root, "etc/resolv.conf", ""));
   TRY(write_file(root, "etc/machine-id", ""));
+  // Debian's pip refuses to install beside Debian's packages (PEP 668); here that goes to a HOME that is
+  // thrown away.
+  TRY(write_file(root, "etc/pip.conf", "[install]\nbreak-system-packages = true\n"));
   return {};
 }
 

@@ -7,7 +7,7 @@ namespace sbx {
 namespace {
 
 // In the order of HostNeed.
-constexpr std::array<HostNeedWords, 14> kWords{{
+constexpr std::array<HostNeedWords, 15> kWords{{
     {"a sandbox cannot be started",
      "run as root; in a container add the capability (--cap-add) or use --privileged"},
     {"a sandbox cannot be isolated and is not started",
@@ -38,6 +38,8 @@ constexpr std::array<HostNeedWords, 14> kWords{{
     {"no control group can be made for a sandbox, and a run is refused",
      "remount it writable (mount -o remount,rw); in a container: --privileged, or --cgroupns=host with -v "
      "/sys/fs/cgroup:/sys/fs/cgroup:rw"},
+    {"a sandbox cannot be put together, and a run is refused",
+     "raise the caller's hard limit of open files: ulimit -Hn 4096 (LimitNOFILE= of a unit)"},
 }};
 
 HostNeed need_of_error(int error_number) {
@@ -112,6 +114,7 @@ Error with_need(Error error, HostNeed need) {
 Error with_host_need(Error error, const std::string& lacking) {
   if (error.text.find("; fix: ") != std::string::npos) return error;  // told where it was known better
   error.text += words_for_lacking(lacking, error.error_number);
+  if (error.error_number == EMFILE) return with_need(std::move(error), HostNeed::descriptors);
   return error.error_number == ENOSYS ? with_need(std::move(error), HostNeed::kernel) : error;
 }
 

@@ -28,6 +28,7 @@ enum class HostNeed : std::uint8_t {
   programs,
   merged_usr,
   cgroup_write,
+  descriptors,
   none,
 };
 
@@ -35,6 +36,10 @@ struct HostNeedWords {
   std::string_view effect;
   std::string_view fix;
 };
+
+// A caller with a lower hard limit cannot put a sandbox together: the supervisor holds each mount of the plan
+// by a descriptor.
+inline constexpr std::uint64_t kLeastHostFiles = 64;
 
 // Not for `none`.
 const HostNeedWords& words_of(HostNeed need);

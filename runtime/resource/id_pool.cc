@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::string_view kCgroup = "cgroup ";
 constexpr std::string_view kRecord = "record ";
+constexpr std::string_view kLog = "log ";
 
 Result<UniqueFd> open_directory(const std::string& path) {
   if (auto opened = os::open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY); opened) return opened;
@@ -48,6 +49,7 @@ Result<std::optional<UniqueFd>> lock_range(int claims, std::uint32_t first_id, c
 std::string journal_text(const Journal& journal) {
   std::string text;
   for (const std::string& directory : journal.cgroups) text += std::string(kCgroup) + directory + "\n";
+  if (!journal.log.empty()) text += std::string(kLog) + journal.log + "\n";
   return text + std::string(kRecord) + journal.record + "\n";
 }
 
@@ -58,6 +60,7 @@ Journal parse_journal(std::string_view text) {
     const std::string_view line = text.substr(0, end);
     text.remove_prefix(end + 1);
     if (line.starts_with(kCgroup)) journal.cgroups.emplace_back(line.substr(kCgroup.size()));
+    if (line.starts_with(kLog)) journal.log = line.substr(kLog.size());
     if (line.starts_with(kRecord)) journal.record = line.substr(kRecord.size());
   }
   return journal;
@@ -103,7 +106,8 @@ Result<std::vector<Orphan>> find_orphans(const std::string& run_dir, const IdPoo
   for (const std::string& name : TRY(os::list_directory(directory.get(), "."))) {
     std::uint32_t slot = 0;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), slot);
-    if (error != std::errc{} || *end != '\0' || slot == 0 || slot >= pool.ranges) continue;
+    if (error != std::errc{} || *end != '\0' || slot == 0) continue;
+    // Also above pool.ranges: it may have been larger.
     struct stat status {};
     if (fstatat(directory.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || status.st_size == 0)
       continue;

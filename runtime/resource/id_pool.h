@@ -31,6 +31,7 @@ struct IdPool {
 struct Journal {
   std::vector<std::string> cgroups;
   std::string record;  // the line for the monitor log
+  std::string log;     // where that is; empty: where the sweeper's own is
 };
 
 std::string journal_text(const Journal& journal);

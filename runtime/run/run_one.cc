@@ -22,6 +22,7 @@
 #include "resource/host_rights.h"
 #include "resource/id_pool.h"
 #include "resource/image_store.h"
+#include "resource/own_directories.h"
 #include "resource/prepare.h"
 #include "resource/projects.h"
 #include "run/gather_facts.h"
@@ -107,6 +108,7 @@ class Run {
     report_.result.limits = *granted;
     if (!context_.cgroups) return fail(context_.cgroups.error());
     const CgroupLayout& layout = *context_.cgroups;
+    TRY(check_own_directories(context_.settings.state_dir, context_.settings.run_dir));
     TRY(check_id_pool(context_.settings.ids));
     ids_ = TRY(claim_ids(context_.settings.run_dir, context_.settings.ids));
     claimed_ = true;
@@ -144,7 +146,10 @@ class Run {
     RunResult record = report_.result;
     record.outcome = Outcome::cancelled;
     record.message = "the run was cancelled because its supervisor was killed";
-    const Journal journal{cgroup_directories(layout, record.sandbox_id), result_to_json(record, false)};
+    const std::string& log = context_.settings.log.path;
+    // A path with a line break would end its line: then the sweeper's log has to do.
+    const Journal journal{cgroup_directories(layout, record.sandbox_id), result_to_json(record, false),
+                          log.find('\n') == std::string::npos ? log : ""};
     return ids_.write_journal(journal);
   }
 

@@ -5,6 +5,7 @@
 #include "outcome/run_result.h"
 #include "resource/cgroup.h"
 #include "resource/id_pool.h"
+#include "resource/own_directories.h"
 #include "run/run_one.h"
 
 namespace sbx {
@@ -32,15 +33,17 @@ Result<void> recover(const Settings& settings, const Orphan& orphan) {
   TRY(remove_cgroup_directories(orphan.journal.cgroups));
   // A journal that was cut short or spoiled has no record worth a line.
   const std::string& record = orphan.journal.record;
-  if (is_result_json(record) && !is_recorded(settings.log.path, record)) {
-    TRY(append_to_monitor_log(settings.log, record));
-  }
+  MonitorLogOptions log = settings.log;
+  if (!orphan.journal.log.empty()) log.path = orphan.journal.log;  // the killed run's own
+  if (is_result_json(record) && !is_recorded(log.path, record)) TRY(append_to_monitor_log(log, record));
   return orphan.claim.clear_journal();
 }
 
 }  // namespace
 
 Result<unsigned> sweep_orphans(const Settings& settings) {
+  // A journal that somebody else can write says what root shall kill and log.
+  if (!check_own_directories(settings.state_dir, settings.run_dir)) return 0U;  // the run says why
   unsigned swept = 0;
   Result<void> first;
   for (const Orphan& orphan : TRY(find_orphans(settings.run_dir, settings.ids))) {

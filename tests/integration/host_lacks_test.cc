@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -84,6 +85,17 @@ TEST_CASE("a run does without KILL where the host kills by cgroup, and the docto
   SKIP_UNLESS(holds(doctor.out, "kills a sandbox as a whole"), "needs cgroup.kill");
   CHECK(doctor.exit_status == 0);
   CHECK(sandbox.run({"--timeout", "200ms", "--", "/bin/sleep", "100"}, program).exit_status == 124);
+}
+
+TEST_CASE("a caller with too few descriptors is told so, as the doctor does") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  REQUIRE(sandbox.run({"--", "/bin/true"}).exit_status == 0);
+  check_same_words(sandbox, "nofile", before([] {
+                     const rlimit few{24, 24};
+                     require_call(setrlimit(RLIMIT_NOFILE, &few) == 0 &&
+                                  prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE, 0, 0, 0) == 0);
+                   }));
 }
 
 TEST_CASE("a pool over ids that somebody was given is refused by doctor and run") {

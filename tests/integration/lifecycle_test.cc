@@ -1,6 +1,8 @@
 // What a killed or stopped program of ours leaves: nothing that runs, and exactly one line in the monitor
 // log.
 #include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <random>
@@ -107,6 +109,51 @@ TEST_CASE("a stopped spawner does not keep a run beyond its end") {
   CHECK(sandbox.run({"--", "/bin/true"}).exit_status == 0);
   CHECK(sandbox.leftovers(2) == "");
   CHECK(lines_with(sandbox, mark).size() == 1);
+}
+
+TEST_CASE("a stopped supervisor does not keep sbxrun from ending at the third signal") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string mark = unique_duration();
+  ProgramOptions options;
+  options.null_input = true;
+  options.timeout = scaled(milliseconds(60'000));
+  options.after_start = [&](pid_t sbxrun) {
+    REQUIRE(wait_until(milliseconds(10'000), [&] { return processes_with(mark).size() >= 5; }));
+    REQUIRE(kill(find_program(sbxrun, Program::direct), SIGSTOP) == 0);
+    for (int i = 0; i < 3; ++i) {
+      (void)kill(sbxrun, SIGTERM);
+      std::this_thread::sleep_for(milliseconds(200));  // else the kernel makes one of them
+    }
+  };
+  const ProgramResult result = sandbox.run(long_command(mark), options);
+  CHECK_FALSE(result.timed_out);
+  CHECK(result.exit_status == 143);
+  CHECK_MESSAGE(result.err.find("the supervisor did not answer") != std::string::npos, result.err);
+  check_nothing_survives(mark);
+  CHECK(sandbox.run({"--", "/bin/true"}).exit_status == 0);  // sweeps
+  REQUIRE(lines_with(sandbox, mark).size() == 1);
+  CHECK(lines_with(sandbox, mark).front()["message"] == kKilled);
+}
+
+TEST_CASE("what the caller ignores or is limited to does not change how a run ends") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string result_file = sandbox.directory() + "/result.json";
+  REQUIRE(sandbox.run({"--", "/bin/true"}).exit_status == 0);
+  write_file(sandbox.log(), std::string(3U << 20U, 'x') + "\n");  // larger than a file may be
+  ProgramOptions program;
+  program.before_exec = [] {
+    const rlimit small{2U << 20U, 2U << 20U};
+    if (setrlimit(RLIMIT_FSIZE, &small) != 0) _exit(99);
+    (void)signal(SIGCHLD, SIG_IGN);
+  };
+  const ProgramResult result =
+      sandbox.run({"--result", result_file, "--", "/bin/sh", "-c", "echo said; exit 3"}, program);
+  CHECK(result.exit_status == 3);
+  CHECK(result.out == "said\n");
+  CHECK_MESSAGE(result.err.find("EFBIG") != std::string::npos, result.err);  // the log
+  CHECK(json::parse(read_file(result_file))["exit_code"] == 3);
 }
 
 TEST_CASE("a stopped init does not keep a run beyond its end") {

@@ -63,6 +63,16 @@ TEST_CASE("nofile: as many descriptors as granted, and the limit cannot be raise
   CHECK(raised["stdout"]["text"] == "50\n50\nrefused\n");
 }
 
+TEST_CASE("nofile: the least that can be asked for is enough for every launch") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  Strings options{"--nofile", "16", "--project", "p", "--here"};
+  for (int i = 0; i < 20; ++i)
+    options.insert(options.end(), {"--bind", "/usr/bin:/mnt/" + std::to_string(i)});
+  CHECK(run(sandbox, {"--nofile", "16"}, shell("ulimit -Hn"))["stdout"]["text"] == "16\n");
+  CHECK(run(sandbox, options, shell("ulimit -Hn"))["stdout"]["text"] == "16\n");
+}
+
 TEST_CASE("nofile: lowered to what the host allows and shown so, never raised") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;

@@ -86,6 +86,49 @@ TEST_CASE("a state directory that became read-only still serves what is in it") 
   check_clear_failure(sandbox, result, state + "/projects", "EROFS");
 }
 
+TEST_CASE("a directory of ours that somebody else can change is refused, and nothing in it is obeyed") {
+  SKIP_UNLESS(is_root(), "needs root");
+  constexpr uid_t kSomebody = 65534;
+  const Sandbox sandbox;
+  REQUIRE(sandbox.run({"--project", "p", "--", "/bin/true"}).exit_status == 0);
+  for (const std::string& directory :
+       {sandbox.state_dir(), sandbox.state_dir() + "/host-root", sandbox.state_dir() + "/projects",
+        sandbox.run_dir(), sandbox.run_dir() + "/ids"}) {
+    CAPTURE(directory);
+    const std::size_t lines = sandbox.log_lines().size();
+    // Were it obeyed, this would be a line in the log.
+    write_journal(sandbox, 77, "record " + record(kId) + "\n");
+    REQUIRE(chown(directory.c_str(), kSomebody, kSomebody) == 0);
+    const auto check_refused = [&](const std::string& why) {
+      const ProgramResult result = sandbox.run({"--", "/bin/true"});
+      CHECK(result.exit_status == 125);
+      CHECK_MESSAGE(result.err.find("'" + directory + "' " + why) != std::string::npos, result.err);
+    };
+    check_refused("belongs to uid 65534");
+    REQUIRE(chown(directory.c_str(), 0, 0) == 0);
+    REQUIRE(chmod(directory.c_str(), 0777) == 0);
+    check_refused("can be changed by others (mode 0777): chmod go-w");
+    REQUIRE(chmod(directory.c_str(), 0700) == 0);
+    REQUIRE(sandbox.log_lines().size() == lines + 2);
+    CHECK(sandbox.log_lines().back()["outcome"] == "setup_failed");
+    write_journal(sandbox, 77, "");
+  }
+  CHECK(sandbox.run({"--", "/bin/true"}).exit_status == 0);
+}
+
+TEST_CASE("a killed run gets its line in its own log, also from a run with another one or a smaller pool") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string own_log = sandbox.directory() + "/own.jsonl";
+  const std::string config = sandbox.directory() + "/config.yaml";
+  write_file(config, tiny_pool());
+  write_journal(sandbox, 77, "log " + own_log + "\nrecord " + record(kId) + "\n");
+  CHECK(sandbox.run({"--config", config, "--", "/bin/true"}).exit_status == 0);
+  CHECK(read_file(own_log) == record(kId) + "\n");
+  CHECK(sandbox.log_lines().size() == 1);
+  CHECK(read_file(journal_path(sandbox, 77)) == "");
+}
+
 TEST_CASE("a state directory on a full file system is a clear error") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
@@ -99,9 +142,11 @@ TEST_CASE("a state directory on a full file system is a clear error") {
     };
     return options;
   };
-  check_clear_failure(sandbox, sandbox.run({"--", "/bin/true"}, full("size=64k")), state, "ENOSPC");
-  check_clear_failure(sandbox, sandbox.run({"--", "/bin/true"}, full("nr_inodes=20")), state, "ENOSPC");
-  check_clear_failure(sandbox, sandbox.run({"--", "/bin/true"}, full("nr_inodes=1")), state, "ENOSPC");
+  check_clear_failure(sandbox, sandbox.run({"--", "/bin/true"}, full("size=64k,mode=0700")), state, "ENOSPC");
+  check_clear_failure(sandbox, sandbox.run({"--", "/bin/true"}, full("nr_inodes=20,mode=0700")), state,
+                      "ENOSPC");
+  check_clear_failure(sandbox, sandbox.run({"--", "/bin/true"}, full("nr_inodes=1,mode=0700")), state,
+                      "ENOSPC");
 }
 
 TEST_CASE("a project that does not fit on the file system leaves no half of itself") {
@@ -115,7 +160,7 @@ TEST_CASE("a project that does not fit on the file system leaves no half of itse
       {"SBX_STATE_DIR", sandbox.state_dir()}, {"SBX_RUN_DIR", sandbox.run_dir()}, {"SBX_LOG", sandbox.log()}};
   options.before_exec = [&projects] {
     enter_private_mounts();
-    mount_tmpfs(projects.c_str(), "nr_inodes=5");
+    mount_tmpfs(projects.c_str(), "nr_inodes=5,mode=0700");
   };
   const std::string script = "\"$0\" --direct --quiet --project p -- /bin/true; echo $?; ls -A \"$1\"";
   const ProgramResult result =
@@ -136,7 +181,8 @@ TEST_CASE("a run directory on a read-only or full file system is a clear error")
     make_read_only(run.c_str());
   };
   check_clear_failure(sandbox, sandbox.run({"--", "/bin/true"}, options), run, "EROFS");
-  for (const char* size : {"nr_inodes=1", "nr_inodes=2", "nr_inodes=3", "nr_inodes=5"}) {
+  for (const char* size :
+       {"nr_inodes=1,mode=0700", "nr_inodes=2,mode=0700", "nr_inodes=3,mode=0700", "nr_inodes=5,mode=0700"}) {
     CAPTURE(size);
     options.before_exec = [&run, size] {
       enter_private_mounts();
@@ -146,7 +192,7 @@ TEST_CASE("a run directory on a read-only or full file system is a clear error")
   }
   options.before_exec = [&run] {
     enter_private_mounts();
-    mount_tmpfs(run.c_str(), "size=4k");
+    mount_tmpfs(run.c_str(), "size=4k,mode=0700");
     fill_up(run.c_str());
   };
   check_clear_failure(sandbox, sandbox.run({"--", "/bin/true"}, options), run, "ENOSPC");

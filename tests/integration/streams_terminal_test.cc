@@ -34,11 +34,12 @@ std::size_t count(const std::string& text, const std::string& part) {
 
 class TerminalRun {
  public:
-  TerminalRun(const Sandbox& sandbox, Strings arguments, winsize size = {24, 80, 0, 0}) {
+  TerminalRun(const Sandbox& sandbox, Strings arguments, winsize size = {24, 80, 0, 0},
+              const std::string& tty = "-t") {
     REQUIRE(openpty(&master_, &slave_, nullptr, nullptr, &size) == 0);
     REQUIRE(tcgetattr(slave_, &before_) == 0);
     arguments.insert(arguments.begin(),
-                     {program_directory() + "/sbxrun", "--direct", "-q", "-t", "--state-dir",
+                     {program_directory() + "/sbxrun", "--direct", "-q", tty, "--state-dir",
                       sandbox.state_dir(), "--run-dir", sandbox.run_dir(), "--log", sandbox.log()});
     std::vector<char*> list;
     for (std::string& argument : arguments) list.push_back(argument.data());
@@ -88,16 +89,17 @@ class TerminalRun {
     master_ = -1;
   }
 
-  // The exit status; -1 when it does not end. All output is in screen() then.
-  int wait() {
+  // The exit status; -1 when it does not end. All output is in screen() then, but what is left `unread`.
+  int wait(bool unread = false) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60 * time_scale());
     int status = 0;
     while (waitpid(pid_, &status, WNOHANG) == 0) {
       if (std::chrono::steady_clock::now() > deadline) return -1;
-      read_some(20);
+      if (unread) (void)usleep(20'000);
+      if (!unread) read_some(20);
     }
     pid_ = -1;
-    while (read_some(0)) {
+    while (!unread && read_some(0)) {
     }
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
@@ -106,6 +108,14 @@ class TerminalRun {
     termios now{};
     REQUIRE(tcgetattr(slave_, &now) == 0);
     return (now.c_lflag & (ICANON | ECHO | ISIG)) == 0;
+  }
+  [[nodiscard]] bool becomes_raw(bool wanted) const {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30 * time_scale());
+    while (raw() != wanted) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      (void)usleep(10'000);
+    }
+    return true;
   }
   [[nodiscard]] bool restored() const {
     termios now{};
@@ -264,6 +274,34 @@ TEST_CASE("-t without a terminal: the program has one, and the caller's pipes fe
   CHECK_FALSE(result.timed_out);
   CHECK(holds(result.out, "24 80\r\n"));
   CHECK(holds(result.out, "one\r\ntwo\r\n"));
+}
+
+TEST_CASE("a terminal that nobody reads does not keep sbxrun from ending") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  // Relayed to a terminal, without -t.
+  Strings flood = shell("while :; do echo 0123456789; done");
+  flood.insert(flood.begin(), {"--wall-time", std::to_string(time_scale()) + "s"});
+  TerminalRun run(sandbox, flood, {24, 80, 0, 0}, "-i");
+  REQUIRE(run.shows("0123456789"));
+  while (sandbox.log_lines().empty()) (void)usleep(50'000);  // the run is over, and the terminal full
+  REQUIRE(kill(run.pid(), SIGTERM) == 0);                    // without it every byte is waited for
+  CHECK(run.wait(true) == 124);
+}
+
+TEST_CASE("a signal that stops or quits sbxrun gives the caller's terminal back") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  TerminalRun run(sandbox, shell("echo ready; exec sleep 600"));
+  REQUIRE(run.shows("ready"));
+  REQUIRE(run.raw());
+  REQUIRE(kill(run.pid(), SIGTSTP) == 0);
+  CHECK(run.becomes_raw(false));
+  REQUIRE(kill(run.pid(), SIGCONT) == 0);
+  CHECK(run.becomes_raw(true));
+  REQUIRE(kill(run.pid(), SIGQUIT) == 0);
+  CHECK(run.wait() == 128 + SIGQUIT);
+  CHECK(run.restored());
 }
 
 TEST_CASE("input that the program never reads does not hold up the end of the run") {

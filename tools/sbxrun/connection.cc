@@ -46,6 +46,7 @@ Result<Connection> start_direct() {
   (void)posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   (void)posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
   const UniqueFd high(fcntl(theirs.get(), F_DUPFD_CLOEXEC, 16));
+  if (!high.valid()) return fail(system_error("dup", "the supervisor's socket", errno));
   (void)posix_spawn_file_actions_adddup2(&actions, high.get(), kClientSocketFd);
   (void)posix_spawn_file_actions_addclosefrom_np(&actions, kClientSocketFd + 1);
   posix_spawnattr_t attributes;
@@ -75,6 +76,19 @@ bool is_there(const std::string& socket_path) {
 }
 
 }  // namespace
+
+void DirectSupervisor::kill() const {
+  if (pid_ > 0) (void)::kill(pid_, SIGKILL);  // not yet waited for: the number is still its own
+}
+
+std::string DirectSupervisor::how_it_ended() const {
+  siginfo_t info{};
+  if (pid_ <= 0 || waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT) != 0) return {};
+  if (info.si_code == CLD_EXITED) return "it exited with status " + std::to_string(info.si_status);
+  const char* signal = sigabbrev_np(info.si_status);
+  return "it was killed by " +
+         (signal == nullptr ? "signal " + std::to_string(info.si_status) : "SIG" + std::string(signal));
+}
 
 DirectSupervisor::~DirectSupervisor() {
   while (pid_ > 0 && waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {

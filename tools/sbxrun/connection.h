@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <string>
 #include <utility>
 
 #include "base/result.h"
@@ -22,6 +23,11 @@ class DirectSupervisor {
     return *this;
   }
   ~DirectSupervisor();
+
+  // SIGKILL: its spawner and the sandbox end with it. Nothing where sbxd serves us.
+  void kill() const;
+  // How it ended, once it closed its socket: "killed by SIGSEGV". Empty where sbxd serves us.
+  [[nodiscard]] std::string how_it_ended() const;
 
  private:
   pid_t pid_ = -1;  // -1: none, sbxd serves us

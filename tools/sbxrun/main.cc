@@ -131,6 +131,8 @@ int check(Options& options) {
 
 int run(int argc, char** argv) {
   hold_standard_streams();
+  (void)signal(SIGXFSZ, SIG_IGN);  // a result above RLIMIT_FSIZE is an error to tell
+  (void)signal(SIGCHLD, SIG_DFL);  // what the caller ignores is not ours: we wait for the supervisor
   Result<Options> options = parse_options(argc, argv);
   if (!options) return complain(kUsageError, options.error());
   if (options->help) return print(help_text());

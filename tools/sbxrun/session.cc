@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <vector>
 
 #include "os/file.h"
@@ -31,14 +33,16 @@ class RawTerminal {
   RawTerminal() = default;
   RawTerminal(const RawTerminal&) = delete;
   RawTerminal& operator=(const RawTerminal&) = delete;
-  ~RawTerminal() {
-    if (active_) (void)tcsetattr(0, TCSADRAIN, &before_);
-  }
+  ~RawTerminal() { leave(); }
   void enter() {
     if (tcgetattr(0, &before_) != 0) return;  // standard input is no terminal
     termios raw = before_;
     cfmakeraw(&raw);
     active_ = tcsetattr(0, TCSADRAIN, &raw) == 0;
+  }
+  void leave() {
+    if (active_) (void)tcsetattr(0, TCSADRAIN, &before_);
+    active_ = false;
   }
   [[nodiscard]] bool active() const { return active_; }
 
@@ -50,13 +54,21 @@ class RawTerminal {
 class Session {
  public:
   Session(const Connection& connection, const Options& options, ClientStreams streams)
-      : socket_(connection.socket.get()), options_(options), streams_(std::move(streams)) {}
+      : supervisor_(connection.direct),
+        socket_(connection.socket.get()),
+        options_(options),
+        streams_(std::move(streams)) {}
 
   Result<Answer> hold() {
     TRY(open_signals());
     TRY(send_request());
     while (!finished()) TRY(wait());
-    if (!answer_) return fail("the supervisor ended without an answer");
+    if (gave_up_) return gave_up();
+    if (!answer_) {
+      const std::string how = supervisor_.how_it_ended();
+      return fail("the supervisor ended without an answer" + (how.empty() ? "" : ": " + how) +
+                  "; the next run removes what is left of this one");
+    }
     for (const Relay& relay : streams_.outputs) {
       if (relay.write_error() != 0)
         answer_->output_error = system_error("writing the output", "", relay.write_error());
@@ -69,7 +81,9 @@ class Session {
     (void)signal(SIGPIPE, SIG_IGN);
     sigset_t set;
     (void)sigemptyset(&set);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGWINCH}) {
+    std::vector<int> numbers{SIGINT, SIGTERM, SIGHUP, SIGWINCH};
+    if (options_.request.tty) numbers.insert(numbers.end(), {SIGQUIT, SIGTSTP});
+    for (const int number : numbers) {
       // What the caller ignores stays ignored (nohup): a signalfd would see it all the same.
       struct sigaction before {};
       (void)sigaction(number, nullptr, &before);
@@ -99,7 +113,16 @@ class Session {
     return {};
   }
 
+  // The sandbox ends with its supervisor; the next start writes the line in the log.
+  [[nodiscard]] Answer gave_up() const {
+    Answer answer;
+    answer.exit_status = first_stop_ == SIGINT ? 130 : 143;
+    answer.finished.notice = "the supervisor did not answer and was killed, and the run with it";
+    return answer;
+  }
+
   bool finished() const {
+    if (gave_up_) return true;
     if (!gone_ && !answer_) return false;
     if (abandoned_) return true;
     // A slow reader gets every byte, however long it takes. What is not waited for without end is more input:
@@ -124,8 +147,13 @@ class Session {
       for (Relay& relay : streams_.inputs) add(relay);
     }
     const bool draining = answer_ || gone_;
-    if (poll(polled.data(), polled.size(), draining ? 50 : -1) < 0 && errno != EINTR) {
+    if (poll(polled.data(), polled.size(), draining ? 50 : patience_ms()) < 0 && errno != EINTR) {
       return fail(system_error("poll", "", errno));
+    }
+    if (!draining && patience_ms() == 0) {
+      gave_up_ = true;
+      supervisor_.kill();
+      return {};
     }
     if (polled[0].revents != 0) read_signal();
     for (std::size_t i = 0; i < relays.size(); ++i) {
@@ -137,6 +165,37 @@ class Session {
     return {};
   }
 
+  // A supervisor that is stopped or stuck does not end the run: we end the supervisor then.
+  [[nodiscard]] int patience_ms() const {
+    if (give_up_at_ == 0) return -1;
+    return static_cast<int>(std::max<std::int64_t>(0, give_up_at_ - now_ms()));
+  }
+
+  void note_stop(int number) {
+    ++stops_;
+    if (stops_ == 1) first_stop_ = number;
+    // It has a grace for the program after the first signal, none after the second, and time to clean up.
+    constexpr std::array<std::int64_t, 3> kPatienceMs{20'000, 15'000, 1};
+    const std::int64_t until = now_ms() + kPatienceMs[std::min<std::size_t>(stops_, kPatienceMs.size()) - 1];
+    give_up_at_ = give_up_at_ == 0 ? until : std::min(give_up_at_, until);
+  }
+
+  // Of a caller whose terminal is raw: it is his again before we stop or end.
+  void stop_or_quit(int number) {
+    raw_.leave();
+    if (number == SIGTSTP) {
+      (void)raise(SIGSTOP);
+      raw_.enter();
+      resize();
+      return;
+    }
+    sigset_t quit;
+    (void)sigemptyset(&quit);
+    (void)sigaddset(&quit, number);
+    (void)raise(number);
+    (void)sigprocmask(SIG_UNBLOCK, &quit, nullptr);  // its default: we end, and the supervisor sees that
+  }
+
   void read_signal() {
     signalfd_siginfo info{};
     while (read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
@@ -145,6 +204,11 @@ class Session {
         resize();
         continue;
       }
+      if (number == SIGTSTP || number == SIGQUIT) {
+        stop_or_quit(number);
+        continue;
+      }
+      note_stop(number);
       abandoned_ = answer_.has_value();  // only the last output is waited for: the caller does not want it
       ClientHeader header;
       header.type = ClientMessageType::signal;
@@ -213,9 +277,10 @@ class Session {
     raw_.enter();
     // At the end of a standard input that is no terminal the program reads end-of-file (VEOF, termios(3)).
     streams_.inputs.emplace_back(0, master_, UniqueFd(), raw_.active() ? "" : "\x04");
-    streams_.outputs.emplace_back(master_, 1, std::move(master));
+    streams_.outputs.emplace_back(master_, streams_.output_number(1), std::move(master));
   }
 
+  const DirectSupervisor& supervisor_;
   int socket_;
   const Options& options_;
   ClientStreams streams_;
@@ -226,6 +291,10 @@ class Session {
   bool gone_ = false;
   bool output_exceeded_ = false;
   bool abandoned_ = false;
+  bool gave_up_ = false;
+  unsigned stops_ = 0;  // SIGINT, SIGTERM and SIGHUP so far
+  int first_stop_ = 0;
+  std::int64_t give_up_at_ = 0;  // 0: not asked to stop
   std::int64_t drain_until_ = 0;
   std::optional<Answer> answer_;
 };

@@ -36,7 +36,7 @@ Result<void> relay(int index, ClientStreams& streams) {
     (void)fcntl(our_number, F_SETFL, O_WRONLY | O_NONBLOCK);
     streams.inputs.emplace_back(0, our_number, std::move(ours));
   } else {
-    streams.outputs.emplace_back(our_number, index, std::move(ours));
+    streams.outputs.emplace_back(our_number, streams.output_number(index), std::move(ours));
   }
   streams.sent.push_back(theirs.get());
   streams.to_close.push_back(std::move(theirs));
@@ -44,6 +44,15 @@ Result<void> relay(int index, ClientStreams& streams) {
 }
 
 }  // namespace
+
+int ClientStreams::output_number(int stream) {
+  if (isatty(stream) == 0) return stream;
+  const std::string path = "/proc/self/fd/" + std::to_string(stream);
+  UniqueFd own(open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!own.valid()) return stream;
+  terminals.push_back(std::move(own));
+  return terminals.back().get();
+}
 
 void hold_standard_streams() {
   for (int fd = 0; fd < 3; ++fd) {

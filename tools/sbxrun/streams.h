@@ -15,6 +15,12 @@ struct ClientStreams {
   std::vector<UniqueFd> to_close;  // those of them that are ours: closed once sent
   std::vector<Relay> inputs;
   std::vector<Relay> outputs;
+  std::vector<UniqueFd> terminals;
+
+  // Where relayed output for our descriptor `stream` is written: a terminal by a description of our own that
+  // does not block, since poll(2) says of a terminal only that it takes one byte. The caller's stays as it
+  // is.
+  int output_number(int stream);
 };
 
 // Opens /dev/null where one of 0 to 2 is closed, so that no descriptor of ours lands there.

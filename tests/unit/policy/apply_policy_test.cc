@@ -98,6 +98,19 @@ TEST_CASE("with a terminal there is no wall limit, where the policy says so and 
   CHECK(grant_limits(request, policy)->wall_ms == 60'000);
 }
 
+TEST_CASE("what can be captured is bounded, whatever the policy says") {
+  Policy policy = some_policy();
+  RunRequest request;
+  request.streams[1] = StreamMode::capture;
+  CHECK(error_of(grant_limits(request, policy)).find("--output-limit 128M or less") != std::string::npos);
+  request.limits.output_bytes = kMostCapturedBytes;
+  CHECK(grant_limits(request, policy));
+  request.limits.output_bytes = kMostCapturedBytes + 1;
+  CHECK(error_of(grant_limits(request, policy)).find("at most 128M can be captured") != std::string::npos);
+  request.streams[1] = StreamMode::pass;
+  CHECK(grant_limits(request, policy));
+}
+
 TEST_CASE("a terminal changes no other limit") {
   Policy policy = some_policy();
   policy.wall_time_with_tty = false;

@@ -37,7 +37,7 @@ HostFacts good_host() {
                            "user_notif",   "trace",       "log",  "allow"};
   facts.capabilities = ~0ULL;
   facts.nofile_hard = 1U << 20U;
-  facts.account_ids = {{"/etc/passwd: root", 0, 1}, {"/etc/subuid: alice", 100'000, 65'536}};
+  facts.foreign_ids = {{"/etc/passwd: root", 0, 1}, {"/etc/subuid: alice", 100'000, 65'536}};
   facts.state = {"/var/lib/sbx", "/var/lib", 50ULL << 30U, 1'000'000, false, false};
   facts.merged_usr = true;
   facts.tools = {"buildah", "qemu-system-x86_64"};
@@ -262,12 +262,10 @@ TEST_CASE("filter actions that the program uses are needed, log is not") {
   CHECK(check_of(facts, "seccomp_actions").found == "without kill_process");
 }
 
-TEST_CASE("ids of accounts in the pool are refused, those that systemd may give are told") {
+TEST_CASE("ids of others in the pool are refused") {
   HostFacts facts = good_host();
   facts.pool = {600'000, 4};
-  facts.systemd_ids.push_back({"systemd's containers", 524'288, 1'000'000});
-  CHECK(check_of(facts, "id_pool").state == CheckState::degraded);
-  facts.account_ids.push_back({"/etc/passwd: bob", 600'001, 1});
+  facts.foreign_ids.push_back({"/etc/passwd: bob", 600'001, 1});
   const HostCheck check = check_of(facts, "id_pool");
   CHECK(check.state == CheckState::missing);
   CHECK(check.found.find("/etc/passwd: bob") != std::string::npos);
