@@ -36,8 +36,10 @@ class Explanation {
     project();
     workspace();
     shared_disk();
+    inodes();
     if (request_.here) host_path(*request_.here);
     for (const BindRequest& bind : request_.binds) host_path(bind);
+    variables();
     say("It sees no other file, process, network or device of the host: only loopback inside its own "
         "network.");
     say("System calls are limited to the allowlist '" + plan_.seccomp + "'.");
@@ -155,17 +157,44 @@ class Explanation {
         "' at " + bind.inside + ".");
   }
 
+  // How many files fit in what was told before.
+  void inodes() {
+    const std::string most = limit("inodes");
+    if (most.empty()) return;
+    const bool disk = !on_disk().empty();
+    say("It may make " + most + " and directories (--inodes) in what --tmp bounds" +
+        (disk ? ", and as many in what --disk bounds." : "."));
+  }
+
+  // Names only: values may be secret.
+  void variables() {
+    Words names;
+    for (const EnvironmentVariable& variable : request_.environment) {
+      if (std::ranges::find(names, variable.name) == names.end()) names.push_back(variable.name);
+    }
+    if (names.empty()) return;
+    say("It is given the " + std::string(names.size() == 1 ? "variable " : "variables ") + listed(names) +
+        ".");
+  }
+
+  // What is passed on is counted only where the caller asked for it; what is captured always is.
+  [[nodiscard]] bool counts_output() const {
+    const bool captured = std::ranges::find(request_.streams, StreamMode::capture) != request_.streams.end();
+    return captured || request_.limits.output_bytes.has_value();
+  }
+
   void limits() {
     Words endings;
     Words missing;
-    const auto add = [&](const char* key, const char* before, const char* what, const char* after = "") {
-      const std::string value = limit(key);
+    const auto add = [&](std::string_view key, const char* before, const char* what, const char* after = "") {
+      const std::string value = key == "output-limit" && !counts_output() ? "" : limit(key);
       if (value.empty()) missing.emplace_back(what);
       if (!value.empty()) endings.push_back(before + value + " of " + what + after);
     };
     add("wall-time", "after ", "wall time");
     add("cpu-time", "after ", "CPU time");
     add("memory", "above ", "memory", ", its files there included");
+    add("output-limit", "above ", "output");
     if (!endings.empty()) {
       std::string text = endings.front();
       for (std::size_t i = 1; i < endings.size(); ++i) text += " or " + endings[i];
@@ -179,6 +208,8 @@ class Explanation {
     };
     say("It may use " + amount("cpus", "all CPUs") + ", " + amount("pids", "any number of processes") + ", " +
         amount("nofile", "any number of open files") + " per process and no swap.");
+    if (const std::string largest = limit("fsize"); !largest.empty())
+      say("It may make no file larger than " + largest + " (--fsize): SIGXFSZ ends what writes beyond that.");
   }
 
   void end() {

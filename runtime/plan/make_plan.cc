@@ -60,7 +60,7 @@ Result<void> drop_idle_limits(const RunRequest& request, const Policy& policy, L
 
 Result<SandboxPlan> make_plan(const RunRequest& request, const LimitSet& granted, const Policy& policy,
                               const PlanFacts& facts, std::string sandbox_id) {
-  if (request.command.empty() || request.command.front().empty()) return fail("no command to run");
+  if (request.command.empty()) return fail("no command to run");
   SandboxPlan plan;
   plan.sandbox_id = std::move(sandbox_id);
   plan.hostname = "sandbox";

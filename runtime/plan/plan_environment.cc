@@ -40,7 +40,8 @@ Result<void> check_variable(const EnvironmentVariable& entry) {
 }
 
 std::vector<std::string> candidates_of(const std::string& command, std::string_view path) {
-  if (command.find('/') != std::string::npos) return {command};
+  // An empty name is found nowhere (execvp(3)): not the directories of PATH themselves.
+  if (command.empty() || command.find('/') != std::string::npos) return {command};
   std::vector<std::string> candidates;
   while (true) {
     const std::size_t colon = path.find(':');

@@ -225,7 +225,8 @@ class MountPlanner {
     const bool is_file = index < facts_.bind_is_file.size() && facts_.bind_is_file[index];
     const std::string target = bind_request.inside.substr(1);
     if (is_file && bind_request.mode == BindMode::copy_on_write) {
-      return fail("--bind: '" + bind_request.host + "' is a file; only a directory can be copy-on-write");
+      return fail(std::string(bind_flag_name(bind_request.flag)) + ": '" + bind_request.host +
+                  "' is a file; only a directory can be copy-on-write");
     }
     make_target(target, is_file);
     attach_host(bind_request, target, is_file, "bind" + std::to_string(index));
@@ -243,7 +244,8 @@ class MountPlanner {
     attach_tree(source.host, SourceIdMap::owner, attributes, target, is_file);
   }
 
-  // Targets in file systems of ours are made; those in the image go into its upper layer.
+  // Targets in file systems of ours are made; those in the image go into the layer above it, and those in the
+  // host's /usr into the layer above that.
   void make_target(const std::string& target, bool is_file) {
     struct Place {
       std::string_view inside;
@@ -255,22 +257,18 @@ class MountPlanner {
                               {"var/tmp", scratch_, "var_tmp", kWorkloadId},
                               {"home/sandbox", scratch_, "home", kWorkloadId}};
     if (facts_.workspace_dir.empty()) places.push_back({"workspace", disk_, "workspace", kWorkloadId});
+    if (!facts_.host_usr.empty()) places.push_back({"usr", disk_, "usr", 0});
     Place place{"", disk_, "root/upper", 0};
     for (const Place& candidate : places) {
       if (is_below(target, candidate.inside)) place = candidate;
     }
-    if (target == place.inside || (place.inside.empty() && !needs_root_layer("/" + target))) return;
+    if (target == place.inside || (place.inside.empty() && is_own_place("/" + target))) return;
     const std::string rest = place.inside.empty() ? target : target.substr(place.inside.size() + 1);
     const std::vector<std::string> parts = with_parents(std::string(place.directory) + "/", rest);
     for (const std::string& part : parts) {
       const bool last = &part == &parts.back();
       add_directory(plan_.sources[place.source], part, 0755, place.owner, last && is_file);
     }
-  }
-
-  static bool needs_root_layer(std::string_view inside) {
-    constexpr std::array<std::string_view, 4> kOurs{"/tmp", "/var/tmp", "/home/sandbox", "/workspace"};
-    return std::ranges::none_of(kOurs, [&](std::string_view ours) { return is_below(inside, ours); });
   }
 
   const RunRequest& request_;
@@ -282,6 +280,11 @@ class MountPlanner {
 };
 
 }  // namespace
+
+bool is_own_place(std::string_view inside) {
+  constexpr std::array<std::string_view, 4> kOurs{"/tmp", "/var/tmp", "/home/sandbox", "/workspace"};
+  return std::ranges::any_of(kOurs, [&](std::string_view ours) { return is_below(inside, ours); });
+}
 
 Result<void> plan_mounts(const RunRequest& request, const Policy& policy, const PlanFacts& facts,
                          SandboxPlan& plan) {

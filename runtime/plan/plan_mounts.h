@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string_view>
+
 #include "base/result.h"
 #include "plan/sandbox_plan.h"
 #include "policy/policy.h"
@@ -10,5 +12,8 @@ namespace sbx {
 // plan.limits are in force already.
 Result<void> plan_mounts(const RunRequest& request, const Policy& policy, const PlanFacts& facts,
                          SandboxPlan& plan);
+
+// Whether `inside` lies in a writable file system of the sandbox's own: nothing of the image shows through.
+bool is_own_place(std::string_view inside);
 
 }  // namespace sbx

@@ -5,12 +5,13 @@
 namespace sbx {
 namespace {
 
-constexpr std::uint32_t kRequestVersion = 1;
+constexpr std::uint32_t kRequestVersion = 2;
 
 void put(wire::Writer& out, const BindRequest& bind) {
   out.put(bind.host);
   out.put(bind.inside);
   out.put(bind.mode);
+  out.put(bind.flag);
 }
 
 BindRequest get_bind(wire::Reader& in) {
@@ -18,6 +19,7 @@ BindRequest get_bind(wire::Reader& in) {
   bind.host = in.get_string();
   bind.inside = in.get_string();
   bind.mode = in.get_enum(BindMode::copy_on_write);
+  bind.flag = in.get_enum(BindFlag::here);
   return bind;
 }
 
@@ -105,7 +107,9 @@ std::string encode_run_request(const RunRequest& request) {
 Result<RunRequest> decode_run_request(std::string_view bytes) {
   wire::Reader in(bytes);
   RunRequest request;
-  if (in.get<std::uint32_t>() != kRequestVersion) return fail("request: another protocol version");
+  if (in.get<std::uint32_t>() != kRequestVersion) {
+    return fail("request: another protocol version; install sbxrun and sbx-direct from one build");
+  }
   request.action = in.get_enum(RequestAction::explain);
   request.command = in.get_strings();
   request.environment.resize(in.get_count());

@@ -16,11 +16,24 @@ namespace sbx {
 
 enum class BindMode : std::uint8_t { read_only, read_write, copy_on_write };
 
+// The flag that asked for a bind, for the words of its errors.
+enum class BindFlag : std::uint8_t { bind, volume, here };
+
+constexpr const char* bind_flag_name(BindFlag flag) {
+  switch (flag) {
+  case BindFlag::bind: break;
+  case BindFlag::volume: return "--volume";
+  case BindFlag::here: return "--here";
+  }
+  return "--bind";
+}
+
 // A host path shown inside. `host` is absolute; symbolic links in it are the caller's own.
 struct BindRequest {
   std::string host;
   std::string inside;
   BindMode mode = BindMode::read_only;
+  BindFlag flag = BindFlag::bind;
   bool operator==(const BindRequest&) const = default;
 };
 

@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/hash.h"
+#include "base/path.h"
 #include "base/scope_exit.h"
 #include "os/file.h"
 #include "plan/sandbox_plan.h"
@@ -23,6 +25,9 @@ constexpr std::array<const char*, 30> kCopied{
     "ethertypes",      "mime.types",      "magic",           "magic.mime",   "os-release", "debian_version",
     "shells",          "inputrc",         "bash.bashrc",     "profile",      "terminfo",   "locale.alias",
     "java-17-openjdk", "java-21-openjdk", "java-11-openjdk", "python3",      "python3.11", "fonts"};
+
+// Links into a merged /usr.
+constexpr std::array<const char*, 6> kUsrLinks{"bin", "sbin", "lib", "lib32", "lib64", "libx32"};
 
 constexpr const char* kPasswd =
     "root:x:0:0:root:/root:/usr/sbin/nologin\n"
@@ -130,7 +135,7 @@ Result<void> fill_root(int root) {
   TRY(make_directory(root, "var/tmp", 01777));
   TRY(make_directory(root, "root", 0700));
   TRY(make_directory(root, "home/sandbox", 0755, kWorkloadId));
-  for (const char* name : {"bin", "sbin", "lib", "lib32", "lib64", "libx32"}) {
+  for (const char* name : kUsrLinks) {
     struct stat status {};
     if (lstat((std::string("/") + name).c_str(), &status) != 0) {
       if (errno == ENOENT) continue;
@@ -175,6 +180,14 @@ Result<UniqueFd> open_in_use(int parent, const std::string& name) {
 }
 
 }  // namespace
+
+std::string host_image_original(const std::string& inside) {
+  const auto is_at = [&](std::string_view name) { return is_below(inside, "/" + std::string(name)); };
+  const auto is_copied = [&](const char* name) { return is_at("etc/" + std::string(name)); };
+  const bool shown =
+      is_at("usr") || std::ranges::any_of(kUsrLinks, is_at) || std::ranges::any_of(kCopied, is_copied);
+  return shown ? inside : "";
+}
 
 Result<HostImage> host_image(const std::string& state_dir) {
   const std::string directory = state_dir + "/host-root";

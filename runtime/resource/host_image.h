@@ -17,4 +17,8 @@ struct HostImage {
 // The root for the host as it is now; made anew when a package changed what it was made from.
 Result<HostImage> host_image(const std::string& state_dir);
 
+// The place of this host that the image `host` has at `inside`, without making the image: what is shown of
+// /usr, the links into it, and what is copied from /etc. Empty: the image's own making, or not in it.
+std::string host_image_original(const std::string& inside);
+
 }  // namespace sbx

@@ -1,5 +1,6 @@
 #include "resource/host_needs.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -124,6 +125,11 @@ std::string host_need_behind(LaunchStep step, std::optional<MountAction> action,
     return {};  // what the command itself is refused is not the host's doing
   const std::string words = words_for_lacking(lacking, error_number);
   return words.empty() ? words_behind(need_of_step(step, action, error_number)) : words;
+}
+
+bool refuses_id_map(std::string_view file_system) {
+  static constexpr std::array<std::string_view, 6> kRefusing{"overlay", "nfs", "fuse", "9p", "zfs", "cifs"};
+  return std::ranges::find(kRefusing, file_system) != kRefusing.end();
 }
 
 std::string id_map_refusal(std::string_view path, std::string_view file_system) {

@@ -56,6 +56,10 @@ Error with_host_need(Error error, const std::string& lacking);
 std::string host_need_behind(LaunchStep step, std::optional<MountAction> action, int error_number,
                              const std::string& lacking);
 
+// Whether file systems of this name (os::file_system_name) are known to refuse an id map (EINVAL,
+// mount_setattr(2)): overlayfs, NFS, FUSE and others. Asked before the launch, so that the error can name it.
+bool refuses_id_map(std::string_view file_system);
+
 // Why a source cannot be shown with mapped ids, and what to do.
 std::string id_map_refusal(std::string_view path, std::string_view file_system);
 

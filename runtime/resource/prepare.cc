@@ -98,12 +98,9 @@ class Preparer {
     return static_cast<std::int32_t>(prepared_.id_maps.size() - 1);
   }
 
-  // Overlayfs, NFS, FUSE and others refuse an id map (EINVAL, mount_setattr(2)); told before the launch so
-  // that the error can name the file system.
   Result<void> check_id_mappable(int mount, const MountSource& source, MountDescriptor& descriptor) {
     const std::string type = os::file_system_name(mount);
-    static constexpr std::array<std::string_view, 6> kRefusing{"overlay", "nfs", "fuse", "9p", "zfs", "cifs"};
-    if (std::ranges::find(kRefusing, type) == kRefusing.end()) return {};
+    if (!refuses_id_map(type)) return {};
     if (std::ranges::find(allowed_, "idmapped_mounts") == allowed_.end()) {
       return fail(id_map_refusal(source.path, type));
     }

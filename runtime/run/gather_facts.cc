@@ -4,6 +4,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
+#include "os/file.h"
+#include "os/mount.h"
+#include "resource/bind_targets.h"
+#include "resource/host_needs.h"
 #include "resource/image_store.h"
 #include "resource/projects.h"
 
@@ -34,17 +40,36 @@ Result<void> look_up_image(const std::string& state_dir, const std::string& name
   return {};
 }
 
+// Whether it is a file.
+Result<bool> look_at_bind(const BindRequest& bind, const Policy& policy) {
+  const std::string what = bind_flag_name(bind.flag);
+  const Result<UniqueFd> fd = os::open_at(AT_FDCWD, bind.host, O_PATH);
+  // Who is not root only asks, and may not see what root's run will.
+  if (!fd && fd.error().error_number == EACCES && geteuid() != 0) return false;
+  if (!fd) return fail(Error(fd.error()).while_doing(what));
+  const struct stat status = TRY_DOING(what, os::stat_fd(fd->get(), bind.host));
+  if (!S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode)) {
+    return fail(what + ": '" + bind.host + "' is neither a directory nor a regular file");
+  }
+  const std::string type = os::file_system_name(fd->get());
+  const bool may_be_unmapped =
+      std::ranges::find(policy.allow_degraded, "idmapped_mounts") != policy.allow_degraded.end();
+  if (refuses_id_map(type) && !may_be_unmapped) return fail(what + ": " + id_map_refusal(bind.host, type));
+  return S_ISREG(status.st_mode);
+}
+
 }  // namespace
 
-Result<void> gather_caller_facts(const RunRequest& request, PlanFacts& facts) {
-  for (const BindRequest& bind : request.binds) {
-    struct stat status {};
-    const int error = stat(bind.host.c_str(), &status) == 0 ? 0 : errno;
-    // Who is not root only asks, and may not see what root's run will.
-    if (error != 0 && (error != EACCES || geteuid() == 0))
-      return fail(system_error("--bind: stat", bind.host, error));
-    facts.bind_is_file.push_back(error == 0 && !S_ISDIR(status.st_mode));
+Result<void> gather_caller_facts(const RunRequest& request, const Policy& policy, PlanFacts& facts) {
+  if (request.here) {
+    const bool is_file = TRY(look_at_bind(*request.here, policy));
+    if (is_file) return fail("--here: '" + request.here->host + "' is not a directory");
   }
+  for (const BindRequest& bind : request.binds) {
+    const bool is_file = TRY(look_at_bind(bind, policy));
+    facts.bind_is_file.push_back(is_file);
+  }
+  TRY(check_bind_targets(request, facts));
   read_hard_limits(facts);
   return {};
 }
@@ -58,7 +83,7 @@ Result<PlanFacts> look_up_facts(const Settings& settings, const Policy& policy, 
     facts.workspace_dir = std::move(project.workspace);
     facts.workspace_flat = project.layout == WorkspaceLayout::flat;
   }
-  TRY(gather_caller_facts(request, facts));
+  TRY(gather_caller_facts(request, policy, facts));
   return facts;
 }
 

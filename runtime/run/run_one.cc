@@ -64,7 +64,7 @@ Result<Inputs> gather_inputs(const Settings& settings, const Policy& policy, con
     inputs.facts.workspace_dir = std::move(project.workspace);
     inputs.facts.workspace_flat = project.layout == WorkspaceLayout::flat;
   }
-  TRY(gather_caller_facts(request, inputs.facts));
+  TRY(gather_caller_facts(request, policy, inputs.facts));
   return inputs;
 }
 

@@ -62,8 +62,9 @@ std::string encode_launch_plan(const LaunchPlan& plan) {
 Result<LaunchPlan> decode_launch_plan(std::string_view bytes) {
   wire::Reader in(bytes);
   LaunchPlan plan;
-  if (in.get<std::uint32_t>() != kSpawnerProtocolVersion)
-    return fail("launch plan: another protocol version");
+  if (in.get<std::uint32_t>() != kSpawnerProtocolVersion) {
+    return fail("launch plan: another protocol version; install sbx-direct and sbx-spawner from one build");
+  }
   plan.stage = in.get_string();
   plan.id_maps.resize(in.get_count());
   for (IdMap& map : plan.id_maps) {

@@ -114,6 +114,36 @@ TEST_CASE("--explain says in words what the program will be allowed") {
   CHECK(holds(sandbox.sbxrun({"--explain", "--here=rw", "--", "true"}).out, "MAY CHANGE"));
 }
 
+TEST_CASE("--explain tells every limit that a flag sets, and the names of variables") {
+  const Sandbox sandbox;
+  struct Case {
+    Strings options;
+    const char* words;
+  };
+  for (const Case& one :
+       {Case{{"--memory", "77M"}, "above 77M of memory"}, Case{{"--cpus", "0.7"}, "0.7 CPUs"},
+        Case{{"--pids", "77"}, "77 processes"}, Case{{"--wall-time", "17s"}, "after 17s of wall time"},
+        Case{{"--cpu-time", "17s"}, "after 17s of CPU time"},
+        Case{{"--output-limit", "7K"}, "above 7K of output"}, Case{{"--json"}, "above 8M of output"},
+        Case{{"--json", "--output-limit", "7K"}, "above 7K of output"},
+        Case{{"--nofile", "77"}, "77 open files per process"},
+        Case{{"--fsize", "77M"}, "no file larger than 77M (--fsize)"},
+        Case{{"--ulimit", "fsize=7M"}, "no file larger than 7M (--fsize)"},
+        Case{{"--tmp", "77M"}, "77M of memory (--tmp)"}, Case{{"--disk", "77M"}, "77M of memory (--disk)"},
+        Case{{"--inodes", "77"}, "77 files and directories (--inodes)"},
+        Case{{"-e", "TOKEN=secret"}, "given the variable TOKEN."},
+        Case{{"-e", "A=1", "--env", "B="}, "given the variables A and B."}}) {
+    Strings arguments{"--explain"};
+    arguments.insert(arguments.end(), one.options.begin(), one.options.end());
+    arguments.insert(arguments.end(), {"--", "true"});
+    const ProgramResult result = sandbox.sbxrun(arguments);
+    CHECK_MESSAGE(holds(result.out, one.words), "should say: " << one.words << "\n"
+                                                               << result.out << result.err);
+    CHECK_FALSE(holds(result.out, "secret"));
+  }
+  CHECK_FALSE(holds(sandbox.sbxrun({"--explain", "--", "true"}).out, "8M"));
+}
+
 TEST_CASE("--help names every option and every exit status on standard output") {
   const Sandbox sandbox;
   for (const ProgramOptions& caller : callers(sandbox)) {

@@ -1,6 +1,8 @@
 // Bad input to sbxrun: exit status 2 and a message with the flag and the value; above a ceiling, 125 and
 // `rejected`. Nothing is run, and what is refused as a bad flag needs no root.
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "support/sandbox.h"
 #include "support/skip.h"
@@ -167,6 +169,34 @@ TEST_CASE("a result that cannot be written is refused before anything runs") {
   for (const char* value : {"fd:", "fd:x", "fd:-1", "fd:77", "fd:3x", "fd:99999999999999"}) {
     check_refused(sandbox, {"--result", value}, {"--result", value});
   }
+}
+
+TEST_CASE("a descriptor that cannot be written to is refused before anything runs") {
+  const Sandbox sandbox;
+  write_file(sandbox.directory() + "/file", "kept");
+  const std::string file = sandbox.directory() + "/file";
+  for (const int flags : {O_RDONLY, O_PATH, O_RDONLY | O_APPEND}) {
+    ProgramOptions program;
+    program.before_exec = [&] {
+      const int fd = open(file.c_str(), flags);
+      if (fd < 0 || dup2(fd, 55) != 55) _exit(99);
+    };
+    const ProgramResult result =
+        sandbox.sbxrun({"--direct", "--result", "fd:55", "--", "/bin/echo", "ran"}, program);
+    INFO("said: " << result.err);
+    CHECK(result.exit_status == 2);
+    CHECK(result.out.empty());
+    CHECK(holds(result.err, "--result: 'fd:55' is not open for writing"));
+  }
+  check_refused(sandbox, {"--result", "fd:0"}, {"--result", "'fd:0'", "not open for writing"});
+}
+
+TEST_CASE("options that contradict each other are refused by both names") {
+  const Sandbox sandbox;
+  const std::string path = sandbox.directory() + "/sbxd.sock";
+  check_refused(sandbox, {"--direct", "--socket", path}, {"--direct", "--socket"});
+  check_refused(sandbox, {"--socket", path, "--direct"}, {"--direct", "--socket"});
+  check_refused(sandbox, {"--dry-run", "--socket=" + path}, {"--direct", "--socket"});
 }
 
 TEST_CASE("an empty value where a file is named is refused, not taken for the default") {

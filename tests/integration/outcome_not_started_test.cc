@@ -48,7 +48,8 @@ void check_not_started(const Sandbox& sandbox, const std::string& command, int s
 TEST_CASE("127: what is not there cannot be run, by name or by path") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
-  for (const char* command : {"no-such-program", "/no/such/program", "./missing", "/etc/passwd/program"}) {
+  for (const char* command :
+       {"no-such-program", "/no/such/program", "./missing", "/etc/passwd/program", ""}) {
     check_not_started(sandbox, command, 127, "not found");
   }
 }

@@ -61,6 +61,10 @@ Result<UniqueFd> open_result(const std::string& target, bool runs) {
     return fail("--result: '" + target + "' is not fd:NUMBER");
   UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 3));
   if (!copy.valid()) return fail(system_error("--result", target, errno));
+  const int flags = fcntl(copy.get(), F_GETFL);
+  if (flags < 0) return fail(system_error("--result", target, errno));
+  // An O_PATH descriptor has the access mode 0, O_RDONLY.
+  if ((flags & O_ACCMODE) == O_RDONLY) return fail("--result: '" + target + "' is not open for writing");
   return copy;
 }
 

@@ -83,35 +83,40 @@ constexpr std::array kSpecs{
 
 constexpr int kFirstLongOption = 1000;
 
-std::string absolute(const std::string& path) {
+Result<std::string> absolute(const std::string& what, const std::string& path) {
   if (path.starts_with('/')) return path;
   std::array<char, 4096> cwd{};
-  if (getcwd(cwd.data(), cwd.size()) == nullptr) return path;
+  if (getcwd(cwd.data(), cwd.size()) == nullptr) {
+    Error error = system_error(what + ": the current directory cannot be found", "", errno);
+    error.text += "; change to one that is there";
+    return fail(std::move(error));
+  }
   const std::string base = cwd.data();
   return path == "." ? base : (base == "/" ? "" : base) + "/" + path;
 }
 
+Result<BindMode> parse_mode(const std::string& what, const std::string& word) {
+  if (word == "ro") return BindMode::read_only;
+  if (word == "rw") return BindMode::read_write;
+  if (word == "cow") return BindMode::copy_on_write;
+  return fail(what + ": the mode '" + word + "' is none of ro, rw, cow");
+}
+
 // HOST:INSIDE[:MODE]
-Result<BindRequest> parse_bind(const std::string& what, const std::string& text, BindMode mode) {
+Result<BindRequest> parse_bind(BindFlag flag, const std::string& text, BindMode mode) {
+  const std::string what = bind_flag_name(flag);
   const std::size_t colon = text.find(':');
   if (colon == std::string::npos || colon == 0)
     return fail(what + ": '" + text + "' is not HOST:INSIDE[:MODE]");
   BindRequest bind;
+  bind.flag = flag;
   bind.mode = mode;
-  bind.host = absolute(text.substr(0, colon));
+  bind.host = TRY(absolute(what, text.substr(0, colon)));
   bind.inside = text.substr(colon + 1);
   if (const std::size_t second = bind.inside.find(':'); second != std::string::npos) {
     const std::string word = bind.inside.substr(second + 1);
+    bind.mode = TRY(parse_mode(what + ": '" + text + "'", word));
     bind.inside.resize(second);
-    if (word == "ro") {
-      bind.mode = BindMode::read_only;
-    } else if (word == "rw") {
-      bind.mode = BindMode::read_write;
-    } else if (word == "cow") {
-      bind.mode = BindMode::copy_on_write;
-    } else {
-      return fail(what + ": '" + text + "': the mode '" + word + "' is none of ro, rw, cow");
-    }
   }
   bind.inside = TRY(check_inside_path(what, bind.inside));
   return bind;
@@ -249,26 +254,28 @@ class Parser {
     } else if (name == "here") {
       return set_here(has_value ? value : "ro");
     } else if (name == "bind") {
-      request.binds.push_back(TRY(parse_bind(what, value, BindMode::read_only)));
+      request.binds.push_back(TRY(parse_bind(BindFlag::bind, value, BindMode::read_only)));
     } else if (name == "volume") {
-      request.binds.push_back(TRY(parse_bind(what, value, BindMode::read_write)));
+      request.binds.push_back(TRY(parse_bind(BindFlag::volume, value, BindMode::read_write)));
     } else if (name == "workspace-mode") {
       if (value != "persistent" && value != "ephemeral") {
         return fail(what + ": '" + value + "' is neither persistent nor ephemeral");
       }
       request.workspace_mode = value == "ephemeral" ? WorkspaceMode::ephemeral : WorkspaceMode::persistent;
     } else if (name == "socket") {
-      options_.socket = absolute(value);
+      options_.socket = TRY(absolute(what, value));
       options_.mode = Mode::socket;
+      socket_given_ = true;
     } else if (name == "result") {
       options_.result = value;
     } else {
-      set_flag_or_place(name, value);
+      set_flag(name);
+      return set_place(what, value);
     }
     return {};
   }
 
-  void set_flag_or_place(const std::string& name, const std::string& value) {
+  void set_flag(const std::string& name) {
     RunRequest& request = options_.request;
     if (name == "tty") request.tty = true;
     if (name == "json") options_.json = true;
@@ -276,13 +283,21 @@ class Parser {
     if (name == "help") options_.help = true;
     if (name == "version") options_.version = true;
     if (name == "check") options_.check = true;
-    if (name == "direct") options_.mode = Mode::direct;
+    if (name == "direct") {
+      options_.mode = Mode::direct;
+      direct_given_ = true;
+    }
     if (name == "dry-run") request.action = RequestAction::plan;
     if (name == "explain") request.action = RequestAction::explain;
-    if (name == "state-dir") request.state_dir = absolute(value);
-    if (name == "run-dir") request.run_dir = absolute(value);
-    if (name == "log") request.log = absolute(value);
-    if (name == "config") request.config = absolute(value);
+  }
+
+  Result<void> set_place(const std::string& what, const std::string& value) {
+    RunRequest& request = options_.request;
+    if (what == "--state-dir") request.state_dir = TRY(absolute(what, value));
+    if (what == "--run-dir") request.run_dir = TRY(absolute(what, value));
+    if (what == "--log") request.log = TRY(absolute(what, value));
+    if (what == "--config") request.config = TRY(absolute(what, value));
+    return {};
   }
 
   static Result<void> set_name(const std::string& what, const std::string& value, std::string& target) {
@@ -295,13 +310,16 @@ class Parser {
     if (!is_policy_file(value)) {
       return set_name("--policy", value, options_.request.policy);
     }
-    options_.request.policy = absolute(value);
+    options_.request.policy = TRY(absolute("--policy", value));
     return {};
   }
 
   Result<void> set_here(const std::string& mode) {
-    BindRequest here =
-        TRY(parse_bind("--here", absolute(".") + ":/workspace/project_files:" + mode, BindMode::read_only));
+    BindRequest here;
+    here.flag = BindFlag::here;
+    here.mode = TRY(parse_mode("--here", mode));
+    here.host = TRY(absolute("--here", "."));
+    here.inside = "/workspace/project_files";
     options_.request.here = std::move(here);
     return {};
   }
@@ -309,6 +327,8 @@ class Parser {
   Result<void> check() {
     RunRequest& request = options_.request;
     if (options_.help || options_.version) return {};
+    if (direct_given_ && socket_given_)
+      return fail("--direct and --socket contradict each other; give one of them");
     if (options_.check && request.command.empty())
       request.command = {"true"};  // the options alone are asked about
     if (request.command.empty()) return fail("no command to run (see sbxrun --help)");
@@ -336,6 +356,8 @@ class Parser {
   }
 
   Options options_;
+  bool direct_given_ = false;
+  bool socket_given_ = false;
 };
 
 }  // namespace

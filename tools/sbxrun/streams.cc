@@ -67,12 +67,13 @@ Result<ClientStreams> plan_streams(Options& options) {
   for (int index = 0; index < 3; ++index) {
     StreamMode& mode = request.streams[static_cast<std::size_t>(index)];
     TRY(refuse_dead_ends(index));
-    if (request.tty || request.action != RequestAction::run) {
-      mode = StreamMode::null;
-      continue;
-    }
+    // Also where nothing is run: a plan tells of the limit of captured output.
     if (index > 0 && options.json) {
       mode = StreamMode::capture;
+      continue;
+    }
+    if (request.tty || request.action != RequestAction::run) {
+      mode = StreamMode::null;
       continue;
     }
     // A limit that was asked for is counted by us: nobody else sees the bytes of a stream that is passed.

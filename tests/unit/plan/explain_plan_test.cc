@@ -49,9 +49,57 @@ TEST_CASE("--explain: a usual sandbox, line by line") {
       "It may write to /workspace/agent_workspace, /workspace/outputs and /workspace/project_files: 128M of "
       "memory (--disk), thrown away.");
   c.check_says("It is ended above 512M of memory, its files there included.");
-  c.check_says("It has no limit of wall time and CPU time.");
+  c.check_says("It has no limit of wall time, CPU time and output.");
   c.check_says("It may use all CPUs, any number of processes, 256 open files per process and no swap.");
   c.check_says("Nothing of it is left when it ends.");
+}
+
+TEST_CASE("--explain: every limit that was asked for is told, with its value") {
+  for (const LimitField& field : kLimits) {
+    CAPTURE(field.key);
+    Case c;
+    c.policy.limits = {};
+    const std::uint64_t value = field.unit == LimitUnit::bytes ? 37ULL << 20U : 37;
+    c.request.limits.*field.member = value;
+    c.policy.limits.*field.member = value;  // granted
+    CHECK(c.text().find(limit_with_unit(field, value)) != std::string::npos);
+  }
+}
+
+TEST_CASE("--explain: output is limited where it is captured, or where the caller asked") {
+  Case c;
+  c.policy.limits.output_bytes = 1U << 20U;
+  c.check_says("It is ended above 512M of memory, its files there included.");
+  c.request.limits.output_bytes = 1U << 20U;
+  c.check_says("It is ended above 512M of memory, its files there included or above 1M of output.");
+  c.request.limits.output_bytes = {};
+  c.request.streams[1] = c.request.streams[2] = StreamMode::capture;
+  c.check_says("It is ended above 512M of memory, its files there included or above 1M of output.");
+  c.check_says("It has no limit of wall time and CPU time.");
+}
+
+TEST_CASE("--explain: the size of a file, and how many there may be in which memory") {
+  Case c;
+  c.check_silent("--fsize");
+  c.check_silent("--inodes");
+  c.policy.limits.fsize_bytes = 1U << 20U;
+  c.policy.limits.inodes = 100;
+  c.check_says("It may make no file larger than 1M (--fsize): SIGXFSZ ends what writes beyond that.");
+  c.check_says(
+      "It may make 100 files and directories (--inodes) in what --tmp bounds, and as many in what --disk "
+      "bounds.");
+  c.request.project = "p";  // kept: nothing of it is on the disk that is thrown away
+  c.check_says("It may make 100 files and directories (--inodes) in what --tmp bounds.");
+}
+
+TEST_CASE("--explain: variables by name, never by value") {
+  Case c;
+  c.check_silent("variable");
+  c.request.environment = {{"TOKEN", "secret"}};
+  c.check_says("It is given the variable TOKEN.");
+  c.request.environment = {{"TOKEN", "secret"}, {"B", ""}, {"TOKEN", "other"}};
+  c.check_says("It is given the variables TOKEN and B.");
+  c.check_silent("secret");
 }
 
 TEST_CASE("--explain: a writable root is what the image lets the program write, and shares the disk") {

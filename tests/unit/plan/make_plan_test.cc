@@ -6,6 +6,9 @@
 
 #include <algorithm>
 
+#include "os/socket.h"
+#include "request/check_binds.h"
+
 namespace sbx {
 namespace {
 
@@ -169,6 +172,37 @@ TEST_CASE("a bind outside our own places gets its target from a layer over the i
   }
 }
 
+TEST_CASE("a bind in the host's /usr gets its target from the layer above that") {
+  Case c;
+  c.facts.host_usr = "/usr";
+  c.request.binds = {{"/data", "/usr/new/in", BindMode::read_only}, {"/file", "/usr/f", BindMode::read_only}};
+  c.facts.bind_is_file = {false, true};
+  const SandboxPlan plan = c.plan();
+  const auto made = [&](const char* name) {
+    const auto& directories = source_at(plan, "/disk").directories;
+    const auto found = std::ranges::find(directories, name, &ScratchDirectory::name);
+    REQUIRE_MESSAGE(found != directories.end(), name);
+    return *found;
+  };
+  CHECK(made("usr/new").inside_owner == 0);
+  CHECK_FALSE(made("usr/new/in").file);
+  CHECK(made("usr/f").file);
+  CHECK(find_target(plan, "usr")->source == "disk/usr:usr");
+}
+
+TEST_CASE("the most binds and all else that a sandbox mounts fit into one message to the spawner") {
+  Case c;
+  c.facts.host_usr = "/usr";
+  c.facts.workspace_dir = "/state/p";
+  c.request.project = "p";
+  c.request.workspace_mode = WorkspaceMode::ephemeral;
+  c.request.here = BindRequest{"/x", "/workspace/project_files", BindMode::copy_on_write};
+  for (std::size_t i = 0; i < kMostBinds; ++i)
+    c.request.binds.push_back({"/x", "/mnt/" + std::to_string(i), BindMode::copy_on_write});
+  // The payload, init's socket, and a control group in each of six hierarchies.
+  CHECK(c.plan().sources.size() + 2 + 6 <= os::kMaxDescriptors);
+}
+
 TEST_CASE("binds over what belongs to the sandbox are refused") {
   for (const char* target : {"/proc", "/proc/sys", "/sys", "/sys/fs", "/dev", "/dev/null", "/"}) {
     Case c;
@@ -204,6 +238,8 @@ TEST_CASE("a command without a slash is looked up in the PATH of the sandbox") {
   CHECK(c.plan().exec.candidates == std::vector<std::string>{"/a/prog", "./prog", "/b/prog"});
   c.request.command = {"./prog"};
   CHECK(c.plan().exec.candidates == std::vector<std::string>{"./prog"});
+  c.request.command = {""};
+  CHECK(c.plan().exec.candidates == std::vector<std::string>{""});  // found nowhere
 }
 
 TEST_CASE("nofile is lowered to what the host allows, and never below what init needs") {

@@ -17,7 +17,7 @@ RunRequest full_request() {
   request.workspace_mode = WorkspaceMode::ephemeral;
   request.limits.memory_bytes = 5;
   request.limits.inodes = kMostInodes;
-  request.binds = {{"/host", "/inside", BindMode::copy_on_write}};
+  request.binds = {{"/host", "/inside", BindMode::copy_on_write, BindFlag::volume}};
   request.here = BindRequest{"/here", "/workspace/project_files", BindMode::read_write};
   request.tty = true;
   request.tty_rows = 50;
@@ -71,6 +71,28 @@ TEST_CASE("a message cut short or too long is refused") {
   check_cut_short(encode_run_request(full_request()), decode_run_request);
   check_cut_short(encode_launch_plan(full_plan()), decode_launch_plan);
   check_cut_short(encode_finished_run({"m", "n", "{}"}), decode_finished_run);
+}
+
+TEST_CASE("a message of another build is refused as that, before anything else of it is read") {
+  // The version is the first number; of what follows it this build knows nothing.
+  const auto of_version = [](std::uint32_t version, const std::string& bytes) {
+    wire::Writer out;
+    out.put(version);
+    return std::move(out).take() + bytes.substr(sizeof version);
+  };
+  const auto error_of = [](const auto& decoded) { return decoded ? std::string() : decoded.error().text; };
+  const std::string request = encode_run_request(full_request());
+  const std::string plan = encode_launch_plan(full_plan());
+  for (const std::uint32_t version : {0U, 1000U, 0xFFFFFFFFU}) {
+    for (const std::string& rest : {request, request.substr(0, 4), request + "more"}) {
+      CHECK(error_of(decode_run_request(of_version(version, rest))) ==
+            "request: another protocol version; install sbxrun and sbx-direct from one build");
+    }
+    for (const std::string& rest : {plan, plan.substr(0, 4), plan + "more"}) {
+      CHECK(error_of(decode_launch_plan(of_version(version, rest))) ==
+            "launch plan: another protocol version; install sbx-direct and sbx-spawner from one build");
+    }
+  }
 }
 
 TEST_CASE("any byte of a request may be hostile") {
