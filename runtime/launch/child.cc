@@ -84,8 +84,9 @@ long open_null() noexcept {
 }
 
 // No user namespace can be made inside, whatever the filter says: that is where rights to attack the kernel
-// with come from. The file is that of the namespace of the one who looks it up (namespaces(7)). It is opened as
-// 0, for a moment: the limit of open files is in force, and lower numbers than the spawner's may be all it has.
+// with come from. The file is that of the namespace of the one who looks it up (namespaces(7)). It is opened
+// as 0, for a moment: the limit of open files is in force, and lower numbers than the spawner's may be all it
+// has.
 long forbid_user_namespaces(int sysctls) noexcept {
   (void)call(SYS_close, 0);
   const long fd = call(SYS_openat, sysctls, pointer("user/max_user_namespaces"), O_WRONLY | O_CLOEXEC);

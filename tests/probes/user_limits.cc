@@ -1,5 +1,5 @@
-// What the kernel counts for each user, and not for each process: user_limits fill|one. "fill" takes all that it
-// gets, says what ended that, and holds it until its input ends; "one" asks for one of each.
+// What the kernel counts for each user, and not for each process: user_limits fill|one. "fill" takes all that
+// it gets, says what ended that, and holds it until its input ends; "one" asks for one of each.
 #include <mqueue.h>
 #include <sys/inotify.h>
 
