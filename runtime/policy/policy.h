@@ -18,9 +18,10 @@ struct DegradableControl {
   std::string_view name;
   std::string_view meaning;
 };
-inline constexpr std::array<DegradableControl, 6> kDegradableControls{{
+inline constexpr std::array<DegradableControl, 7> kDegradableControls{{
     {"memory", "no memory controller: memory is not limited"},
     {"swap", "memory is limited but swap is not"},
+    {"socket_memory", "memory is limited but what waits in TCP and UDP sockets is not"},
     {"pids", "no pids controller: the number of processes is not limited"},
     {"cpu", "no cpu controller: the CPU rate is not limited"},
     {"cpu_accounting", "CPU time is neither counted nor limited"},
