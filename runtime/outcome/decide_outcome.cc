@@ -44,9 +44,10 @@ void ended_by_itself(int status, const std::string& hint, RunResult& result) {
   const int number = WTERMSIG(status);
   result.signal = number;
   if (number == SIGXFSZ) hit(result, "fsize_bytes", result.limits.fsize_bytes);
-  // SIGSYS is what the kernel sends for a system call that the filter kills on (seccomp(2)).
+  // SIGSYS is what the kernel sends for a system call that the filter kills on (seccomp(2)), but a program
+  // can send it to itself: no more is said than that.
   if (number == SIGSYS) {
-    end_with(result, Outcome::violation, "the program made a forbidden system call and was killed (SIGSYS)");
+    end_with(result, Outcome::violation, "the program was ended by SIGSYS, as after a forbidden system call");
   } else {
     end_with(result, Outcome::signaled, "the program was ended by " + signal_name(number));
   }

@@ -74,6 +74,16 @@ void check_swap(CheckList& list, const CgroupFacts& cgroup, bool v1) {
   }
 }
 
+// v1 with a memory controller.
+void check_socket_memory(CheckList& list, const CgroupFacts& cgroup) {
+  if (cgroup.socket_memory_counted) {
+    list.add("socket_memory", CheckState::ok, "counted beside the other memory");
+  } else {
+    list.add_missing_control("socket_memory",
+                             "this kernel does not count the buffers of sockets on cgroup v1");
+  }
+}
+
 }  // namespace
 
 void check_cgroups(CheckList& list) {
@@ -91,6 +101,7 @@ void check_cgroups(CheckList& list) {
     check_controllers_v2(list, cgroup);
   }
   check_swap(list, cgroup, v1);
+  if (v1 && !cgroup.layout->controller("memory").empty()) check_socket_memory(list, cgroup);
   if (cgroup.kill_file) {
     list.add("cgroup.kill", CheckState::ok, "kills a sandbox as a whole");
   } else {

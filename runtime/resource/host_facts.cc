@@ -118,6 +118,7 @@ CgroupFacts cgroup_facts(const std::string& parent, unsigned kernel) {
   if (facts.layout && facts.layout->kind == CgroupLayout::Kind::v1) {
     const std::string memory = nearest_directory(facts.layout->controller("memory"));
     facts.swap_accounted = exists(memory + "/memory.memsw.limit_in_bytes");
+    facts.socket_memory_counted = exists(memory + "/memory.kmem.tcp.limit_in_bytes");
   }
   if (facts.layout && !facts.through_systemd) {
     for (const std::string& directory : cgroup_directories(*facts.layout, "sbx")) {

@@ -33,6 +33,7 @@ struct CgroupFacts {
   bool kill_file = false;                // cgroup.kill
   bool swap_accounted = false;
   bool swap_on = false;
+  bool socket_memory_counted = false;  // v1: memory.kmem.tcp.*; v2 always counts it
 };
 
 struct IdMapFacts {

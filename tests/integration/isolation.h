@@ -68,7 +68,7 @@ inline Answers probe_inside(const Sandbox& sandbox, std::vector<std::string> com
 inline void check_answers(const Answers& answers, std::initializer_list<const char*> names,
                           const std::string& expected) {
   for (const char* name : names) {
-    CHECK_MESSAGE(answer(answers, name) == expected, name << " gave " << answer(answers, name));
+    CHECK_MESSAGE(answer(answers, name) == expected, std::string(name) << " gave " << answer(answers, name));
   }
 }
 

@@ -56,7 +56,8 @@ GOOD = {
         ("", "ceilings: {}\n"),
         ("", "ceilings: {memory: 8G, cpus: all, wall-time: none}\n"),
         ("", "wall_time_with_tty: unlimited\nwritable_root: true\nworkspace: {layout: flat}\n"),
-        ("", "workspace: {}\nallow_degraded: [memory, swap, pids, cpu, cpu_accounting, idmapped_mounts]\n"),
+        ("", "workspace: {}\nallow_degraded: [memory, swap, socket_memory, pids, cpu, cpu_accounting, "
+         "idmapped_mounts]\n"),
     ],
     "seccomp": [
         ("", ""),

@@ -132,5 +132,25 @@ TEST_CASE("huge pages of the host's pool and whiteouts cannot be had") {
   }
 }
 
+TEST_CASE("attributes and ACLs are shorter than 256 bytes, by all bits of their size") {
+  constexpr long kHigh = 1L << 32U;
+  FOR_EACH_FILTER {
+    for (const long call_number : {SYS_setxattr, SYS_lsetxattr, SYS_fsetxattr}) {
+      // On what is not there.
+      const auto set = [&](long size) {
+        const long where = call_number == SYS_fsetxattr ? -1 : pointer("/nonexistent");
+        return loaded_.run(call_number, where, pointer("user.x"), pointer(""), size, 0);
+      };
+      const long missing = call_number == SYS_fsetxattr ? -EBADF : -ENOENT;
+      CHECK(set(0) == missing);
+      for (const long size : {256L, 257L, 65536L, kHigh, kHigh | 1, -1L}) {
+        CAPTURE(size);
+        CHECK(set(size) == -EPERM);
+      }
+    }
+    CHECK(loaded_.run(463 /* setxattrat */, AT_FDCWD, 0, 0, 0, 0) == -ENOSYS);
+  }
+}
+
 }  // namespace
 }  // namespace sbx

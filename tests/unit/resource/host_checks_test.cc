@@ -28,6 +28,7 @@ HostFacts good_host() {
   facts.cgroup.controllers = {"cpu", "io", "memory", "pids"};
   facts.cgroup.kill_file = true;
   facts.cgroup.swap_accounted = true;
+  facts.cgroup.socket_memory_counted = true;
   facts.id_maps = {{"/var/lib/sbx", "ext4", kWorks}, {"/usr", "ext4", kWorks}};
   for (Attempt* attempt : {&facts.overlay, &facts.overlay_id_mapped, &facts.procfs, &facts.devpts,
                            &facts.mqueue, &facts.devices, &facts.seccomp}) {
@@ -223,6 +224,18 @@ TEST_CASE("swap that is not counted matters only when it is on") {
   facts.cgroup.swap_on = true;
   CHECK(check_of(facts, "swap").state == CheckState::missing);
   CHECK(find_check(check_host(facts, {"swap"}), "swap").state == CheckState::degraded);
+}
+
+TEST_CASE("on v1 the buffers of sockets must be counted") {
+  HostFacts facts = good_host();
+  facts.cgroup.socket_memory_counted = false;
+  CHECK(can_enforce(check_host(facts, {})));  // v2 always does
+  facts.cgroup.layout = CgroupLayout{
+      CgroupLayout::Kind::v1, "", {{"memory", "/m"}, {"pids", "/p"}, {"cpu", "/c"}, {"cpuacct", "/c"}}};
+  CHECK(check_of(facts, "socket_memory").state == CheckState::missing);
+  CHECK(find_check(check_host(facts, {"socket_memory"}), "socket_memory").state == CheckState::degraded);
+  facts.cgroup.socket_memory_counted = true;
+  CHECK(check_of(facts, "socket_memory").state == CheckState::ok);
 }
 
 TEST_CASE("a file system that cannot be id-mapped is named") {
