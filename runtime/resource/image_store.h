@@ -60,8 +60,8 @@ Result<UniqueFd> hold_image(const Image& image);
 Result<std::vector<std::string>> list_images(const std::string& state_dir);
 
 // Verifies the digest of the tarball against its sidecar and unpacks it, to no more than the sidecar says and
-// `limits` allow, atomically: a crash or a full disk in the middle leaves nothing half visible. Two at once do
-// the work once. Returns the image; importing what is there already is quick and no error.
+// `limits` allow, atomically: a crash or a full disk in the middle leaves nothing half visible. Two at once
+// do the work once. Returns the image; importing what is there already is quick and no error.
 Result<Image> import_image(const std::string& state_dir, const std::string& tarball,
                            const std::string& sidecar, const ImportLimits& limits,
                            const std::function<void(const ImportProgress&)>& progress);
