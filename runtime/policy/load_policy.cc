@@ -8,6 +8,7 @@
 #include "os/file.h"
 #include "policy/policy.h"
 #include "policy/policy_cache.h"
+#include "policy/seccomp_profile.h"
 #include "policy/trusted_file.h"
 #include "policy/yaml_reader.h"
 
@@ -102,9 +103,12 @@ Result<Policy> load_policy(std::string_view name, const std::vector<std::string>
                 "': a file found by name must say 'name: " + std::string(name) + "'");
   }
   policy.path = file.path;
-  const FoundFile seccomp = TRY_DOING("policy '" + policy.name + "'", find_seccomp(policy, directories));
+  const std::string doing = "policy '" + policy.name + "'";
+  const FoundFile seccomp = TRY_DOING(doing, find_seccomp(policy, directories));
   policy.seccomp_path = seccomp.path;
   policy.seccomp_digest = blake2b_hex(seccomp.bytes);
+  policy.seccomp_filter =
+      TRY_DOING(doing, compile_seccomp_cached(seccomp.path, seccomp.bytes, policy.seccomp_digest, cache_dir));
   // The digest first: it has a fixed length, so no byte can move from one file to the other unseen.
   policy.fingerprint = "sha256:" + sha256_hex(policy.seccomp_digest + file.bytes);
   return policy;

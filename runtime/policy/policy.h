@@ -46,13 +46,15 @@ struct Policy {
   std::string fingerprint;     // "sha256:…" of the policy's and the seccomp profile's bytes
   std::string seccomp_path;    // the profile's file
   std::string seccomp_digest;  // blake2b_hex of its bytes
+  std::string seccomp_filter;  // compiled from them (policy/seccomp_profile.h)
 };
 
 // Reads `name` from the first directory that has NAME.yaml, or the file itself where is_policy_file(name).
 // The seccomp profile is looked up as seccomp/PROFILE.yaml beside the policy, then in each directory.
 // Errors: unknown key, wrong type, duplicate key, bad value, each with file, line and column; a file found by
-// name whose `name` is another; as root, a file that others could change (policy/trusted_file.h). ENOENT when
-// there is no such policy or profile. With a `cache_dir` the same text is parsed once only.
+// name whose `name` is another; as root, a file that others could change (policy/trusted_file.h); the same of
+// the profile, which is compiled here so that a bad one is known before anything is made. ENOENT when there
+// is no such policy or profile. With a `cache_dir` the same text is parsed and compiled once only.
 Result<Policy> load_policy(std::string_view name, const std::vector<std::string>& directories,
                            const std::string& cache_dir = {});
 

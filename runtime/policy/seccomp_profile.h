@@ -59,12 +59,10 @@ Result<SeccompProfile> parse_seccomp_profile(std::string_view path, std::string_
 // highest known, give ENOSYS, so that a newer libc falls back. At most BPF_MAXINSNS instructions.
 Result<std::string> compile_seccomp(const SeccompProfile& profile);
 
-// The compiled filter of the profile file, from `cache_dir` when its content was compiled before, else
-// compiled and stored there (atomically; a cache that cannot be written is no error). `digest` is
-// Policy::seccomp_digest: with it, the filter is that of the bytes in the policy's fingerprint, and a hit
-// does not read the profile. Errors: those of parsing and compiling; a file that is not to be trusted; one
-// that no longer has the digest.
-Result<std::string> load_seccomp_filter(const std::string& profile_path, const std::string& cache_dir,
-                                        std::string_view digest = {});
+// The compiled filter of a profile's text, whose blake2b_hex is `digest`; from `cache_dir` when that was
+// compiled before, else compiled and stored there (atomically; a cache that cannot be written is no error).
+// `path` is for messages only. Errors: those of parsing and compiling.
+Result<std::string> compile_seccomp_cached(std::string_view path, std::string_view text,
+                                           std::string_view digest, const std::string& cache_dir);
 
 }  // namespace sbx

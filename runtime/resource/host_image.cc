@@ -208,10 +208,13 @@ Result<HostImage> host_image(const std::string& state_dir) {
     TRY(make_directory(parent.get(), temporary, 0755));
     const UniqueFd root = TRY(os::open_at(parent.get(), temporary, O_RDONLY | O_DIRECTORY));
     TRY_DOING("making the image 'host' in '" + directory + "'", fill_root(root.get()));
+    // The name is the promise that everything below it is on the disk: after a power cut too.
+    if (syncfs(root.get()) != 0) return fail(system_error("syncfs", directory, errno));
     if (renameat(parent.get(), temporary, parent.get(), name.c_str()) != 0) {
       return fail(system_error("rename", name, errno));
     }
     undo.dismiss();
+    if (fsync(parent.get()) != 0) return fail(system_error("fsync", directory, errno));
     remove_old_roots(parent.get(), name);
   }
   image.in_use = TRY(open_in_use(parent.get(), name));

@@ -27,11 +27,6 @@ Result<UniqueFd> make_and_open(int directory, const std::string& name) {
   return open_directory(directory, name);
 }
 
-Result<UniqueFd> wait_for_lock(const ImageDisk& disk, const std::string& name) {
-  std::optional<UniqueFd> lock = TRY(os::lock_file(disk.locks.get(), name, true));
-  return std::move(*lock);
-}
-
 }  // namespace
 
 Result<ImageDisk> open_image_disk(const std::string& state_dir) {
@@ -44,10 +39,25 @@ Result<ImageDisk> open_image_disk(const std::string& state_dir) {
   return disk;
 }
 
-Result<UniqueFd> lock_digest(const ImageDisk& disk, const std::string& hex) {
-  return wait_for_lock(disk, hex);
+Result<UniqueFd> lock_names(const ImageDisk& disk) {
+  std::optional<UniqueFd> lock = TRY(os::lock_file(disk.locks.get(), "names", true));
+  return std::move(*lock);
 }
-Result<UniqueFd> lock_names(const ImageDisk& disk) { return wait_for_lock(disk, "names"); }
+
+Result<std::optional<DigestLock>> DigestLock::take(const ImageDisk& disk, const std::string& hex, bool wait) {
+  while (true) {
+    std::optional<UniqueFd> fd = TRY(os::lock_file(disk.locks.get(), hex, wait));
+    if (!fd) return std::optional<DigestLock>{};
+    // Who had it before has removed it: another file of this name is the lock now, or there is none.
+    if (TRY(os::stat_fd(fd->get(), hex)).st_nlink == 0) continue;
+    return std::optional(DigestLock(disk.locks.get(), hex, *std::move(fd)));
+  }
+}
+
+DigestLock::~DigestLock() {
+  // Ours is the file of this name: only who holds it removes it. One that stays goes with remove_leftovers.
+  if (fd_.valid()) (void)unlinkat(locks_, hex_.c_str(), 0);
+}
 
 Result<TemporaryImage> TemporaryImage::make(const ImageDisk& disk) {
   static std::atomic<unsigned> next{0};
@@ -80,6 +90,10 @@ Result<void> remove_leftovers(const ImageDisk& disk) {
       if (!fd && fd.error().error_number == ENOENT) continue;
       if (!fd) return fail(std::move(fd).error());
       if (flock(fd->get(), LOCK_EX | LOCK_NB) == 0) dead.emplace_back(name, std::move(*fd));
+    }
+    // Under the lock of the names, as a removal does it: it does not wait for a digest that we try.
+    for (const std::string& name : TRY(os::list_directory(disk.locks.get(), "."))) {
+      if (image_layout::is_digest_hex(name)) (void)TRY(DigestLock::take(disk, name, false));
     }
     for (const std::string& name : TRY(os::list_directory(disk.names.get(), "."))) {
       if (name.starts_with('.'))

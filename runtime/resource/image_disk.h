@@ -1,6 +1,7 @@
 // The image store as open directories, with its locks: what import and removal share.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,7 @@
 namespace sbx {
 
 // Locks, in the order they are taken:
-//   locks/<hex>   one import or removal of a digest at a time
+//   locks/<hex>   one import or removal of a digest at a time; the file is there only as long
 //   locks/names   short: changes to names/, and the making of temporary directories
 // A temporary directory is locked itself (flock on it) for as long as its owner lives.
 struct ImageDisk {
@@ -23,8 +24,26 @@ struct ImageDisk {
 // Opens the store; the directories that are missing are made, for root only.
 Result<ImageDisk> open_image_disk(const std::string& state_dir);
 
-Result<UniqueFd> lock_digest(const ImageDisk& disk, const std::string& hex);
 Result<UniqueFd> lock_names(const ImageDisk& disk);
+
+// locks/<hex>, held. Removed before it is let go; whoever waited for it then takes the next file of that
+// name.
+class DigestLock {
+ public:
+  // `wait` false: an empty optional when somebody else has it. `disk` must outlive the lock.
+  static Result<std::optional<DigestLock>> take(const ImageDisk& disk, const std::string& hex, bool wait);
+  DigestLock(DigestLock&& other) noexcept = default;
+  DigestLock& operator=(DigestLock&&) = delete;
+  ~DigestLock();
+
+ private:
+  DigestLock(int locks, std::string hex, UniqueFd fd)
+      : locks_(locks), hex_(std::move(hex)), fd_(std::move(fd)) {}
+
+  int locks_;
+  std::string hex_;
+  UniqueFd fd_;
+};
 
 // A directory tmp.<pid>.<n> below images/, locked. Removed with what is in it, unless `keep` was called.
 class TemporaryImage {
@@ -48,8 +67,8 @@ class TemporaryImage {
   UniqueFd fd_;
 };
 
-// Removes what killed imports and removals left: every tmp.* that nobody has locked, half-made links in
-// names/.
+// Removes what killed imports and removals left: every tmp.* and lock of a digest that nobody holds,
+// half-made links in names/.
 Result<void> remove_leftovers(const ImageDisk& disk);
 
 }  // namespace sbx

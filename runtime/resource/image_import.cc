@@ -80,7 +80,10 @@ Result<void> unpack_new(const ImageDisk& disk, const ImageSidecar& sidecar, cons
   if (mkdirat(temporary.fd(), tree.c_str(), 0755) != 0) return fail(system_error("mkdir", tree, errno));
   const UniqueFd root = TRY(os::open_at(temporary.fd(), tree, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   if (fchmod(root.get(), 0755) != 0) return fail(system_error("chmod", tree, errno));
-  const std::string hex = TRY(unpack_tarball(tarball, sidecar.tarball_bytes, root.get(), limits, progress));
+  // What it says was compared with the limits and the free space; it has to keep to it.
+  const ImportLimits said{
+      .unpacked_bytes = sidecar.unpacked_bytes, .entries = sidecar.entries, .depth = limits.depth};
+  const std::string hex = TRY(unpack_tarball(tarball, sidecar.tarball_bytes, root.get(), said, progress));
   if (hex != sidecar.digest_hex) {
     return fail("the digest of the tarball is " + hex + ", its sidecar says " + sidecar.digest_hex);
   }
@@ -121,7 +124,7 @@ Result<void> import_parsed(const std::string& state_dir, const std::string& tarb
   const UniqueFd file = TRY(open_tarball(tarball, sidecar));
   const ImageDisk disk = TRY(open_image_disk(state_dir));
   TRY_DOING("removing what an earlier import left", remove_leftovers(disk));
-  const UniqueFd lock = TRY(lock_digest(disk, sidecar.digest_hex));
+  const std::optional<DigestLock> lock = TRY(DigestLock::take(disk, sidecar.digest_hex, true));
   const std::optional<UniqueFd> existing =
       TRY(os::open_if_exists(disk.by_digest.get(), sidecar.digest_hex, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   if (existing) {

@@ -52,7 +52,7 @@ Result<void> take_unlinked(const ImageDisk& disk, const TemporaryImage& temporar
   for (const std::string& hex : TRY(os::list_directory(disk.by_digest.get(), "."))) {
     if (!image_layout::is_digest_hex(hex) || std::ranges::find(linked, hex) != linked.end()) continue;
     // Taken: an import has unpacked it and is about to give it a name.
-    const std::optional<UniqueFd> lock = TRY(os::lock_file(disk.locks.get(), hex, false));
+    const std::optional<DigestLock> lock = TRY(DigestLock::take(disk, hex, false));
     if (!lock) continue;
     const std::string digest = std::string(image_layout::kDigestPrefix) + hex;
     std::optional<UniqueFd> unused = TRY(open_unused(disk, hex));

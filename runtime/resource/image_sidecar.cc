@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/names.h"
+#include "base/printable.h"
 #include "os/file.h"
 #include "resource/image_layout.h"
 
@@ -51,9 +52,7 @@ Result<Json> parse_object(std::string_view text) {
   }
 }
 
-bool is_plain_text(std::string_view text) {
-  return std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
-}
+bool is_plain_text(std::string_view text) { return printable(text) == text; }
 
 // A reader of fields; the error names the field.
 class Fields {

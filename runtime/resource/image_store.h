@@ -6,7 +6,7 @@
 //   STATE/images/by-digest/<hex>/NAME.env    what a run needs of it
 //   STATE/images/names/NAME                  symbolic link to ../by-digest/<hex>
 //   STATE/images/tmp.<pid>.<n>/              an import or a removal at work, or what a killed one left
-//   STATE/images/locks/                      one per digest, and one for the names
+//   STATE/images/locks/                      one for the names, and one per digest that is worked on
 //
 // A rootfs tarball is hostile input: it is unpacked by directory descriptors only, and the first member
 // that is not allowed ends the import with that member's name.
@@ -59,9 +59,9 @@ Result<UniqueFd> hold_image(const Image& image);
 // Names of the images in the store, sorted.
 Result<std::vector<std::string>> list_images(const std::string& state_dir);
 
-// Verifies the digest of the tarball against its sidecar and unpacks it, atomically: a crash or a full disk
-// in the middle leaves nothing half visible. Two at once do the work once. Returns the image; importing
-// what is there already is quick and no error.
+// Verifies the digest of the tarball against its sidecar and unpacks it, to no more than the sidecar says and
+// `limits` allow, atomically: a crash or a full disk in the middle leaves nothing half visible. Two at once
+// do the work once. Returns the image; importing what is there already is quick and no error.
 Result<Image> import_image(const std::string& state_dir, const std::string& tarball,
                            const std::string& sidecar, const ImportLimits& limits,
                            const std::function<void(const ImportProgress&)>& progress);

@@ -104,7 +104,8 @@ class Unpacker {
       const char* name = archive_entry_pathname(entry);
       if (name == nullptr) return fail("a member has no name");
       if (++progress_.entries > limits_.entries) {
-        return fail("the archive has more than " + std::to_string(limits_.entries) + " members");
+        return fail("the archive has more than the " + std::to_string(limits_.entries) +
+                    " entries that its sidecar says");
       }
       // What no member accounts for (headers, padding) is bounded too: it compresses a thousandfold.
       if (archive_filter_bytes(reader_, 0) / kMaxHeaderBytes > most_blocks_) {
@@ -187,7 +188,8 @@ class Unpacker {
                         la_int64_t size) {
     // Holes count: what reads the file later sees its whole length.
     if (size < 0 || static_cast<std::uint64_t>(size) > limits_.unpacked_bytes - unpacked_) {
-      return fail("the archive unpacks to more than " + std::to_string(limits_.unpacked_bytes) + " bytes");
+      return fail("the archive unpacks to more than the " + std::to_string(limits_.unpacked_bytes) +
+                  " bytes that its sidecar says");
     }
     unpacked_ += static_cast<std::uint64_t>(size);
     const UniqueFd fd = TRY(tree_.add_file(name, metadata));

@@ -23,17 +23,22 @@ Result<void> read_path(const yaml::Map& map, std::string_view key, std::string& 
   return {};
 }
 
+// An error of a parser begins with the key; that of the map says it with its place.
+Result<std::uint64_t> in_place(const yaml::Map& map, std::string_view key, Result<std::uint64_t> value) {
+  if (!value) return map.error(key, std::string_view(value.error().text).substr(key.size() + 2));
+  return value;
+}
+
 Result<void> read_number(const yaml::Map& map, std::string_view key, std::uint64_t most,
                          std::uint32_t& target) {
   if (map.find(key) == nullptr) return {};
   const auto text = TRY(map.need_text(key));
-  const Result<std::uint64_t> value = parse_count(key, text);
-  if (!value) return map.error(key, value.error().text);
-  if (*value > most) {
+  const std::uint64_t value = TRY(in_place(map, key, parse_count(key, text)));
+  if (value > most) {
     return map.error(key,
-                     "'" + std::to_string(*value) + "' is too large; give at most " + std::to_string(most));
+                     "'" + std::to_string(value) + "' is too large; give at most " + std::to_string(most));
   }
-  target = static_cast<std::uint32_t>(*value);
+  target = static_cast<std::uint32_t>(value);
   return {};
 }
 
@@ -42,9 +47,7 @@ Result<void> read_log(std::string_view path, const yaml::Node& node, MonitorLogO
   TRY(read_path(map, "path", log.path));
   if (map.find("rotate") != nullptr) {
     const auto text = TRY(map.need_text("rotate"));
-    const Result<std::uint64_t> bytes = parse_bytes("rotate", text);
-    if (!bytes) return map.error("rotate", bytes.error().text);
-    log.rotate_bytes = *bytes;
+    log.rotate_bytes = TRY(in_place(map, "rotate", parse_bytes("rotate", text)));
   }
   return read_number(map, "keep", 1000, log.keep);
 }
@@ -71,7 +74,7 @@ Result<void> load_config(const std::string& path, Settings& settings) {
   const std::optional<std::string> text = TRY(read_trusted_file(file, yaml::kMaxBytes));
   if (!text) {
     if (path.empty()) return {};
-    return fail("--config: there is no file '" + path + "'");
+    return fail("--config or SBX_CONFIG: there is no file '" + path + "'");
   }
   const yaml::Node document = TRY(yaml::parse_document(file, *text));
   const yaml::Map map = TRY(yaml::Map::open(file, document, "", kKeys));

@@ -14,7 +14,6 @@
 #include "outcome/decide_outcome.h"
 #include "plan/make_plan.h"
 #include "policy/apply_policy.h"
-#include "policy/seccomp_profile.h"
 #include "resource/cgroup.h"
 #include "resource/foreign_ids.h"
 #include "resource/host_image.h"
@@ -163,8 +162,7 @@ class Run {
     launch.hostname = plan_.hostname;
     launch.init_uid = kInitId;
     launch.init_gid = kInitId;
-    launch.filter = TRY(load_seccomp_filter(context_.policy.seccomp_path, context_.settings.cache_dir(),
-                                            context_.policy.seccomp_digest));
+    launch.filter = context_.policy.seccomp_filter;
     launch.into_cgroup = cgroup_->into_cgroup_fd() >= 0 ? 1 : 0;
     launch.task_files = static_cast<std::uint32_t>(cgroup_->task_fds().size());
 

@@ -6,6 +6,22 @@
 #include "run/load_config.h"
 
 namespace sbx {
+namespace {
+
+// sbxrun makes what its flags give absolute, and load_config refuses what is not: a relative path here is the
+// variable's.
+Result<void> override_with(std::string_view variable, const std::string& value, std::string& setting) {
+  TRY(check_absolute(variable, value));
+  if (!value.empty()) setting = value;
+  return {};
+}
+
+}  // namespace
+
+Result<void> check_absolute(std::string_view what, const std::string& path) {
+  if (path.empty() || path.starts_with('/')) return {};
+  return fail(std::string(what) + ": '" + path + "' is not an absolute path");
+}
 
 void find_own_parts(Settings& settings) {
   os::OwnPlaces own = os::own_places(os::own_directory());
@@ -18,16 +34,11 @@ void find_own_parts(Settings& settings) {
 Result<Settings> make_settings(const RunRequest& request) {
   Settings settings;
   find_own_parts(settings);
+  TRY(check_absolute("SBX_CONFIG", request.config));
   TRY(load_config(request.config, settings));
-  const auto override_with = [](const std::string& value, std::string& setting) {
-    if (!value.empty()) setting = value;
-  };
-  override_with(request.state_dir, settings.state_dir);
-  override_with(request.run_dir, settings.run_dir);
-  override_with(request.log, settings.log.path);
-  for (const std::string* directory : {&settings.state_dir, &settings.run_dir, &settings.log.path}) {
-    if (!directory->starts_with('/')) return fail("'" + *directory + "' is not an absolute path");
-  }
+  TRY(override_with("SBX_STATE_DIR", request.state_dir, settings.state_dir));
+  TRY(override_with("SBX_RUN_DIR", request.run_dir, settings.run_dir));
+  TRY(override_with("SBX_LOG", request.log, settings.log.path));
   // Overlayfs reads these characters in a path as its own.
   if (settings.run_dir.find_first_of(":,\\") != std::string::npos) {
     return fail("run directory '" + settings.run_dir +

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -27,6 +28,9 @@ struct Settings {
 
 // Fills in what is found from where the running program is: the helpers, and where policies are looked for.
 void find_own_parts(Settings& settings);
+
+// An error that begins with `what` for a path that is not absolute; an empty one is none.
+Result<void> check_absolute(std::string_view what, const std::string& path);
 
 Result<Settings> make_settings(const RunRequest& request);
 

@@ -50,6 +50,28 @@ TEST_CASE("--check refuses what a run with the same options would refuse") {
   check_refused(sandbox, {"--no-such"}, 2, "--no-such");
 }
 
+TEST_CASE("a seccomp profile with a mistake is an unreadable policy for every use of it") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string policy = sandbox.directory() + "/mine.yaml";
+  const std::string profile = sandbox.directory() + "/seccomp/mine.yaml";
+  const std::string text = read_file(std::string(std::getenv("SBX_TEST_DATA")) + "/policies/default.yaml");
+  write_file(policy, replaced(text, "\nseccomp: default", "\nseccomp: mine"));
+  std::filesystem::create_directory(sandbox.directory() + "/seccomp");
+  write_file(profile, "name: mine\ndescription: a mistake\ngroups: []\n");
+  for (const Strings& action : {Strings{}, Strings{"--explain"}, Strings{"--dry-run"}, Strings{"--check"}}) {
+    Strings arguments{"--policy", policy};
+    arguments.insert(arguments.end(), action.begin(), action.end());
+    arguments.insert(arguments.end(), {"--", "/bin/true"});
+    const ProgramResult result = sandbox.run(arguments);
+    INFO("said: " << result.out << result.err);
+    CHECK(result.exit_status == 2);
+    CHECK(result.out.empty());
+    CHECK(holds(result.err, "policy 'default': " + profile + ":3:"));
+  }
+  CHECK(sandbox.log_lines().empty());
+}
+
 TEST_CASE("--check is the doctor for the policy and the places of the other options, and makes nothing") {
   const Sandbox sandbox;
   const std::string policy = sandbox.directory() + "/mine.yaml";

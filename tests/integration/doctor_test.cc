@@ -157,12 +157,17 @@ TEST_CASE("doctor: a policy that is not there or cannot be read is a finding and
   const Sandbox sandbox;
   const std::string broken = sandbox.directory() + "/broken.yaml";
   write_file(broken, "name: broken\nlimit: {}\n");
+  const std::string profile = sandbox.directory() + "/profile.yaml";
+  std::filesystem::create_directory(sandbox.directory() + "/seccomp");
+  write_file(sandbox.directory() + "/seccomp/broken.yaml", "");
+  write_file(profile, replaced(read_file(shipped("strict")), "\nseccomp: strict", "\nseccomp: broken"));
   struct Case {
     std::string policy;
     std::string word;
   };
   for (const Case& one :
-       {Case{"no-such", "default, permissive, strict"}, Case{"/no/such.yaml", "/no/such.yaml"},
+       {Case{profile, "/seccomp/broken.yaml:1:1: an empty file"},
+        Case{"no-such", "default, permissive, strict"}, Case{"/no/such.yaml", "/no/such.yaml"},
         Case{broken, ":2:1: unknown key 'limit'"}}) {
     const ProgramResult result = doctor(sandbox, {"--json", "--policy", one.policy});
     CHECK(result.exit_status == 1);

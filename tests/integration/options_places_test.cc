@@ -185,6 +185,37 @@ TEST_CASE("a flag beats the environment, and the environment beats the configura
   CHECK(exists(base + "/configured/log.jsonl"));
 }
 
+TEST_CASE("a place from a variable must be absolute, and the variable is named") {
+  SKIP_UNLESS(is_root(), "needs root");
+  for (const std::string variable : {"SBX_STATE_DIR", "SBX_RUN_DIR", "SBX_LOG", "SBX_CONFIG"}) {
+    const ProgramResult result =
+        plain_sbxrun({"--direct", "-q", "--", "/bin/true"}, {{variable, "relative"}});
+    CHECK(result.exit_status == 2);
+    CHECK(result.err == "sbxrun: " + variable + ": 'relative' is not an absolute path\n");
+  }
+}
+
+TEST_CASE("what stops the sweep and the run is said once") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string file = sandbox.directory() + "/file";
+  write_file(file, "");
+  const ProgramResult result = sandbox.run({"--run-dir", file, "--", "/bin/true"});
+  CHECK(result.exit_status == 125);
+  CHECK(holds(result.err, file));
+  CHECK_MESSAGE(std::ranges::count(result.err, '\n') == 1, result.err);
+}
+
+TEST_CASE("a name with control characters cannot drive the terminal") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const ProgramResult result = sandbox.run({"--",
+                                            "a\x1b[31m\xc2\x9b"
+                                            "31m\xff\u00e9"});
+  CHECK(result.exit_status == 127);
+  CHECK_MESSAGE(holds(result.err, "'a?[31m??31m?\u00e9' was not found"), result.err);
+}
+
 TEST_CASE("a configuration that is missing or has a mistake ends with 2 and names file and place") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
@@ -205,7 +236,9 @@ TEST_CASE("a configuration that is missing or has a mistake ends with 2 and name
        {Case{"state_dir: /a\nsurprise: 1\n", ":2:1", "surprise"},
         Case{"state_dir: relative\n", ":1:", "relative"},
         Case{"state_dir: /a\nstate_dir: /b\n", ":2:", "state_dir"},
-        Case{"log: {keep: many}\n", ":1:", "many"}, Case{"id_pool: {first: 5}\n", ":1:", "first"},
+        Case{"log: {keep: many}\n", ":1:13: log: keep: 'many'", ""},
+        Case{"log: {rotate: 0}\n", ":1:15: log: rotate: '0'", ""},
+        Case{"id_pool: {first: 5}\n", ":1:", "first"},
         Case{"id_pool: {first: 1000000}\n", ":1:", "multiple of 65536"}, Case{"- a\n", ":1:", ""}}) {
     write_file(file, one.text);
     const std::string text = said(file);

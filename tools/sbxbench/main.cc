@@ -9,6 +9,8 @@
 #include <exception>
 #include <filesystem>
 
+#include "../usage_error.h"
+#include "base/printable.h"
 #include "campaign.h"
 #include "mount_namespace.h"
 #include "peers.h"
@@ -50,7 +52,7 @@ std::vector<Scenario> scenarios() {
 }
 
 int complain(int status, const std::string& text) {
-  (void)std::fprintf(stderr, "sbxbench: %s\n", text.c_str());
+  (void)std::fprintf(stderr, "sbxbench: %s\n", printable(text).c_str());
   return status;
 }
 
@@ -153,7 +155,8 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kExitOk : kExitUsage;  // --help comes this way too
+    if (error.get_exit_code() != 0) return complain(kExitUsage, usage_error(app, error));
+    return app.exit(error);  // --help and --version come this way too
   }
   stop_on_signals();
   return measure(*chosen, options);

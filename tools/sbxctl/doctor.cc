@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/names.h"
+#include "base/printable.h"
 #include "commands.h"
 #include "policy/policy.h"
 #include "resource/host_checks.h"
@@ -62,7 +63,7 @@ void print_json(const Diagnosis& diagnosis) {
                   {"policy", diagnosis.policy},
                   {"enforceable", diagnosis.enforceable},
                   {"checks", checks}};
-  (void)printf("%s\n", json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+  (void)printf("%s\n", json.dump(2, ' ', true, Json::error_handler_t::replace).c_str());
 }
 
 // --- for people ------------------------------------------------------------------------------------------
@@ -78,7 +79,7 @@ class Page {
   void check(const HostCheck& check) const {
     const bool advice = !check.required && check.state == CheckState::degraded;
     const std::string word = advice ? "advice" : std::string(check_state_name(check.state));
-    std::string name = check.name;
+    std::string name = printable(check.name);
     name.resize(std::max(name.size() + 2, kFoundColumn - kNameColumn), ' ');
     (void)printf("%s%s%s%s", std::string(kStateColumn, ' ').c_str(), painted(word, check).c_str(),
                  std::string(kNameColumn - kStateColumn - word.size(), ' ').c_str(), name.c_str());
@@ -106,7 +107,8 @@ class Page {
   }
 
   // Words up to column 79; the cursor is at `column`, further lines begin at `indent`.
-  static void paragraph(const std::string& text, std::size_t column, std::size_t indent) {
+  static void paragraph(const std::string& words, std::size_t column, std::size_t indent) {
+    const std::string text = printable(words);
     std::string line;
     const std::size_t start = column;
     for (std::size_t at = 0; at <= text.size();) {
@@ -140,10 +142,10 @@ void print_page(const Diagnosis& diagnosis) {
     }
     page.check(check);
   }
-  const std::string verdict =
-      diagnosis.enforceable
-          ? "This host can enforce the policy '" + diagnosis.policy + "'."
-          : "This host cannot enforce the policy '" + diagnosis.policy + "': runs under it are refused.";
+  const std::string policy = "the policy '" + printable(diagnosis.policy) + "'";
+  const std::string verdict = diagnosis.enforceable
+                                  ? "This host can enforce " + policy + "."
+                                  : "This host cannot enforce " + policy + ": runs under it are refused.";
   (void)printf("\n%s\n", page.bold(verdict).c_str());
 }
 

@@ -1,19 +1,55 @@
 // sbxctl: what an operator does on the host of the sandboxes. Exit status: 0 done, 1 failed, 2 wrong usage.
+#include <fcntl.h>
+
+#include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 
+#include "../usage_error.h"
+#include "base/printable.h"
 #include "commands.h"
 #include "run/load_config.h"
 
 namespace sbx {
 
 int report_failure(const std::string& text) {
-  (void)fprintf(stderr, "sbxctl: %s\n", text.c_str());
+  (void)fprintf(stderr, "sbxctl: %s\n", printable(text).c_str());
   return kExitFailed;
 }
 
 namespace {
+
+// A file that we open must not become the standard output or error that the caller left closed. Closed ones
+// are read-only, so that writing to them is still an error.
+void hold_standard_streams() {
+  for (int fd = 0; fd < 3; ++fd) {
+    // open(2) gives the lowest free number, which is this one.
+    if (fcntl(fd, F_GETFD) < 0) (void)open("/dev/null", O_RDONLY);
+  }
+}
+
+// A place from the flag, else from the variable. Who wrote the flag knows in which directory, a variable can
+// come from anywhere.
+Result<std::string> place(const std::string& flag, const char* variable) {
+  if (!flag.empty()) return std::filesystem::absolute(flag).lexically_normal().string();
+  const char* value = std::getenv(variable);
+  std::string path = value != nullptr ? value : "";
+  TRY(check_absolute(variable, path));
+  return path;
+}
+
+// A list that could not be written must not be taken for a short one.
+int with_output_written(int status) {
+  errno = 0;
+  const bool written = fflush(stdout) == 0 && ferror(stdout) == 0;
+  if (written) return status;
+  // What failed in the middle has not left its number.
+  const int failure = report_failure(errno != 0 ? system_error("write", "standard output", errno).text
+                                                : "standard output could not be written");
+  return status == kExitOk ? failure : status;
+}
 
 int run(int argc, char** argv) {
   CLI::App app("Looks after the images and the host of sbx.", "sbxctl");
@@ -22,12 +58,12 @@ int run(int argc, char** argv) {
   Action action;
   std::string state_dir;
   std::string config;
+  const auto not_empty = [](const std::string& path) { return path.empty() ? "is empty" : ""; };
   app.add_option("--state-dir", state_dir,
-                 "Where images and projects are kept (default: " + settings.state_dir + ")")
-      ->envname("SBX_STATE_DIR")
-      ->check([](const std::string& path) { return path.empty() ? "is empty" : ""; });
-  app.add_option("--config", config, "The configuration file (default: /etc/sbx/config.yaml)")
-      ->envname("SBX_CONFIG");
+                 "Where images and projects are kept (SBX_STATE_DIR; default: " + settings.state_dir + ")")
+      ->check(not_empty);
+  app.add_option("--config", config, "The configuration file (SBX_CONFIG; default: /etc/sbx/config.yaml)")
+      ->check(not_empty);
   app.set_version_flag("--version", "sbxctl " SBX_VERSION);
   app.require_subcommand(1);
   add_doctor_command(app, settings, action);
@@ -35,15 +71,23 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kExitOk : kExitUsage;  // --help comes this way too
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help and --version come this way too
+    (void)report_failure(usage_error(app, error));
+    return kExitUsage;
   }
-  if (const Result<void> loaded = load_config(config, settings); !loaded) {
+  const Result<std::string> config_file = place(config, "SBX_CONFIG");
+  const Result<std::string> state = place(state_dir, "SBX_STATE_DIR");
+  for (const Result<std::string>* path : {&config_file, &state}) {
+    if (*path) continue;
+    (void)report_failure(path->error().text);
+    return kExitUsage;
+  }
+  if (const Result<void> loaded = load_config(*config_file, settings); !loaded) {
     (void)report_failure(loaded.error().text);
     // Root's own file: others go on with what is usual.
-    if (!config.empty() || loaded.error().error_number != EACCES) return kExitUsage;
+    if (!config_file->empty() || loaded.error().error_number != EACCES) return kExitUsage;
   }
-  if (!state_dir.empty())
-    settings.state_dir = std::filesystem::absolute(state_dir).lexically_normal().string();
+  if (!state->empty()) settings.state_dir = *state;
   return action();
 }
 
@@ -52,7 +96,8 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    return sbx::run(argc, argv);
+    sbx::hold_standard_streams();
+    return sbx::with_output_written(sbx::run(argc, argv));
   } catch (const std::exception& error) {
     return sbx::report_failure(error.what());
   }

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <vector>
 
+#include "base/printable.h"
 #include "connection.h"
 #include "options.h"
 #include "os/file.h"
@@ -25,12 +26,7 @@ constexpr int kOurFailure = 125;
 constexpr int kNotFound = 127;
 
 // A name that a sentence quotes must not drive the caller's terminal or forge a line.
-void say(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  std::fprintf(stderr, "sbxrun: %s\n", text.c_str());
-}
+void say(std::string_view text) { std::fprintf(stderr, "sbxrun: %s\n", printable(text).c_str()); }
 
 int complain(int status, const Error& error) {
   say(error.text);
@@ -94,8 +90,10 @@ int print_answer(const Answer& answer, const Options& options, int result_fd) {
   // --quiet keeps verdicts about a program that ran to itself, never the reason why one did not.
   const int status = answer.exit_status;
   const bool not_run = status == kUsageError || (status >= kOurFailure && status <= kNotFound);
-  if (!finished.message.empty() && (!options.quiet || not_run)) say(finished.message);
-  if (!finished.notice.empty()) say(finished.notice);
+  const bool said = !finished.message.empty() && (!options.quiet || not_run);
+  if (said) say(finished.message);
+  // What stopped the run may have stopped the sweep before it.
+  if (!finished.notice.empty() && !(said && finished.notice == finished.message)) say(finished.notice);
   if (finished.json.empty()) return status;
   if (options.json && print(finished.json + "\n") != 0) return kOurFailure;
   if (result_fd >= 0) {

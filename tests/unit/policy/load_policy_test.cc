@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "policy/policy.h"
+#include "policy/seccomp_profile.h"
 #include "policy_fixture.h"
 #include "support/skip.h"
 
@@ -16,7 +17,8 @@ using testing::replaced;
 using testing::small_policy;
 using testing::TempDirectory;
 
-constexpr const char* kProfile = "name: default\n";  // load_policy reads it only to hash it
+constexpr const char* kProfile =
+    "name: default\ndescription: a test\ngroups:\n  - {name: io, reason: to read, allow: [read, write]}\n";
 
 // SUDO_UID decides whom root trusts: these tests must not depend on how they were started.
 class WithoutSudo {
@@ -66,7 +68,7 @@ TEST_CASE("a policy is found by name in the first directory that has it") {
 TEST_CASE("a policy named by a path may be called otherwise and brings its own profile") {
   const TempDirectory place;
   const TempDirectory other;
-  (void)other.write("seccomp/default.yaml", "name: other\n");
+  (void)other.write("seccomp/default.yaml", replaced(kProfile, "write", "getpid"));
   const std::string path = place.write("mine.yaml", small_policy());
   Result<Policy> policy = load_policy(path, {other.path()});
   REQUIRE_MESSAGE(policy, error_of(policy));
@@ -101,6 +103,35 @@ TEST_CASE("a missing seccomp profile is an error that says where it was looked f
   CHECK(error_of(load_policy("small", {place.path(), "/nonexistent"})) ==
         "policy 'small': no seccomp profile 'default' in " + place.path() +
             "/seccomp, /nonexistent/seccomp; there are strict");
+}
+
+TEST_CASE("a seccomp profile that is wrong makes the policy unreadable, with the place") {
+  const TempDirectory place;
+  (void)place.write("small.yaml", small_policy());
+  const auto load = [&](const std::string& profile) {
+    const std::string path = place.write("seccomp/default.yaml", profile);
+    const std::string text = error_of(load_policy("small", {place.path()}));
+    const std::string start = "policy 'small': " + path;
+    return text.starts_with(start) ? text.substr(start.size()) : "(without the place) " + text;
+  };
+  CHECK(load("") == ":1:1: an empty file");
+  CHECK(load(replaced(kProfile, "write", "wriet")).starts_with(":4:47: no system call 'wriet'"));
+  CHECK(load(std::string(kProfile) + "more: 1\n").starts_with(":5:1: unknown key 'more'"));
+}
+
+TEST_CASE("the policy brings the filter of its profile, compiled once with a cache") {
+  const TempDirectory place;
+  (void)place.write("small.yaml", small_policy());
+  (void)place.write("seccomp/default.yaml", kProfile);
+  const std::string cache = place.path() + "/cache";
+  const std::string filter = load_policy("small", {place.path()}).value().seccomp_filter;
+  CHECK(filter == compile_seccomp(parse_seccomp_profile("", kProfile).value()).value());
+  CHECK_FALSE(std::filesystem::exists(cache));
+  CHECK(load_policy("small", {place.path()}, cache).value().seccomp_filter == filter);
+  std::vector<std::string> entries;
+  for (const auto& entry : std::filesystem::directory_iterator(cache)) entries.push_back(entry.path());
+  CHECK(entries.size() == 2);  // the policy and its filter
+  CHECK(load_policy("small", {place.path()}, cache).value().seccomp_filter == filter);
 }
 
 TEST_CASE("the name inside must be the one that it was found by") {

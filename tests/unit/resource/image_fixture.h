@@ -172,15 +172,40 @@ inline std::string raw_member(const std::string& name, char type, const std::str
 
 inline const std::string kRawEnd(1024, '\0');
 
+struct Contents {
+  std::uint64_t entries = 0;
+  std::uint64_t bytes = 0;  // of regular files, hard links once
+};
+
+// As far as it can be read.
+inline Contents contents_of(const std::string& tarball) {
+  Contents contents;
+  archive* reader = archive_read_new();
+  REQUIRE(archive_read_support_format_tar(reader) == ARCHIVE_OK);
+  REQUIRE(archive_read_support_filter_zstd(reader) == ARCHIVE_OK);
+  archive_entry* entry = nullptr;
+  if (archive_read_open_filename(reader, tarball.c_str(), 65536) == ARCHIVE_OK) {
+    for (int status = 0; (status = archive_read_next_header(reader, &entry)) != ARCHIVE_EOF;) {
+      if (status < ARCHIVE_WARN) break;
+      ++contents.entries;
+      const bool file = archive_entry_hardlink(entry) == nullptr && archive_entry_filetype(entry) == AE_IFREG;
+      if (file) contents.bytes += static_cast<std::uint64_t>(archive_entry_size(entry));
+    }
+  }
+  archive_read_free(reader);
+  return contents;
+}
+
 inline nlohmann::json sidecar_for(const std::string& tarball, const std::string& name) {
   const std::string bytes = content(tarball);
+  const Contents contents = contents_of(tarball);
   return {{"schema", 1},
           {"name", name},
           {"variant", "test"},
           {"digest", "sha256:" + sha256_hex(bytes)},
           {"tarball_bytes", bytes.size()},
-          {"unpacked_bytes", 0},
-          {"entries", 0},
+          {"unpacked_bytes", contents.bytes},
+          {"entries", contents.entries},
           {"architecture", host_architecture()},
           {"os", "linux"},
           {"env", {"PATH=/usr/bin:/bin", "LANG=C.UTF-8"}},
@@ -228,6 +253,12 @@ class Store {
       if (entry.path().filename().string().starts_with("tmp.")) names.push_back(entry.path().filename());
     }
     return names;
+  }
+  // Those of digests; a lock that nobody holds has no file.
+  [[nodiscard]] std::size_t locks() const {
+    const fs::directory_iterator all(state() + "/images/locks");
+    return static_cast<std::size_t>(std::count_if(
+        begin(all), end(all), [](const auto& file) { return file.path().filename() != "names"; }));
   }
   [[nodiscard]] std::size_t trees() const {
     const fs::directory_iterator all(state() + "/images/by-digest");

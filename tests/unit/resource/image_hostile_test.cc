@@ -22,6 +22,7 @@ void check_refused(const Store& store, const std::string& member, const std::str
   CHECK(store.visible() == 0);
   CHECK(store.trees() == 0);
   CHECK(store.temporaries().empty());
+  CHECK(store.locks() == 0);
 }
 
 TEST_CASE("a member that is not allowed ends the import with its name") {
@@ -134,13 +135,30 @@ TEST_CASE("too deep, too many, too large") {
   store.make({file("a/b/c/d")});
   check_refused(store, "a/b/c/d", "more than 3 directories deep", {.depth = 3});
   store.make({file("a"), file("b"), file("c")});
-  check_refused(store, "", "more than 2 members", {.entries = 2});
+  REQUIRE(
+      store.import("test", {.entries = 2}).error().text.find("3 entries, which is more than is allowed") !=
+      std::string::npos);
+  REQUIRE(store.import("test", {.unpacked_bytes = 2}).error().text.find("3 bytes in") != std::string::npos);
+}
+
+TEST_CASE("a tarball that holds more than its sidecar says is refused") {
+  const Store store;
+  const auto check_lie = [&](const char* field, std::uint64_t said, const std::string& member,
+                             const std::string& reason) {
+    nlohmann::json sidecar = sidecar_for(store.tarball(), "test");
+    REQUIRE(sidecar[field] > said);
+    sidecar[field] = said;
+    store.describe("test", sidecar);
+    check_refused(store, member, reason);
+  };
+  store.make({file("a"), file("b"), file("c")});
+  check_lie("entries", 2, "", "more than the 2 entries that its sidecar says");
   store.make({file("a", std::string(600, 'a')), file("b", std::string(600, 'b'))});
-  check_refused(store, "b", "more than 1000 bytes", {.unpacked_bytes = 1000});
-  Member hole = file("hole");
+  check_lie("unpacked_bytes", 1199, "b", "more than the 1199 bytes that its sidecar says");
+  Member hole = file("hole");  // a file that takes no space and is read as a large one
   hole.hole = 1 << 20;
   store.make({hole});
-  check_refused(store, "hole", "more than 1000 bytes", {.unpacked_bytes = 1000});
+  check_lie("unpacked_bytes", 1000, "hole", "more than the 1000 bytes that its sidecar says");
 }
 
 TEST_CASE("what is no whole tarball is refused") {

@@ -65,6 +65,7 @@ TEST_CASE("a field that is wrong is named") {
       {"env", std::vector<std::string>(1025, "A=b")},
       {"env", {"A=" + std::string(200'000, 'x')}},
       {"language", "\x1b[2J"},
+      {"built_at", "\u009b2J"},
       {"user", std::string(5000, 'u')},
       {"versions", {1}},
       {"labels", {{"a", 1}}},
