@@ -70,7 +70,7 @@ TEST_CASE("sandboxes are made below cgroup_parent in every hierarchy that limits
   ProgramOptions options;
   std::size_t holding = 0;
   options.after_start = [&](pid_t sbxrun) {
-    (void)wait_until(milliseconds(10'000), [&] { return processes_with(mark).size() >= 2; });
+    (void)wait_until(milliseconds(10'000), [&] { return runs_inside(mark); });
     const std::string init = std::to_string(find_program(sbxrun, Program::init));
     for (const std::string& directory : group.directories()) {
       if (("\n" + members(directory)).find("\n" + init + "\n") != std::string::npos) ++holding;

@@ -95,7 +95,7 @@ TEST_CASE("a cancelled run has one line") {
   const std::string mark = unique_duration();
   ProgramOptions options;
   options.after_start = [&](pid_t sbxrun) {
-    (void)wait_until(milliseconds(10'000), [&] { return processes_with(mark).size() >= 2; });
+    (void)wait_until(milliseconds(10'000), [&] { return runs_inside(mark); });
     (void)kill(sbxrun, SIGTERM);
   };
   const json line = line_of(sandbox, {"--", "/bin/sleep", mark}, options);

@@ -292,9 +292,9 @@ TEST_CASE("a living run is not swept by the start of another") {
   const std::string mark = unique_duration();
   ProgramOptions options;
   options.after_start = [&](pid_t) {
-    (void)wait_until(milliseconds(10'000), [&] { return processes_with(mark).size() >= 2; });
+    (void)wait_until(milliseconds(10'000), [&] { return runs_inside(mark); });
     for (int i = 0; i < 3; ++i) CHECK(sandbox.run({"--", "/bin/true"}).exit_status == 0);
-    CHECK(processes_with(mark).size() >= 2);
+    CHECK(runs_inside(mark));
   };
   // What the run's line must show is its own end, not that it was swept.
   const ProgramResult result = sandbox.run({"--wall-time", "2s", "--", "/bin/sleep", mark}, options);
@@ -311,7 +311,7 @@ TEST_CASE("no free id range is a clear error") {
   const std::string mark = unique_duration();
   ProgramOptions options;
   options.after_start = [&](pid_t sbxrun) {
-    (void)wait_until(milliseconds(10'000), [&] { return processes_with(mark).size() >= 2; });
+    (void)wait_until(milliseconds(10'000), [&] { return runs_inside(mark); });
     const ProgramResult second = sandbox.run({"--config", config, "--", "/bin/true"});
     CHECK(second.exit_status == 125);
     CHECK(second.err.find("no id range is free") != std::string::npos);
@@ -332,7 +332,7 @@ TEST_CASE("runs of two run directories have id ranges of their own, and a killed
   const std::string mark = unique_duration();
   ProgramOptions options;
   options.after_start = [&](pid_t sbxrun) {
-    (void)wait_until(milliseconds(10'000), [&] { return processes_with(mark).size() >= 2; });
+    (void)wait_until(milliseconds(10'000), [&] { return runs_inside(mark); });
     const ProgramResult second = run_two();
     CHECK(second.exit_status == 125);
     CHECK_MESSAGE(second.err.find("no id range is free") != std::string::npos, second.err);

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -104,6 +105,12 @@ inline std::vector<pid_t> processes_with(const std::string& mark) {
       pids.push_back(std::atoi(name.c_str()));
   }
   return pids;
+}
+
+// Whether a program with `mark` on its command line runs in a sandbox. (Outside, sbxrun has it there as well,
+// and so has for a moment each child of it that has not called exec yet.)
+inline bool runs_inside(const std::string& mark) {
+  return std::ranges::any_of(processes_with(mark), is_contained);
 }
 
 }  // namespace sbx::test
