@@ -149,6 +149,11 @@ int run() {
   // log above RLIMIT_FSIZE) is an error, not our end.
   (void)signal(SIGCHLD, SIG_DFL);
   (void)signal(SIGXFSZ, SIG_IGN);
+  // All the descriptors that we may have; a sandbox's own limit is its plan's.
+  if (rlimit files{}; getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+  }
   // Out of the terminal's session: a Ctrl-C reaches sbxrun, which tells us.
   (void)setsid();
   // Not traceable, no core: captured output and environment values pass through here.

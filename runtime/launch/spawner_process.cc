@@ -35,8 +35,8 @@ Result<SpawnerProcess> SpawnerProcess::start(const std::string& helpers) {
   (void)posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   (void)posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
   // Out of the way of the two numbers first.
-  const UniqueFd socket_high(fcntl(theirs.get(), F_DUPFD_CLOEXEC, 16));
-  const UniqueFd init_high(fcntl(init_fd.get(), F_DUPFD_CLOEXEC, 16));
+  const UniqueFd socket_high(fcntl(theirs.get(), F_DUPFD_CLOEXEC, kInitProgramFd + 1));
+  const UniqueFd init_high(fcntl(init_fd.get(), F_DUPFD_CLOEXEC, kInitProgramFd + 1));
   if (!socket_high.valid() || !init_high.valid()) return fail(system_error("dup", "for the spawner", errno));
   (void)posix_spawn_file_actions_adddup2(&actions, socket_high.get(), kSpawnerSocketFd);
   (void)posix_spawn_file_actions_adddup2(&actions, init_high.get(), kInitProgramFd);

@@ -1,10 +1,14 @@
 #include "resource/host_rights.h"
 
 #include <sys/capability.h>
+#include <sys/resource.h>
 
 #include <array>
 #include <cctype>
+#include <cerrno>
 #include <memory>
+
+#include "resource/host_needs.h"
 
 namespace sbx {
 namespace {
@@ -49,6 +53,14 @@ std::string lacking_capabilities(std::uint64_t set, bool cgroup_kill) {
       text += (text.empty() ? "" : ", ") + name_of(capability);
   }
   return text;
+}
+
+Result<void> check_host_files() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return fail(system_error("getrlimit", "RLIMIT_NOFILE", errno));
+  if (limit.rlim_max >= kLeastHostFiles) return {};
+  return fail(with_need(Error{"the caller's hard limit of open files is " + std::to_string(limit.rlim_max)},
+                        HostNeed::descriptors));
 }
 
 }  // namespace sbx

@@ -107,6 +107,7 @@ class Run {
     report_.result.limits = *granted;
     if (!context_.cgroups) return fail(context_.cgroups.error());
     const CgroupLayout& layout = *context_.cgroups;
+    TRY(check_host_files());
     TRY(check_own_directories(context_.settings.state_dir, context_.settings.run_dir));
     TRY(check_id_pool(context_.settings.ids));
     ids_ = TRY(claim_ids(context_.settings.run_dir, context_.settings.ids));

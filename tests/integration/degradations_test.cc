@@ -89,13 +89,7 @@ TEST_CASE("a state directory that cannot be id-mapped is a degradation that the 
   ProgramOptions program;
   program.before_exec = [state, layers] {
     enter_private_mounts();
-    require_call(mkdir(layers.c_str(), 0700) == 0 || errno == EEXIST);
-    mount_tmpfs(layers.c_str(), "size=16m,mode=0700");
-    require_call(mkdir((layers + "/upper").c_str(), 0700) == 0 &&
-                 mkdir((layers + "/work").c_str(), 0700) == 0);
-    const std::string options =
-        "lowerdir=" + state + ",upperdir=" + layers + "/upper,workdir=" + layers + "/work";
-    require_call(mount("overlay", state.c_str(), "overlay", 0, options.c_str()) == 0);
+    cover_by_overlay(state, layers);
   };
   (void)check_degradation(sandbox, "idmapped_mounts", program);
 }
@@ -116,7 +110,7 @@ TEST_CASE("the result shows no limit of what the run has nothing of") {
   CHECK(limits_of({})["disk_bytes"] == 1 << 30);
   CHECK(limits_of({"--project", "p"})["disk_bytes"].is_null());
   CHECK(limits_of({"--project", "p", "--workspace-mode", "ephemeral"})["disk_bytes"] == 1 << 30);
-  CHECK(limits_of({"--project", "p", "--bind", "/tmp:/mnt:cow"})["disk_bytes"] == 1 << 30);
+  CHECK(limits_of({"--project", "p", "--bind", sandbox.directory() + ":/mnt:cow"})["disk_bytes"] == 1 << 30);
 
   const ProgramResult refused = sandbox.run({"--project", "p", "--disk", "1M", "--", "/bin/true"});
   CHECK(refused.exit_status == 125);

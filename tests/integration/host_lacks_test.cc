@@ -134,13 +134,7 @@ TEST_CASE("a state directory that cannot be id-mapped is refused in the same wor
   const std::string layers = sandbox.directory() + "/layers";
   const ProgramOptions program = before([state, layers] {
     enter_private_mounts();
-    require_call(mkdir(layers.c_str(), 0700) == 0 || errno == EEXIST);
-    mount_tmpfs(layers.c_str(), "size=16m,mode=0700");
-    require_call(mkdir((layers + "/upper").c_str(), 0700) == 0 &&
-                 mkdir((layers + "/work").c_str(), 0700) == 0);
-    const std::string options =
-        "lowerdir=" + state + ",upperdir=" + layers + "/upper,workdir=" + layers + "/work";
-    require_call(mount("overlay", state.c_str(), "overlay", 0, options.c_str()) == 0);
+    cover_by_overlay(state, layers);
   });
   const json check = doctor_check(sandbox, "idmapped_mounts", program);
   CHECK(check["found"] == state + " is on overlay");

@@ -6,7 +6,11 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <string>
 
 namespace sbx::test {
 
@@ -42,6 +46,16 @@ inline void fill_up(const char* directory) {
 inline void make_read_only(const char* directory) {
   require_call(mount(directory, directory, nullptr, MS_BIND, nullptr) == 0);
   require_call(mount(nullptr, directory, nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY, nullptr) == 0);
+}
+
+// The directory below an overlay, which cannot be id-mapped. `layers`: made if it is not there.
+inline void cover_by_overlay(const std::string& directory, const std::string& layers) {
+  require_call(mkdir(layers.c_str(), 0700) == 0 || errno == EEXIST);
+  mount_tmpfs(layers.c_str(), "size=16m,mode=0700");
+  require_call(mkdir((layers + "/upper").c_str(), 0700) == 0 && mkdir((layers + "/work").c_str(), 0700) == 0);
+  const std::string options =
+      "lowerdir=" + directory + ",upperdir=" + layers + "/upper,workdir=" + layers + "/work";
+  require_call(mount("overlay", directory.c_str(), "overlay", 0, options.c_str()) == 0);
 }
 
 // One file in the place of another.

@@ -45,7 +45,7 @@ Result<Connection> start_direct() {
   // Our streams are not the supervisor's: it must not keep a pipe of the caller open.
   (void)posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   (void)posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-  const UniqueFd high(fcntl(theirs.get(), F_DUPFD_CLOEXEC, 16));
+  const UniqueFd high(fcntl(theirs.get(), F_DUPFD_CLOEXEC, kClientSocketFd + 1));
   if (!high.valid()) return fail(system_error("dup", "the supervisor's socket", errno));
   (void)posix_spawn_file_actions_adddup2(&actions, high.get(), kClientSocketFd);
   (void)posix_spawn_file_actions_addclosefrom_np(&actions, kClientSocketFd + 1);

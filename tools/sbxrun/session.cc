@@ -125,10 +125,11 @@ class Session {
     if (gave_up_) return true;
     if (!gone_ && !answer_) return false;
     if (abandoned_) return true;
-    // A slow reader gets every byte, however long it takes. What is not waited for without end is more input:
-    // a pipe that something outside the sandbox holds open.
+    // A slow reader gets every byte, however long it takes, unless the caller wanted the end. What is not
+    // waited for without end is more input: a pipe that something outside the sandbox holds open.
+    const bool patient = stops_ == 0;
     for (const Relay& relay : streams_.outputs) {
-      if (!relay.done() && (relay.has_pending() || now_ms() < drain_until_)) return false;
+      if (!relay.done() && ((patient && relay.has_pending()) || now_ms() < drain_until_)) return false;
     }
     return true;
   }

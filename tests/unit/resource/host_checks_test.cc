@@ -133,13 +133,16 @@ TEST_CASE("missing capabilities are named, SYS_RESOURCE is not needed") {
   CHECK(check_of(facts, "capabilities").state == CheckState::ok);
 }
 
-TEST_CASE("a low limit of descriptors matters only to who cannot raise it") {
+TEST_CASE("a low limit of descriptors is told, and one that is too low for a launch is missing") {
   HostFacts facts = good_host();
-  facts.nofile_hard = 256;
+  facts.nofile_hard = 1000;
+  const HostCheck check = check_of(facts, "nofile");
+  CHECK(check.state == CheckState::degraded);
+  CHECK(check.found == "hard limit 1000");
+  facts.nofile_hard = kLeastHostFiles - 1;
+  CHECK(check_of(facts, "nofile").state == CheckState::missing);
+  facts.nofile_hard = 4096;
   CHECK(check_of(facts, "nofile").state == CheckState::ok);
-  facts.capabilities = ~(1ULL << 24U);
-  CHECK(check_of(facts, "nofile").state == CheckState::degraded);
-  CHECK(can_enforce(check_host(facts, {})));
 }
 
 TEST_CASE("a namespace that cannot be made is missing, with the call and the reason") {
