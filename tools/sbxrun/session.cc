@@ -176,7 +176,7 @@ class Session {
     ++stops_;
     if (stops_ == 1) first_stop_ = number;
     // It has a grace for the program after the first signal, none after the second, and time to clean up.
-    constexpr std::array<std::int64_t, 3> kPatienceMs{20'000, 15'000, 1};
+    constexpr std::array<std::int64_t, 3> kPatienceMs{20'000, 15'000, 3'000};
     const std::int64_t until = now_ms() + kPatienceMs[std::min<std::size_t>(stops_, kPatienceMs.size()) - 1];
     give_up_at_ = give_up_at_ == 0 ? until : std::min(give_up_at_, until);
   }
