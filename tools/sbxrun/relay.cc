@@ -25,7 +25,12 @@ void Relay::handle(short events) {
   if (!pending_.empty()) {
     const std::size_t size = std::min<std::size_t>(pending_.size(), PIPE_BUF);
     const ssize_t count = write(to_, pending_.data(), size);
-    if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    if (count < 0 && errno == EAGAIN) {
+      // A terminal with room for one byte is called writable, where a line break takes two.
+      (void)poll(nullptr, 0, 1);
+      return;
+    }
+    if (count < 0 && errno == EINTR) return;
     if (count < 0) {
       if (errno != EPIPE) write_error_ = errno;
       return finish();  // the writer gets EPIPE by our closing

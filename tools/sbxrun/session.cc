@@ -159,7 +159,7 @@ class Session {
     if (polled[0].revents != 0) read_signal();
     for (std::size_t i = 0; i < relays.size(); ++i) {
       relays[i]->handle(polled[i + 2].revents);
-      if (draining && relays[i]->has_pending()) drain_until_ = now_ms() + kDrainMs;
+      if (draining && stops_ == 0 && relays[i]->has_pending()) drain_until_ = now_ms() + kDrainMs;
     }
     check_output_limit();
     if (polled[1].revents != 0) TRY(read_socket());
