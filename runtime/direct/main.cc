@@ -17,6 +17,7 @@
 #include "os/socket.h"
 #include "resource/bind_contents.h"
 #include "resource/host_needs.h"
+#include "resource/own_directories.h"
 #include "run/run_one.h"
 #include "wire/client_protocol.h"
 
@@ -124,9 +125,10 @@ Result<void> serve() {
     return text ? answer(ClientMessageType::text, 0, *text) : answer_error(kOurFailure, text.error());
   }
 
-  const Result<unsigned> swept = sweep_orphans(*settings);
-  const RunContext context{*settings,       *policy,  cgroups,  spawner, true,
-                           kClientSocketFd, getuid(), "direct", cpus};
+  const Result<void> places = check_own_directories(settings->state_dir, settings->run_dir);
+  const Result<unsigned> swept = places ? sweep_orphans(*settings) : 0U;  // the run says why not
+  const RunContext context{*settings, *policy,         places,   cgroups,  spawner,
+                           true,      kClientSocketFd, getuid(), "direct", cpus};
   RunReport report = run_one(context, request, std::move(received->streams));
   const RunResult& result = report.result;
   FinishedRun finished;

@@ -50,7 +50,8 @@ Result<std::optional<Message>> receive_message(int socket, std::size_t limit) {
   header.msg_controllen = control.size();
   ssize_t size = -1;
   while ((size = recvmsg(socket, &header, MSG_CMSG_CLOEXEC)) < 0) {
-    if (errno != EINTR) return fail(system_error("recvmsg", "", errno));
+    // ECONNRESET, once: the other end closed with something of ours unread; what it sent is still to come.
+    if (errno != EINTR && errno != ECONNRESET) return fail(system_error("recvmsg", "", errno));
   }
   for (cmsghdr* part_of = CMSG_FIRSTHDR(&header); part_of != nullptr;
        part_of = CMSG_NXTHDR(&header, part_of)) {

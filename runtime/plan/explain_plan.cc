@@ -122,9 +122,7 @@ class Explanation {
     say(text + (keeps_workspace() ? "kept" : "thrown away") + ".");
   }
 
-  [[nodiscard]] bool keeps_workspace() const {
-    return !request_.project.empty() && request_.workspace_mode == WorkspaceMode::persistent;
-  }
+  [[nodiscard]] bool keeps_workspace() const { return sbx::keeps_workspace(request_); }
 
   // What is kept in the scratch file system that --disk bounds.
   [[nodiscard]] Words on_disk() const {
@@ -177,17 +175,11 @@ class Explanation {
         ".");
   }
 
-  // What is passed on is counted only where the caller asked for it; what is captured always is.
-  [[nodiscard]] bool counts_output() const {
-    const bool captured = std::ranges::find(request_.streams, StreamMode::capture) != request_.streams.end();
-    return captured || request_.limits.output_bytes.has_value();
-  }
-
   void limits() {
     Words endings;
     Words missing;
     const auto add = [&](std::string_view key, const char* before, const char* what, const char* after = "") {
-      const std::string value = key == "output-limit" && !counts_output() ? "" : limit(key);
+      const std::string value = limit(key);
       if (value.empty()) missing.emplace_back(what);
       if (!value.empty()) endings.push_back(before + value + " of " + what + after);
     };

@@ -35,17 +35,13 @@ std::vector<ResourceLimit> plan_resource_limits(const LimitSet& limits, const Pl
 // Whether the run writes anything to the thrown-away file system that `disk` bounds.
 bool writes_to_disk_scratch(const RunRequest& request, const Policy& policy) {
   const auto copies = [](const BindRequest& bind) { return bind.mode == BindMode::copy_on_write; };
-  const bool keeps_workspace =
-      !request.project.empty() && request.workspace_mode == WorkspaceMode::persistent;
-  return !keeps_workspace || policy.writable_root || (request.here && copies(*request.here)) ||
+  return !keeps_workspace(request) || policy.writable_root || (request.here && copies(*request.here)) ||
          std::ranges::any_of(request.binds, copies);
 }
 
 // The result shows as limits what this run is bound by: not one of which there is nothing to bound.
 Result<void> drop_idle_limits(const RunRequest& request, const Policy& policy, LimitSet& limits) {
-  const auto is_captured = [](StreamMode mode) { return mode == StreamMode::capture; };
-  if (!request.limits.output_bytes && std::ranges::none_of(request.streams, is_captured))
-    limits.output_bytes.reset();
+  if (!request.limits.output_bytes && !captures_output(request)) limits.output_bytes.reset();
   if (writes_to_disk_scratch(request, policy)) return {};
   if (request.limits.disk_bytes) {
     return fail(

@@ -1,6 +1,5 @@
 #include "policy/apply_policy.h"
 
-#include <algorithm>
 #include <optional>
 
 namespace sbx {
@@ -33,9 +32,7 @@ Result<std::optional<std::uint64_t>> grant(const LimitField& field, const RunReq
 // What is captured is held in memory and becomes text of a JSON document, in which a byte can take six.
 Result<void> check_capture(const RunRequest& request, const Policy& policy,
                            std::optional<std::uint64_t> limit) {
-  const auto is_captured = [](StreamMode mode) { return mode == StreamMode::capture; };
-  if (std::ranges::none_of(request.streams, is_captured) || (limit && *limit <= kMostCapturedBytes))
-    return {};
+  if (!captures_output(request) || (limit && *limit <= kMostCapturedBytes)) return {};
   const LimitField& field = *find_limit("output-limit");
   const std::string most = format_limit(field, kMostCapturedBytes);
   if (!limit)

@@ -30,16 +30,18 @@ Result<void> check_trusted(const std::string& path, const struct stat& status) {
     return fail("'" + path + "' belongs to uid " + std::to_string(status.st_uid) +
                 ", who could change what is allowed: chown root '" + path + "'");
   }
-  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    std::array<char, 16> mode{};
-    (void)std::snprintf(mode.data(), mode.size(), "%04o", static_cast<unsigned>(status.st_mode) & 07777U);
-    return fail("'" + path + "' can be changed by others (mode " + mode.data() + "): chmod go-w '" + path +
-                "'");
-  }
-  return {};
+  return check_unwritable_by_others(path, status.st_mode);
 }
 
 }  // namespace
+
+Result<void> check_unwritable_by_others(const std::string& path, mode_t mode) {
+  if ((mode & (S_IWGRP | S_IWOTH)) == 0) return {};
+  std::array<char, 16> octal{};
+  (void)std::snprintf(octal.data(), octal.size(), "%04o", static_cast<unsigned>(mode) & 07777U);
+  return fail("'" + path + "' can be changed by others (mode " + octal.data() + "): chmod go-w '" + path +
+              "'");
+}
 
 Result<std::optional<std::string>> read_trusted_file(const std::string& path, std::size_t limit) {
   // O_NONBLOCK: a FIFO of that name must not hang us before we see what it is.

@@ -70,6 +70,14 @@ Result<void> check_limits(const LimitSet& limits) {
 
 }  // namespace
 
+bool captures_output(const RunRequest& request) {
+  return std::ranges::find(request.streams, StreamMode::capture) != request.streams.end();
+}
+
+bool keeps_workspace(const RunRequest& request) {
+  return !request.project.empty() && request.workspace_mode == WorkspaceMode::persistent;
+}
+
 std::string encode_run_request(const RunRequest& request) {
   wire::Writer out;
   out.put(kRequestVersion);

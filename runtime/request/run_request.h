@@ -88,6 +88,11 @@ struct RunRequest {
   bool operator==(const RunRequest&) const = default;
 };
 
+// Whether output is read into the result.
+bool captures_output(const RunRequest& request);
+// Whether the workspace is a project's own, which stays.
+bool keeps_workspace(const RunRequest& request);
+
 std::string encode_run_request(const RunRequest& request);
 
 // Checks the form (sizes, enums, NUL bytes, limits that no sandbox can have), not the permission. The error

@@ -3,9 +3,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <cstdio>
+
+#include "policy/trusted_file.h"
 
 namespace sbx {
 namespace {
@@ -21,11 +21,7 @@ Result<void> check_own(const std::string& path, bool may_be_link) {
     return fail("'" + path + "' belongs to uid " + std::to_string(status.st_uid) +
                 ", who could change what sandboxes are made of: chown root '" + path + "'");
   }
-  if ((status.st_mode & (S_IWGRP | S_IWOTH)) == 0) return {};
-  std::array<char, 8> mode{};
-  (void)std::snprintf(mode.data(), mode.size(), "%04o", static_cast<unsigned>(status.st_mode) & 07777U);
-  return fail("'" + path + "' can be changed by others (mode " + mode.data() + "): chmod go-w '" + path +
-              "'");
+  return check_unwritable_by_others(path, status.st_mode);
 }
 
 }  // namespace

@@ -21,7 +21,6 @@
 #include "resource/host_rights.h"
 #include "resource/id_pool.h"
 #include "resource/image_store.h"
-#include "resource/own_directories.h"
 #include "resource/prepare.h"
 #include "resource/projects.h"
 #include "run/gather_facts.h"
@@ -108,7 +107,7 @@ class Run {
     if (!context_.cgroups) return fail(context_.cgroups.error());
     const CgroupLayout& layout = *context_.cgroups;
     TRY(check_host_files());
-    TRY(check_own_directories(context_.settings.state_dir, context_.settings.run_dir));
+    if (!context_.places) return fail(context_.places.error());
     TRY(check_id_pool(context_.settings.ids));
     ids_ = TRY(claim_ids(context_.settings.run_dir, context_.settings.ids));
     claimed_ = true;

@@ -20,6 +20,7 @@ namespace sbx {
 struct RunContext {
   const Settings& settings;
   const Policy& policy;
+  const Result<void>& places;  // state and run directory are ours alone
   const Result<CgroupLayout>& cgroups;
   Result<SpawnerProcess>& spawner;
   bool last_launch = false;  // the spawner ends by itself after this run
@@ -38,6 +39,7 @@ struct RunReport {
 // Runs the request. `passed` are the stream descriptors that came with it.
 RunReport run_one(const RunContext& context, const RunRequest& request, std::vector<UniqueFd> passed);
 
+// Only in a run directory that is ours alone: a journal says what root kills and logs.
 // Finds what killed supervisors left behind, removes it and writes its record. Errors are told, not fatal.
 // Returns how many sandboxes were swept, or the first error.
 Result<unsigned> sweep_orphans(const Settings& settings);

@@ -12,6 +12,7 @@
 
 #include "base/printable.h"
 #include "connection.h"
+#include "option_specs.h"
 #include "options.h"
 #include "os/file.h"
 #include "os/own_places.h"
@@ -75,10 +76,6 @@ int become_doctor(const Options& options) {
   list.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) list.push_back(argument.data());
   list.push_back(nullptr);
-  // The session read signals from a descriptor.
-  sigset_t none;
-  (void)sigemptyset(&none);
-  (void)sigprocmask(SIG_SETMASK, &none, nullptr);
   (void)signal(SIGPIPE, SIG_DFL);
   (void)execv(path.c_str(), list.data());
   return complain(kOurFailure, system_error("execv", path, errno));
@@ -87,6 +84,10 @@ int become_doctor(const Options& options) {
 int print_answer(const Answer& answer, const Options& options, int result_fd) {
   if (answer.text) return print(*answer.text) == 0 ? answer.exit_status : kOurFailure;
   const FinishedRun& finished = answer.finished;
+  // The result first: nobody may be there to read the rest.
+  Result<void> recorded;
+  if (result_fd >= 0 && !finished.json.empty())
+    recorded = os::write_all(result_fd, finished.json + "\n", options.result);
   // --quiet keeps verdicts about a program that ran to itself, never the reason why one did not.
   const int status = answer.exit_status;
   const bool not_run = status == kUsageError || (status >= kOurFailure && status <= kNotFound);
@@ -94,13 +95,8 @@ int print_answer(const Answer& answer, const Options& options, int result_fd) {
   if (said) say(finished.message);
   // What stopped the run may have stopped the sweep before it.
   if (!finished.notice.empty() && !(said && finished.notice == finished.message)) say(finished.notice);
-  if (finished.json.empty()) return status;
-  if (options.json && print(finished.json + "\n") != 0) return kOurFailure;
-  if (result_fd >= 0) {
-    if (const auto written = os::write_all(result_fd, finished.json + "\n", options.result); !written) {
-      return complain(kOurFailure, written.error());
-    }
-  }
+  if (options.json && !finished.json.empty() && print(finished.json + "\n") != 0) return kOurFailure;
+  if (!recorded) return complain(kOurFailure, recorded.error());
   return answer.output_error ? complain(kOurFailure, *answer.output_error) : status;
 }
 

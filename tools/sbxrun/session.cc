@@ -38,10 +38,10 @@ class RawTerminal {
     if (tcgetattr(0, &before_) != 0) return;  // standard input is no terminal
     termios raw = before_;
     cfmakeraw(&raw);
-    active_ = tcsetattr(0, TCSADRAIN, &raw) == 0;
+    active_ = tcsetattr(0, TCSANOW, &raw) == 0;
   }
   void leave() {
-    if (active_) (void)tcsetattr(0, TCSADRAIN, &before_);
+    if (active_) (void)tcsetattr(0, TCSANOW, &before_);
     active_ = false;
   }
   [[nodiscard]] bool active() const { return active_; }
@@ -61,8 +61,13 @@ class Session {
 
   Result<Answer> hold() {
     TRY(open_signals());
-    TRY(send_request());
-    while (!finished()) TRY(wait());
+    const Result<void> held = [&]() -> Result<void> {
+      TRY(send_request());
+      while (!finished()) TRY(wait());
+      return {};
+    }();
+    close_signals();
+    TRY(held);
     if (gave_up_) return gave_up();
     if (!answer_) {
       const std::string how = supervisor_.how_it_ended();
@@ -89,10 +94,20 @@ class Session {
       (void)sigaction(number, nullptr, &before);
       if (before.sa_handler != SIG_IGN) (void)sigaddset(&set, number);
     }
-    (void)sigprocmask(SIG_BLOCK, &set, nullptr);
+    (void)sigprocmask(SIG_BLOCK, &set, &mask_before_);
     signals_ = UniqueFd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!signals_.valid()) return fail(system_error("signalfd", "", errno));
     return {};
+  }
+
+  // What came until now was about the run, which is over. What comes later ends us, also in a write of the
+  // verdict that nobody reads.
+  void close_signals() {
+    signalfd_siginfo info{};
+    while (read(signals_.get(), &info, sizeof info) > 0) {
+    }
+    raw_.leave();
+    (void)sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
   }
 
   Result<void> send_request() {
@@ -286,6 +301,7 @@ class Session {
   const Options& options_;
   ClientStreams streams_;
   UniqueFd signals_;
+  sigset_t mask_before_{};
   UniqueFd slave_;
   RawTerminal raw_;
   int master_ = -1;
