@@ -98,6 +98,30 @@ void check_ids(CheckList& list) {
   }
 }
 
+// No sandbox needs these.
+void check_features(CheckList& list) {
+  list.begin("newer kernels");
+  const auto add = [&](const char* name, const Attempt& attempt, const char* effect, const char* version) {
+    if (!attempt.tried) {
+      list.add_untried(name).required = false;
+      return;
+    }
+    HostCheck& check = list.add(name, attempt.worked() ? CheckState::ok : CheckState::degraded,
+                                attempt.worked() ? "there" : "not there");
+    check.required = false;
+    if (attempt.worked()) return;
+    check.effect = effect;
+    check.fix = std::string("Linux ") + version + " or newer";
+  };
+  const KernelFeatures& features = list.facts().features;
+  add("idmapped_tmpfs", features.id_mapped_tmpfs,
+      "a bind of what is on a tmpfs is refused, or shows its files as nobody's where the policy allows that",
+      "6.3");
+  add("erofs_file", features.erofs_file, "an EROFS image needs a loop device", "6.12");
+  add("memory_peak_reset", features.memory_peak_reset, "the peak of a cgroup is that of its whole life",
+      "6.12");
+}
+
 }  // namespace
 
 std::vector<HostCheck> check_host(const HostFacts& facts, const std::vector<std::string>& allowed) {
@@ -111,6 +135,7 @@ std::vector<HostCheck> check_host(const HostFacts& facts, const std::vector<std:
   check_ids(list);
   check_state(list);
   check_programs(list);
+  check_features(list);
   std::vector<HostCheck> checks = list.take();
   for (HostCheck& check : check_settings(facts.settings)) checks.push_back(std::move(check));
   return checks;

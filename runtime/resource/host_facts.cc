@@ -129,6 +129,15 @@ CgroupFacts cgroup_facts(const std::string& parent, unsigned kernel) {
   return facts;
 }
 
+// A write measures anew for the descriptor that it came through, and for nobody else.
+Attempt try_memory_peak_reset(const CgroupFacts& cgroup) {
+  if (!cgroup.layout || cgroup.layout->kind != CgroupLayout::Kind::v2) return {};
+  const std::optional<std::string> group = some_group(cgroup.layout->unified);
+  if (!group || !exists(*group + "/memory.peak")) return {};
+  const Result<void> written = os::write_existing(AT_FDCWD, *group + "/memory.peak", "reset");
+  return {true, written ? 0 : written.error().error_number, "write"};
+}
+
 StateFacts state_facts(const std::string& path) {
   StateFacts facts;
   facts.path = path;
@@ -174,6 +183,7 @@ HostFacts gather_host_facts(const HostFactsOptions& options) {
     if (value) facts.namespace_limits.emplace_back("user." + name, *value);
   }
   facts.cgroup = cgroup_facts(options.cgroup_parent, kernel_version(facts.kernel));
+  if (facts.root) facts.features.memory_peak_reset = try_memory_peak_reset(facts.cgroup);
   if (const auto actions = read_line("/proc/sys/kernel/seccomp/actions_avail"))
     facts.seccomp_actions = words(*actions);
   facts.capabilities = effective_capabilities();

@@ -42,6 +42,13 @@ struct IdMapFacts {
   Attempt attempt;
 };
 
+// What kernels newer than the oldest tested one may allow.
+struct KernelFeatures {
+  Attempt id_mapped_tmpfs;
+  Attempt erofs_file;         // an EROFS image mounted from a file, without a block device
+  Attempt memory_peak_reset;  // memory.peak of a v2 group measured anew
+};
+
 struct StateFacts {
   std::string path;
   std::string probed;  // `path`, or the directory above it that exists
@@ -64,6 +71,7 @@ struct HostFacts {
   Attempt devpts;
   Attempt mqueue;
   Attempt devices;  // the nodes of a /dev of our own
+  KernelFeatures features;
   Attempt seccomp;
   std::vector<std::string> seccomp_actions;
   std::uint64_t capabilities = 0;  // the effective set, by bit

@@ -180,6 +180,18 @@ Result<void> make_device() {
   return {};
 }
 
+Result<void> id_map_tmpfs(int user_namespace) {
+  const UniqueFd memory = TRY(os::new_mount("tmpfs", {{"mode", "0755"}}, 0));
+  return os::id_map_mount(memory.get(), user_namespace, "tmpfs");
+}
+
+// Only a kernel that takes files looks into this one, and finds (EINVAL) that it holds no file system.
+Result<void> mount_erofs_file() {
+  const Result<UniqueFd> mount = os::new_mount("erofs", {{"source", "/proc/self/exe"}}, MOUNT_ATTR_RDONLY);
+  if (mount || mount.error().error_number == EINVAL) return {};
+  return fail(mount.error());
+}
+
 Result<void> install_filter() {
   sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
   const sock_fprog program{1, &allow};
@@ -220,6 +232,8 @@ void probe_kernel(const std::vector<std::string>& id_map_paths, HostFacts& facts
       const Result<UniqueFd> copy = id_mapped_copy(place.path, user_namespace->get());
       place.attempt = attempt_of(copy ? Result<void>() : fail(copy.error()));
     }
+    facts.features.id_mapped_tmpfs =
+        try_in_child(CLONE_NEWNS, [&] { return id_map_tmpfs(user_namespace->get()); });
     facts.overlay_id_mapped = try_in_child(CLONE_NEWNS, [&] { return mount_overlay(user_namespace->get()); });
   }
   facts.overlay = try_in_child(CLONE_NEWNS, [] { return mount_overlay(-1); });
@@ -229,6 +243,7 @@ void probe_kernel(const std::vector<std::string>& id_map_paths, HostFacts& facts
   facts.devpts = try_in_child(CLONE_NEWNS, [] { return mount_new("devpts", {{"ptmxmode", "0666"}}); });
   facts.mqueue = try_in_child(CLONE_NEWNS | CLONE_NEWIPC, [] { return mount_new("mqueue", {}); });
   facts.devices = try_in_child(CLONE_NEWNS, make_device);
+  facts.features.erofs_file = try_in_child(CLONE_NEWNS, mount_erofs_file);
 }
 
 }  // namespace sbx

@@ -5,8 +5,8 @@
 
 namespace sbx {
 
-// Fills in what is tried: namespaces, id_maps, overlays, mounts, devices, seccomp. Without root only the
-// filter is tried.
+// Fills in what is tried: namespaces, id_maps, overlays, mounts, devices, features, seccomp. Without root
+// only the filter is tried.
 void probe_kernel(const std::vector<std::string>& id_map_paths, HostFacts& facts);
 
 }  // namespace sbx

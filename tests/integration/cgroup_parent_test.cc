@@ -60,6 +60,8 @@ std::string members(const fs::path& below) {
 
 }  // namespace
 
+TEST_SUITE_BEGIN("v2");
+
 TEST_CASE("sandboxes are made below cgroup_parent in every hierarchy that limits them") {
   SKIP_UNLESS(is_root(), "needs root");
   const OwnGroup group;
@@ -101,5 +103,7 @@ TEST_CASE("a cgroup_parent that is no group is an error that names the setting")
   CHECK(doctor.exit_status == 1);
   CHECK_MESSAGE(doctor.out.find("cgroup_parent") != std::string::npos, doctor.out);
 }
+
+TEST_SUITE_END();
 
 }  // namespace sbx::test

@@ -56,6 +56,8 @@ ProgramOptions without_hierarchy(const char* place) {
 
 }  // namespace
 
+TEST_SUITE_BEGIN("v2");
+
 TEST_CASE("a missing controller is an error, or a degradation that the policy names and the result shows") {
   SKIP_UNLESS(is_root(), "needs root");
   SKIP_UNLESS(access("/sys/fs/cgroup/memory/tasks", F_OK) == 0, "needs v1 controllers to hide");
@@ -116,5 +118,7 @@ TEST_CASE("the result shows no limit of what the run has nothing of") {
   CHECK(refused.exit_status == 125);
   CHECK_MESSAGE(refused.err.find("--disk: project 'p'") != std::string::npos, refused.err);
 }
+
+TEST_SUITE_END();
 
 }  // namespace sbx::test

@@ -2,7 +2,9 @@
 #include <doctest/doctest.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
+#include <sys/utsname.h>
 
+#include <cstring>
 #include <filesystem>
 #include <set>
 
@@ -249,6 +251,26 @@ TEST_CASE("doctor: the pool of ids of the configuration is compared with those o
   const json pool = check_named(report, "id_pool");
   CHECK_MESSAGE(pool["state"] == "missing", pool.dump());
   CHECK(holds(pool["fix"], "id_pool"));
+}
+
+TEST_CASE("doctor: what newer kernels allow is tried, not read from the version") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const json report = report_of(doctor(sandbox, {"--json"}));
+  const auto is_there = [&](const char* name) { return check_named(report, name)["state"] == "ok"; };
+  const std::string memory = "/dev/shm/sbx-doctor-" + std::to_string(getpid());
+  REQUIRE(std::filesystem::create_directory(memory));
+  const ProgramResult bound = sandbox.run({"--bind", memory + ":/data", "--", "/bin/true"});
+  CHECK(std::filesystem::remove(memory));
+  CHECK((bound.exit_status == 0) == is_there("idmapped_tmpfs"));
+
+  // When they came to Linux; a kernel may be built without the one, and the host without cgroup v2.
+  utsname names{};
+  REQUIRE(uname(&names) == 0);
+  const bool since_6_12 = strverscmp(names.release, "6.12") >= 0;
+  CHECK((since_6_12 || !is_there("erofs_file")));
+  const bool v2 = read_file("/sys/fs/cgroup/cgroup.controllers").find("memory") != std::string::npos;
+  CHECK(is_there("memory_peak_reset") == (v2 && since_6_12));
 }
 
 }  // namespace sbx::test

@@ -25,6 +25,8 @@ bool in_test_machine() {
 
 }  // namespace
 
+TEST_SUITE_BEGIN("v2");
+
 TEST_CASE("a program can neither raise nor lower its core limit") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
@@ -66,5 +68,7 @@ TEST_CASE("a crash starts no program of the host") {
   CHECK(outside);
   CHECK_MESSAGE(after == handled, "handlers ran for pids " << after);
 }
+
+TEST_SUITE_END();
 
 }  // namespace sbx::test

@@ -71,6 +71,8 @@ class LiveSandbox {
 
 }  // namespace
 
+TEST_SUITE_BEGIN("v2");
+
 TEST_CASE("a program is the user sandbox with no other group, whoever started it") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
@@ -147,5 +149,7 @@ TEST_CASE("two live sandboxes have different id ranges") {
   const LiveSandbox two(sandbox);
   CHECK(one.first_id() != two.first_id());
 }
+
+TEST_SUITE_END();
 
 }  // namespace sbx::test

@@ -26,6 +26,8 @@ Both run_both(const Sandbox& sandbox, const std::string& script, const std::func
 
 }  // namespace
 
+TEST_SUITE_BEGIN("v2");
+
 TEST_CASE("neither a higher priority nor a real-time policy of the caller is inherited") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
@@ -89,5 +91,7 @@ TEST_CASE("resource limits that the policy does not name are not the caller's to
   SKIP_UNLESS(both.outside.starts_with("unlimited\n"), "limits cannot be raised here");
   CHECK(both.inside.find("unlimited") == std::string::npos);
 }
+
+TEST_SUITE_END();
 
 }  // namespace sbx::test

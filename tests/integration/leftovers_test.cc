@@ -90,6 +90,8 @@ std::vector<Ending> endings() {
 
 }  // namespace
 
+TEST_SUITE_BEGIN("v2");
+
 TEST_CASE("a run leaves nothing behind, whatever its ending") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
@@ -248,5 +250,7 @@ TEST_CASE("two runs in one new project at once see one workspace") {
   CHECK(entries_of(sandbox.state_dir() + "/projects") == 1);
   CHECK(half_made(sandbox) == "");
 }
+
+TEST_SUITE_END();
 
 }  // namespace sbx::test

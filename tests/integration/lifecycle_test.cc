@@ -13,6 +13,8 @@
 
 namespace sbx::test {
 
+TEST_SUITE_BEGIN("v2");
+
 TEST_CASE("a sandbox whose sbxrun was killed is cancelled, removed and recorded") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
@@ -242,5 +244,7 @@ TEST_CASE("supervisors killed while they finish leave one line each") {
   check_every_run_has_one_line(sandbox);
   for (const std::string& mark : marks) CHECK(lines_with(sandbox, mark).size() <= 1);
 }
+
+TEST_SUITE_END();
 
 }  // namespace sbx::test

@@ -52,6 +52,8 @@ ProgramOptions with_hard_nofile(rlim_t limit, bool without_capability) {
 
 }  // namespace
 
+TEST_SUITE_BEGIN("v2");
+
 TEST_CASE("nofile: as many descriptors as granted, and the limit cannot be raised inside") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
@@ -210,5 +212,7 @@ TEST_CASE("a limit that was never reached is not listed") {
   CHECK(object["outcome"] == "exited");
   for (const json& hit : object["limits_hit"]) CHECK_MESSAGE(hit["limit"] == "cpus", hit.dump());
 }
+
+TEST_SUITE_END();
 
 }  // namespace sbx::test

@@ -39,6 +39,8 @@ std::string seconds(int count) { return std::to_string(count * time_scale()) + "
 
 }  // namespace
 
+TEST_SUITE_BEGIN("v2");
+
 TEST_CASE("memory: pages of a process, a shared mapping, a memfd and files in /tmp all count") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
@@ -232,5 +234,7 @@ TEST_CASE("the limits of a policy hold without any flag") {
                                 "except OSError: print(made)"));
   CHECK(forks["stdout"]["text"] == "64\n");
 }
+
+TEST_SUITE_END();
 
 }  // namespace sbx::test

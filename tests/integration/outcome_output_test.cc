@@ -27,6 +27,8 @@ std::string base64_of(const std::string& bytes) {
 
 }  // namespace
 
+TEST_SUITE_BEGIN("v2");
+
 TEST_CASE("a program that prints all it should and is then killed is killed") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
@@ -154,5 +156,7 @@ TEST_CASE("the end of output that was captured is there however fast the program
     CHECK(object["stderr"]["text"] == "err\n");
   }
 }
+
+TEST_SUITE_END();
 
 }  // namespace sbx::test

@@ -74,6 +74,8 @@ std::string scaled_ms(int milliseconds) { return std::to_string(milliseconds * t
 
 }  // namespace
 
+TEST_SUITE_BEGIN("v2");
+
 TEST_CASE("exited: the program's own status, whatever number it is") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
@@ -236,5 +238,7 @@ TEST_CASE("usage is what the program used") {
     CHECK((usage[field].is_null() || usage[field] >= 0));
   }
 }
+
+TEST_SUITE_END();
 
 }  // namespace sbx::test

@@ -69,6 +69,8 @@ constexpr const char* kForever = "while :; do sleep 0.1; done";
 
 }  // namespace
 
+TEST_SUITE_BEGIN("v2");
+
 TEST_CASE(
     "SIGINT, SIGTERM and SIGHUP are forwarded once, and a program that ends by its handler was cancelled") {
   SKIP_UNLESS(is_root(), "needs root");
@@ -235,5 +237,7 @@ TEST_CASE("a signal that the caller ignores stays ignored, as under nohup") {
   CHECK(result.exit_status == 0);
   CHECK(result.out == "done\n");
 }
+
+TEST_SUITE_END();
 
 }  // namespace sbx::test

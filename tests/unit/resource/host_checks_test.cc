@@ -31,7 +31,8 @@ HostFacts good_host() {
   facts.cgroup.socket_memory_counted = true;
   facts.id_maps = {{"/var/lib/sbx", "ext4", kWorks}, {"/usr", "ext4", kWorks}};
   for (Attempt* attempt : {&facts.overlay, &facts.overlay_id_mapped, &facts.procfs, &facts.devpts,
-                           &facts.mqueue, &facts.devices, &facts.seccomp}) {
+                           &facts.mqueue, &facts.devices, &facts.seccomp, &facts.features.id_mapped_tmpfs,
+                           &facts.features.erofs_file, &facts.features.memory_peak_reset}) {
     *attempt = kWorks;
   }
   facts.seccomp_actions = {"kill_process", "kill_thread", "trap", "errno",
@@ -299,6 +300,17 @@ TEST_CASE("a state directory without room or that cannot be written is missing")
   facts = good_host();
   facts.state.read_only = true;
   CHECK(check_of(facts, "state_dir").state == CheckState::missing);
+}
+
+TEST_CASE("what only newer kernels have is told, and stops no policy") {
+  HostFacts facts = good_host();
+  CHECK(check_of(facts, "idmapped_tmpfs").state == CheckState::ok);
+  facts.features = {failing(EINVAL), failing(ENOTBLK), {}};
+  const auto checks = check_host(facts, {});
+  CHECK(can_enforce(checks));
+  CHECK(find_check(checks, "idmapped_tmpfs").state == CheckState::degraded);
+  CHECK(find_check(checks, "erofs_file").fix == "Linux 6.12 or newer");
+  CHECK(find_check(checks, "memory_peak_reset").state == CheckState::unchecked);
 }
 
 TEST_CASE("tools and advice never stop a policy") {
