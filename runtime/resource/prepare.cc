@@ -171,8 +171,8 @@ class Preparer {
           Link{"stdout", "/proc/self/fd/1"}, Link{"stderr", "/proc/self/fd/2"}}) {
       if (symlinkat(link.target, mount.get(), link.name) != 0)
         return fail(system_error("symlink", link.name, errno));
-      (void)fchownat(mount.get(), link.name, ids_.outside(0), ids_.outside(0),
-                     AT_SYMLINK_NOFOLLOW);  // for looks
+      if (fchownat(mount.get(), link.name, ids_.outside(0), ids_.outside(0), AT_SYMLINK_NOFOLLOW) != 0)
+        return fail(system_error("fchownat", link.name, errno));
     }
     for (const char* directory : {"pts", "shm", "mqueue"}) {
       if (mkdirat(mount.get(), directory, 0755) != 0) return fail(system_error("mkdir", directory, errno));
