@@ -131,6 +131,8 @@ TEST_CASE("a cancelled run leaves nothing behind, also when its program ignores 
   }
 }
 
+TEST_SUITE_END();
+
 TEST_CASE("200 runs in a row leave the host as it was") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
@@ -250,7 +252,5 @@ TEST_CASE("two runs in one new project at once see one workspace") {
   CHECK(entries_of(sandbox.state_dir() + "/projects") == 1);
   CHECK(half_made(sandbox) == "");
 }
-
-TEST_SUITE_END();
 
 }  // namespace sbx::test
