@@ -253,7 +253,8 @@ TEST_CASE("doctor: the pool of ids of the configuration is compared with those o
   CHECK(holds(pool["fix"], "id_pool"));
 }
 
-TEST_CASE("doctor: what newer kernels allow is tried, not read from the version" * doctest::test_suite("v2")) {
+TEST_CASE("doctor: what newer kernels allow is tried, not read from the version" *
+          doctest::test_suite("v2")) {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
   const json report = report_of(doctor(sandbox, {"--json"}));

@@ -1,5 +1,6 @@
 // Who the program is, inside and outside, and what it cannot become.
 #include <grp.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -136,6 +137,10 @@ TEST_CASE("init has an id of its own and only what it needs to give ids and to s
   CHECK(status_line(status, "CapBnd") == "0000000000000000");
   CHECK(status_line(status, "NoNewPrivs") == "1");
   CHECK(status_line(status, "Seccomp") == "2");
+  // Of what is not dumpable the files in /proc are those of the namespace's root (proc(5)).
+  struct stat files {};
+  REQUIRE(stat(("/proc/" + std::to_string(live.init()) + "/environ").c_str(), &files) == 0);
+  CHECK(files.st_uid == live.first_id());
   // Not a file that anyone could reach or overwrite.
   const std::string exe = fs::read_symlink("/proc/" + std::to_string(live.init()) + "/exe").string();
   CHECK_MESSAGE(exe.starts_with("/memfd:"), exe);

@@ -69,6 +69,18 @@ TEST_CASE("every mount is nosuid, and every one but those of device nodes nodev"
   }
 }
 
+TEST_CASE("nothing can be started from mounts of the kernel's own files and of devices") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  std::size_t found = 0;
+  for (const Mount& mount : mounts_of(said_inside(sandbox, "cat /proc/self/mountinfo"))) {
+    if (mount.type != "proc" && mount.target != "/dev" && !mount.target.starts_with("/dev/")) continue;
+    CHECK_MESSAGE(has_option(mount, "noexec"), mount.line);
+    ++found;
+  }
+  CHECK(found > 4);
+}
+
 TEST_CASE("no host path is seen in the mounts but where the kernel cannot hide it") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;

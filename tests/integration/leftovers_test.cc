@@ -150,6 +150,27 @@ TEST_CASE("200 runs in a row leave the host as it was") {
   CHECK(sandbox.log_lines().size() == 201);
 }
 
+TEST_CASE("what a sandbox mounts is not mounted for a caller whose mounts are shared") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  REQUIRE(sandbox.run({"--", "/bin/true"}).exit_status == 0);
+  const std::string run_dir = sandbox.run_dir();
+  ProgramOptions options;
+  options.environment = {{"SBX_STATE_DIR", sandbox.state_dir()}, {"SBX_RUN_DIR", run_dir}};
+  options.before_exec = [&run_dir] {
+    enter_private_mounts();
+    require_call(mount(run_dir.c_str(), run_dir.c_str(), nullptr, MS_BIND, nullptr) == 0);
+    require_call(mount(nullptr, "/", nullptr, MS_REC | MS_SHARED, nullptr) == 0);
+  };
+  const std::string count = "wc -l </proc/self/mountinfo; ";
+  const std::string script = count + "\"$0\" --direct --quiet --log=/dev/null -- /bin/true && " + count;
+  const ProgramResult result =
+      run_program({"/bin/sh", "-c", script, program_directory() + "/sbxrun"}, options);
+  CHECK_MESSAGE(result.exit_status == 0, result.err);
+  const std::size_t middle = result.out.find('\n') + 1;
+  CHECK_MESSAGE(result.out.substr(0, middle) == result.out.substr(middle), result.out);
+}
+
 TEST_CASE("a run directory that was deleted between runs is made again") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;

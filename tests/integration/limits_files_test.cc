@@ -103,6 +103,9 @@ TEST_CASE("fsize: a file grows to the limit and no further") {
   const json object = run(sandbox, {"--fsize", "64K"},
                           shell("head -c 1M /dev/zero > /tmp/file; echo $?; stat -c %s /tmp/file"));
   CHECK(object["stdout"]["text"] == "153\n65536\n");  // 128 + SIGXFSZ
+  const json raised =
+      run(sandbox, {"--fsize", "64K"}, shell("ulimit -Hf; ulimit -f unlimited 2>/dev/null || echo refused"));
+  CHECK(raised["stdout"]["text"] == "128\nrefused\n");  // blocks of 512 bytes
   // Who ignores the signal gets the error.
   const json ignored = run(sandbox, {"--ulimit", "fsize=64K"},
                            python("import signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"

@@ -3,6 +3,9 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include <filesystem>
+
+#include "support/process_tree.h"
 #include "support/sandbox.h"
 #include "support/skip.h"
 
@@ -33,6 +36,18 @@ void check_out_of_memory(const json& object, long long limit) {
   INFO("result: " << object.dump());
   CHECK(object["outcome"] == "out_of_memory");
   CHECK(felt(object, "memory_bytes")["value"] == limit);
+}
+
+// What the groups of a sandbox that runs say in `file`, in every hierarchy that has it.
+std::vector<std::string> in_its_groups(const std::string& name, const std::string& file) {
+  std::vector<std::string> values;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator("/sys/fs/cgroup", error)) {
+    if (entry.path().filename() != name || !std::filesystem::exists(entry.path() / file)) continue;
+    const std::string text = read_file(entry.path() / file);
+    values.push_back(text.substr(0, text.find('\n')));
+  }
+  return values;
 }
 
 std::string seconds(int count) { return std::to_string(count * time_scale()) + "s"; }
@@ -69,6 +84,28 @@ TEST_CASE("memory: many small processes are counted together") {
                                  "  if os.fork() == 0: a = bytearray(8 << 20); time.sleep(600)\n"
                                  "time.sleep(600)"));
   check_out_of_memory(object, 64 << 20);
+}
+
+TEST_CASE("memory: what does not fit is not put into swap, whether the host has any or not") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string mark = unique_duration();
+  Strings swap_v2;
+  Strings with_swap_v1;
+  ProgramOptions options;
+  options.after_start = [&](pid_t sbxrun) {
+    CHECK(wait_until(milliseconds(10'000), [&] { return runs_inside(mark); }));
+    const std::string groups =
+        read_file("/proc/" + std::to_string(find_program(sbxrun, Program::init)) + "/cgroup");
+    const std::string name = groups.substr(std::min(groups.find("sbx-"), groups.size()), 40);
+    swap_v2 = in_its_groups(name, "memory.swap.max");
+    with_swap_v1 = in_its_groups(name, "memory.memsw.limit_in_bytes");
+    (void)kill(sbxrun, SIGTERM);
+  };
+  CHECK(sandbox.run({"-m", "64M", "--", "/bin/sleep", mark}, options).exit_status == 143);
+  SKIP_UNLESS(!swap_v2.empty() || !with_swap_v1.empty(), "this kernel does not count swap");
+  for (const std::string& value : swap_v2) CHECK(value == "0");
+  for (const std::string& value : with_swap_v1) CHECK(value == "67108864");
 }
 
 TEST_CASE("memory: a program that stays below is left alone, and reading a large file is no hog") {

@@ -185,7 +185,8 @@ TEST_CASE("a memfd is relayed") {
   REQUIRE(lseek(memory.fd(), 0, SEEK_SET) == 0);
   CHECK(sandbox.run({"--", "/bin/sh", "-c", "stat -Lc %F /dev/stdin; cat"}, with_fd(0, memory.fd())).out ==
         "fifo\nin memory\n");
-  // Also one that was opened again in one direction.
+  // Also one that was opened again in one direction, and that nobody else may write to.
+  REQUIRE(fchmod(memory.fd(), 0600) == 0);
   const File again("/proc/self/fd/" + std::to_string(memory.fd()), O_RDONLY);
   CHECK(sandbox.run({"--", "/bin/sh", "-c", "stat -Lc %F /dev/stdin; cat"}, with_fd(0, again.fd())).out ==
         "fifo\nin memory\n");
