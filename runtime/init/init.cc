@@ -45,7 +45,6 @@ namespace {
 using raw::call;
 using raw::pointer;
 
-constexpr int kAgain = 11;
 constexpr int kNoEntry = 2;
 constexpr int kAccess = 13;
 constexpr int kNotDirectory = 20;

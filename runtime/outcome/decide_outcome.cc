@@ -142,7 +142,7 @@ void decide_outcome(const Ending& ending, const RunFacts& facts, const std::stri
              ending.signal != 0 ? "the run was cancelled by " + signal_name(ending.signal)
                                 : "the run was cancelled because its caller went away");
     break;
-  case Cause::out_of_memory: break;  // above
+  case Cause::out_of_memory:  // above
   case Cause::supervisor_error:
     result.step = "supervise";
     end_with(result, Outcome::setup_failed, ending.text);

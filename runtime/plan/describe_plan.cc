@@ -67,9 +67,9 @@ std::string command_text(const MountCommand& command, const std::vector<MountSou
   case MountAction::mask_file: return "mask       " + target;
   case MountAction::mask_directory: return "mask       " + target + "/";
   case MountAction::read_only: return "read-only  " + target;
-  case MountAction::enter_root: return "root is    stage:" + command.source;
+  case MountAction::enter_root: break;
   }
-  return "";
+  return "root is    stage:" + command.source;
 }
 
 std::string limits_text(const LimitSet& limits) {

@@ -20,13 +20,12 @@ void set_variable(std::vector<std::string>& environment, std::string_view name, 
   }
 }
 
-std::string_view variable(const std::vector<std::string>& environment, std::string_view name) {
-  for (const std::string& entry : environment) {
-    if (entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=') {
-      return std::string_view(entry).substr(name.size() + 1);
-    }
-  }
-  return {};
+// There always is one: ours, if no other.
+std::string_view path_of(const std::vector<std::string>& environment) {
+  constexpr std::string_view kName = "PATH=";
+  const auto found =
+      std::ranges::find_if(environment, [&](const std::string& entry) { return entry.starts_with(kName); });
+  return std::string_view(*found).substr(kName.size());
 }
 
 Result<void> check_variable(const EnvironmentVariable& entry) {
@@ -87,7 +86,7 @@ Result<void> plan_exec(const RunRequest& request, const PlanFacts& facts, ExecPl
   for (const std::string& argument : request.command) {
     if (argument.find('\0') != std::string::npos) return fail("the command holds a NUL byte");
   }
-  exec.candidates = candidates_of(request.command.front(), variable(exec.environment, "PATH"));
+  exec.candidates = candidates_of(request.command.front(), path_of(exec.environment));
   return {};
 }
 

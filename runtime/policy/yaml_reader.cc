@@ -143,10 +143,10 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::string quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
 
-std::string_view kind_name(const Node& node) {
+std::string shown(const Node& node) {
   switch (node.kind) {
   case Kind::null: return "nothing";
-  case Kind::scalar: return "a single value";
+  case Kind::scalar: return quoted(node.text);
   case Kind::sequence: return "a list";
   case Kind::map: break;
   }
@@ -154,8 +154,7 @@ std::string_view kind_name(const Node& node) {
 }
 
 std::string expected(std::string_view what, const Node& node) {
-  std::string text = "expected " + std::string(what) + ", not ";
-  return text + (node.kind == Kind::scalar ? quoted(node.text) : std::string(kind_name(node)));
+  return "expected " + std::string(what) + ", not " + shown(node);
 }
 
 }  // namespace

@@ -133,6 +133,12 @@ TEST_CASE("any other failure of ours exits with 125 and names its step") {
   CHECK(sbxrun_exit_status(result) == 125);
   CHECK(result.message.find("ENOMEM") != std::string::npos);
   CHECK(sbxrun_exit_status(decide(because(Cause::init_died))) == 125);
+  CHECK(decide(failed(Cause::launch_failed, LaunchStep::working_directory, ENOENT))
+            .message.ends_with("does '' exist inside (--cwd)?"));
+  Ending ours = because(Cause::supervisor_error);
+  ours.text = "reading the cgroup failed";
+  CHECK(decide(ours).step == "supervise");
+  CHECK(decide(ours).message == ours.text);
 }
 
 TEST_CASE("a cancelled run exits with 130 for SIGINT and 143 for the others") {
@@ -143,6 +149,10 @@ TEST_CASE("a cancelled run exits with 130 for SIGINT and 143 for the others") {
   CHECK(sbxrun_exit_status(decide(ending)) == 143);
   ending.signal = SIGHUP;
   CHECK(sbxrun_exit_status(decide(ending)) == 143);
+  CHECK_FALSE(decide(ending).exit_code);
+  ending.command_ended = true;  // by its handler
+  ending.wait_status = 7 << 8;
+  CHECK(decide(ending).exit_code == 7);
   ending.signal = 0;
   CHECK(decide(ending).message.find("went away") != std::string::npos);
 }

@@ -212,6 +212,16 @@ TEST_CASE("a command is cut after 64 arguments and after 4096 bytes; the last it
   CHECK(result_to_json(result, false).size() < 8192);
 }
 
+TEST_CASE("a journal's text is a result only as one line of JSON") {
+  RunResult result;
+  result.command = {"prog"};
+  const std::string line = result_to_json(result, false);
+  CHECK(is_result_json(line));
+  CHECK_FALSE(is_result_json(line.substr(0, line.size() - 1)));
+  CHECK_FALSE(is_result_json(line + "\n" + line));
+  CHECK_FALSE(is_result_json("7"));
+}
+
 TEST_CASE("no byte of a captured stream is lost") {
   std::string bytes;
   for (int i = 0; i < 1000; ++i) bytes += static_cast<char>(i * 7);

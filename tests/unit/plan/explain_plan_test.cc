@@ -54,6 +54,13 @@ TEST_CASE("--explain: a usual sandbox, line by line") {
   c.check_says("Nothing of it is left when it ends.");
 }
 
+TEST_CASE("--explain: controls that the policy lets go are named") {
+  Case c;
+  c.policy.allow_degraded = {"cpu", "oom_group"};
+  c.check_says(
+      "The policy allows these controls to be missing where the host lacks them: cpu and oom_group.");
+}
+
 TEST_CASE("--explain: every limit that was asked for is told, with its value") {
   for (const LimitField& field : kLimits) {
     CAPTURE(field.key);

@@ -216,6 +216,10 @@ TEST_CASE("binds over what belongs to the sandbox are refused") {
   Case near;
   near.request.binds = {{"/x", "/processes", BindMode::read_only}};
   CHECK(near.make());
+  Case file;
+  file.request.binds = {{"/x", "/mnt/x", BindMode::copy_on_write}};
+  file.facts.bind_is_file = {true};
+  CHECK(error_of(file).find("'/x' is a file; only a directory") != std::string::npos);
 }
 
 TEST_CASE("the environment is built from scratch: ours, then the image's, then the request's") {
@@ -230,6 +234,8 @@ TEST_CASE("the environment is built from scratch: ours, then the image's, then t
   CHECK(plan.exec.environment.size() == 7);
   c.request.environment = {{"A=B", "1"}};
   CHECK(error_of(c).find("A=B") != std::string::npos);
+  c.request.environment = {{"A", std::string("1\0", 2)}};
+  CHECK(error_of(c).find("NUL") != std::string::npos);
 }
 
 TEST_CASE("a command without a slash is looked up in the PATH of the sandbox") {
@@ -253,6 +259,17 @@ TEST_CASE("nofile is lowered to what the host allows, and never below what init 
         "-Hn 4096)");
 }
 
+TEST_CASE("a project that is kept has no limit of disk, and none can be asked for") {
+  Case c;
+  c.request.project = "p";
+  c.facts.workspace_dir = "/state/projects/p/workspace";
+  CHECK_FALSE(c.plan().limits.disk_bytes);
+  c.request.limits.disk_bytes = 1000;
+  CHECK(error_of(c).find("--disk: project 'p' is kept") != std::string::npos);
+  c.request.workspace_mode = WorkspaceMode::ephemeral;
+  CHECK(c.plan().limits.disk_bytes == 2000);
+}
+
 TEST_CASE("core dumps are always off") {
   const SandboxPlan plan = Case().plan();
   const auto core = std::ranges::find(plan.resource_limits, RLIMIT_CORE, &ResourceLimit::resource);
@@ -267,6 +284,8 @@ TEST_CASE("a request without a command, or with a bad host name, is refused") {
   c = Case();
   c.request.hostname = "a b";
   CHECK(error_of(c).find("--hostname") != std::string::npos);
+  c.request.hostname = "box";
+  CHECK(c.plan().hostname == "box");
 }
 
 TEST_CASE("a plan can be read, and does not tell the values of variables") {
@@ -276,6 +295,11 @@ TEST_CASE("a plan can be read, and does not tell the values of variables") {
   CHECK(text.find("TOKEN") != std::string::npos);
   CHECK(text.find("secret") == std::string::npos);
   CHECK(text.find("/workspace") != std::string::npos);
+  CHECK(text.find("root is    stage:") != std::string::npos);
+  c.request.project = "p";
+  c.facts.workspace_dir = "/state/projects/p/workspace";
+  CHECK(describe_plan(c.plan(), c.policy, c.request, c.facts).find("project p, layout split\n") !=
+        std::string::npos);
   CHECK(explain_plan(c.plan(), c.policy, c.request, c.facts).find("read-only") != std::string::npos);
 }
 

@@ -10,7 +10,6 @@ namespace {
 
 using namespace testing;
 
-constexpr std::uint64_t K = 1ULL << 10U;
 constexpr std::uint64_t M = 1ULL << 20U;
 constexpr std::uint64_t G = 1ULL << 30U;
 constexpr std::optional<std::uint64_t> kNone;

@@ -218,7 +218,7 @@ TEST_CASE("the rare calls are where the policies say") {
   const auto socket = [](const Filter& filter, std::uint64_t family) {
     return filter.answer(number_of("socket"), {family, SOCK_STREAM, 0});
   };
-  for (const std::uint64_t family : {AF_INET, AF_INET6}) {
+  for (const std::uint64_t family : {std::uint64_t{AF_INET}, std::uint64_t{AF_INET6}}) {
     CHECK(socket(strict, family) == refusal(EAFNOSUPPORT));
     CHECK(socket(normal, family) == SECCOMP_RET_ALLOW);
     CHECK(socket(permissive, family) == SECCOMP_RET_ALLOW);
