@@ -242,6 +242,8 @@ long execute(const Command& command) {
         call(SYS_rt_sigprocmask, SIG_SETMASK, pointer(&no_signals), 0, sizeof no_signals));
   check(LaunchStep::workload_ids, set_workload_ids(header));
   check(LaunchStep::workload_capabilities, drop_capabilities());
+  // The change of ids set it to fs.suid_dumpable, in memory that is still init's, too (proc(5)).
+  check(LaunchStep::workload_capabilities, call(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0));
   if (context.tty) {
     const long slave = open_terminal(header);
     check(LaunchStep::terminal, slave);
