@@ -243,7 +243,10 @@ void probe_kernel(const std::vector<std::string>& id_map_paths, HostFacts& facts
   facts.devpts = try_in_child(CLONE_NEWNS, [] { return mount_new("devpts", {{"ptmxmode", "0666"}}); });
   facts.mqueue = try_in_child(CLONE_NEWNS | CLONE_NEWIPC, [] { return mount_new("mqueue", {}); });
   facts.devices = try_in_child(CLONE_NEWNS, make_device);
-  facts.features.erofs_file = try_in_child(CLONE_NEWNS, mount_erofs_file);
+  // Only where it is there already: to ask for it would load its module, and a look must change nothing.
+  const Result<std::string> known = os::read_file(AT_FDCWD, "/proc/filesystems");
+  if (known && known->find("\terofs\n") != std::string::npos)
+    facts.features.erofs_file = try_in_child(CLONE_NEWNS, mount_erofs_file);
 }
 
 }  // namespace sbx
