@@ -32,9 +32,7 @@ enum class Outcome : std::uint8_t {
 inline constexpr std::array<std::string_view, 11> kOutcomeNames{
     "exited",     "signaled",  "timed_out", "cpu_time_exceeded", "out_of_memory", "output_limit",
     "disk_limit", "violation", "rejected",  "cancelled",         "setup_failed"};
-constexpr std::string_view outcome_name(Outcome outcome) {
-  return kOutcomeNames[static_cast<std::size_t>(outcome)];
-}
+std::string_view outcome_name(Outcome outcome);
 
 // What the kernel counted; missing = the kernel cannot tell (never 0 instead).
 struct Usage {
