@@ -9,9 +9,7 @@
 
 namespace sbx {
 
-std::string_view outcome_name(Outcome outcome) {
-  return kOutcomeNames[static_cast<std::size_t>(outcome)];
-}
+std::string_view outcome_name(Outcome outcome) { return kOutcomeNames[static_cast<std::size_t>(outcome)]; }
 
 std::string_view result_status(const RunResult& result) {
   switch (result.outcome) {
