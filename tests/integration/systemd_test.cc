@@ -1,7 +1,10 @@
 // Under systemd every cgroup is systemd's: a run gets a scope of its own, or stays where it was given one.
 // Run in the virtual machine (tests/vm/integration --systemd).
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <filesystem>
 
 #include "support/process_tree.h"
 #include "support/sandbox.h"
@@ -57,6 +60,38 @@ ProgramResult while_running(const Sandbox& sandbox, const std::vector<std::strin
   return sandbox.run_by(wrapper, arguments, options);
 }
 
+// The unit of docs/examples with a program of ours, under a name of its own. Its places are those of the
+// machine.
+class Service {
+ public:
+  explicit Service(const std::string& script) {
+    write_file(kUnit, read_file(std::string(std::getenv("SBX_TEST_DATA")) + "/docs/examples/runner.service"));
+    REQUIRE(mkdir(kDropIns.c_str(), 0755) == 0);
+    write_file(kDropIns + "/program.conf",
+               "[Service]\nType=exec\nExecStart=\nExecStart=/bin/sh -c '" + script + "'\n");
+    (void)control({"daemon-reload"});
+  }
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+  ~Service() {
+    (void)control({"stop", kName});
+    (void)std::filesystem::remove_all(kDropIns);
+    (void)std::filesystem::remove(kUnit);
+    (void)control({"daemon-reload"});
+  }
+
+  static ProgramResult control(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "systemctl");
+    return run_program(arguments);
+  }
+
+  static inline const std::string kName = "sbx-test-runner.service";
+
+ private:
+  static inline const std::string kUnit = "/run/systemd/system/" + kName;
+  static inline const std::string kDropIns = kUnit + ".d";
+};
+
 }  // namespace
 
 TEST_CASE("a run from a unit that was not delegated has a scope of its own beside it, with all limits") {
@@ -101,6 +136,28 @@ TEST_CASE("a unit's own limit of memory is not escaped by a scope beside it") {
   const ProgramResult result = sandbox.run_by(scope_with({"MemoryMax=200M"}), {"--", "/bin/true"});
   CHECK(result.exit_status == 125);
   CHECK_MESSAGE(result.err.find("Set Delegate=yes for this unit") != std::string::npos, result.err);
+}
+
+TEST_CASE("the unit of the docs starts sandboxes below itself, under its limits, and stopping it ends them") {
+  SKIP_UNLESS(is_root() && under_systemd(), "needs systemd as PID 1");
+  const std::string mark = unique_duration();
+  const Service service(program_directory() + "/sbxrun -- /bin/sleep " + mark);
+  const ProgramResult started = Service::control({"start", Service::kName});
+  CHECK_MESSAGE(started.exit_status == 0, started.err);
+  std::string group;
+  CHECK_MESSAGE(wait_until(milliseconds(10'000),
+                           [&] {
+                             for (const pid_t pid : processes_with(mark)) {
+                               if (is_contained(pid)) group = group_of(pid);
+                             }
+                             return !group.empty();
+                           }),
+                run_program({"journalctl", "-u", Service::kName, "--no-pager"}).out);
+  CHECK_MESSAGE(group.starts_with("/system.slice/" + Service::kName + "/sbx-"), group);
+  CHECK(limit_in("/system.slice/" + Service::kName, "memory.max") == "4294967296");
+  CHECK(Service::control({"stop", Service::kName}).exit_status == 0);
+  CHECK(processes_with(mark).empty());
+  CHECK_FALSE(std::filesystem::exists("/sys/fs/cgroup" + group));
 }
 
 }  // namespace sbx::test
