@@ -1,0 +1,43 @@
+// One attempt of hostile code to get out, to see or to change what is not its own. A vector, in the words of
+// docs/containment.md, is one such row; the tables of the families are in the files beside this one.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace sbx::attack {
+
+// What an attempt comes to is text: "ok" (the attacker has what he wanted), the name of the error he got, the
+// signal that ended him ("SIGSYS"), or "late" (nothing happened for ten seconds).
+struct Attack {
+  std::string_view name;     // FAMILY.WHAT
+  std::string_view aim;      // what the attacker wants, to follow "to"
+  std::string_view control;  // what stops him
+  // What he must get inside, under every shipped policy.
+  std::string_view inside;
+  // Where a policy answers otherwise.
+  std::string_view strict = inside;
+  std::string_view permissive = inside;
+  // What is left when the system call filter lets everything pass: the second control. "ok" where the filter
+  // is the only one.
+  std::string_view unfiltered = inside;
+  // What root gets outside, in a mount namespace of its own: "ok", or "not tried: WHY".
+  std::string_view outside = "ok";
+  // In a process of its own. Negative, with errno, where it failed.
+  long (*attempt)();
+};
+
+std::span<const Attack> namespace_attacks();
+std::span<const Attack> kernel_attacks();
+
+// What the tests prepared for the attempts, by name (`attacks run NAME=VALUE …`): "victim" is a process that
+// is not the attacker's, "key" a number in the names of objects that somebody else made. Empty when it is not
+// there.
+const std::string& target(const std::string& name);
+long target_number(const std::string& name);
+
+// Makes the targets outside, prints NAME=VALUE of each, then "serving", and keeps them until its input ends.
+int serve();
+
+}  // namespace sbx::attack
