@@ -63,6 +63,12 @@ Result<UniqueFd> clone_mount(int fd, std::string_view what, std::uint64_t attrib
   return tree;
 }
 
+Result<void> set_mount_attributes(int mount_fd, std::string_view what, std::uint64_t attributes) {
+  mount_attr change{};
+  change.attr_set = attributes;
+  return set_attributes(mount_fd, what, change);
+}
+
 Result<void> id_map_mount(int mount_fd, int user_namespace_fd, std::string_view what) {
   mount_attr change{};
   change.attr_set = MOUNT_ATTR_IDMAP;

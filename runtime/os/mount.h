@@ -22,6 +22,9 @@ Result<UniqueFd> new_mount(const std::string& type, const MountOptions& options,
 // `attributes` are set, `cleared` are taken away.
 Result<UniqueFd> clone_mount(int fd, std::string_view what, std::uint64_t attributes, std::uint64_t cleared);
 
+// Sets `attributes` of a detached mount.
+Result<void> set_mount_attributes(int mount_fd, std::string_view what, std::uint64_t attributes);
+
 // Gives a detached mount the id map of a user namespace (MOUNT_ATTR_IDMAP). EINVAL: its file system
 // cannot be id-mapped.
 Result<void> id_map_mount(int mount_fd, int user_namespace_fd, std::string_view what);

@@ -90,7 +90,7 @@ void note_limits_felt(const RunFacts& facts, RunResult& result) {
   if (facts.oom_kills > 0) hit(result, "memory_bytes", result.usage.memory_peak_bytes);
   if (facts.pids_limit_hits > 0) hit(result, "pids", result.usage.pids_peak);
   if (facts.throttled_periods > 0) hit(result, "cpus", std::nullopt);
-  for (const LimitHit& scratch : facts.scratch_hits) result.limits_hit.push_back(scratch);
+  for (const LimitHit& hit : facts.storage_hits) result.limits_hit.push_back(hit);
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ struct RunFacts {
   std::uint64_t throttled_periods = 0;
   std::uint64_t cpu_us = 0;
   std::uint64_t output_bytes = 0;
-  std::vector<LimitHit> scratch_hits;
+  std::vector<LimitHit> storage_hits;
 };
 
 // Fills in outcome, exit_code, signal, message, step and limits_hit of `result`, whose limits, usage and

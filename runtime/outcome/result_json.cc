@@ -173,7 +173,9 @@ Json usage_json(const Usage& usage) {
           {"pids_peak", or_null(usage.pids_peak)},
           {"io_read_bytes", or_null(usage.io_read_bytes)},
           {"io_write_bytes", or_null(usage.io_write_bytes)},
-          {"throttled_ms", or_null(usage.throttled_ms)}};
+          {"throttled_ms", or_null(usage.throttled_ms)},
+          {"workspace_bytes", or_null(usage.workspace_bytes)},
+          {"workspace_inodes", or_null(usage.workspace_inodes)}};
 }
 
 Json setup_json(const std::vector<std::pair<std::string, double>>& steps) {

@@ -44,6 +44,9 @@ struct Usage {
   std::optional<std::uint64_t> io_read_bytes;
   std::optional<std::uint64_t> io_write_bytes;
   std::optional<std::uint64_t> throttled_ms;
+  std::optional<std::uint64_t>
+      workspace_bytes;  // what is in the workspace at the end, earlier runs' included
+  std::optional<std::uint64_t> workspace_inodes;  // its files and directories
 };
 
 // A captured stream; missing in the result when the stream was passed through.

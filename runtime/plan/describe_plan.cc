@@ -35,7 +35,8 @@ std::string source_text(const MountSource& source) {
     if (source.inodes) text += " inodes=" + std::to_string(*source.inodes);
     return text + " (memory, thrown away)";
   }
-  case MountSource::Kind::tree: break;
+  case MountSource::Kind::tree:
+  case MountSource::Kind::workspace: break;
   }
   static constexpr std::array<const char*, 5> kIdMaps{"", " (id-mapped: image)", " (id-mapped: host)",
                                                       " (id-mapped: owner is the sandbox user)",

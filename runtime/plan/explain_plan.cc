@@ -119,7 +119,13 @@ class Explanation {
     std::string text = "It may write to " + listed(places) + ": ";
     if (project) text += "project '" + request_.project + "', ";
     if (!keeps_workspace() && on_disk().size() == 1) text += room("disk") + ", ";
-    say(text + (keeps_workspace() ? "kept" : "thrown away") + ".");
+    say(text + (keeps_workspace() ? "kept" + most_of_project() : "thrown away") + ".");
+  }
+
+  [[nodiscard]] std::string most_of_project() const {
+    if (!facts_.project_bytes) return ", without a limit of its size";
+    const std::string files = limit("inodes");
+    return ", at most " + limit("disk") + (files.empty() ? "" : " in " + files + " and directories");
   }
 
   [[nodiscard]] bool keeps_workspace() const { return sbx::keeps_workspace(request_); }

@@ -40,16 +40,10 @@ bool writes_to_disk_scratch(const RunRequest& request, const Policy& policy) {
 }
 
 // The result shows as limits what this run is bound by: not one of which there is nothing to bound.
-Result<void> drop_idle_limits(const RunRequest& request, const Policy& policy, LimitSet& limits) {
+void drop_idle_limits(const RunRequest& request, const Policy& policy, const PlanFacts& facts,
+                      LimitSet& limits) {
   if (!request.limits.output_bytes && !captures_output(request)) limits.output_bytes.reset();
-  if (writes_to_disk_scratch(request, policy)) return {};
-  if (request.limits.disk_bytes) {
-    return fail(
-        "--disk: project '" + request.project +
-        "' is kept where it is and cannot be limited yet; use --workspace-mode ephemeral, or no --disk");
-  }
-  limits.disk_bytes.reset();
-  return {};
+  if (!writes_to_disk_scratch(request, policy) && !facts.project_bytes) limits.disk_bytes.reset();
 }
 
 }  // namespace
@@ -72,11 +66,16 @@ Result<SandboxPlan> make_plan(const RunRequest& request, const LimitSet& granted
                 " open files per process, and the caller's hard limit is " +
                 std::to_string(*plan.limits.nofile) + "; raise it (ulimit -Hn 4096)");
   }
+  // A project that is kept has its own limits; what is thrown away beside it gets the same.
+  if (keeps_workspace(request) && facts.project_bytes) {
+    plan.limits.disk_bytes = facts.project_bytes;
+    plan.limits.inodes = facts.project_inodes;
+  }
   plan.seccomp = policy.seccomp;
   plan.resource_limits = plan_resource_limits(plan.limits, facts);
   TRY(plan_mounts(request, policy, facts, plan));
   TRY(plan_exec(request, facts, plan.exec));
-  TRY(drop_idle_limits(request, policy, plan.limits));
+  drop_idle_limits(request, policy, facts, plan.limits);
   return plan;
 }
 

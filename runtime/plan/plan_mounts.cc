@@ -111,6 +111,16 @@ class MountPlanner {
     attach(add(tree), target);
   }
 
+  void attach_project(std::uint64_t attributes, const std::string& target) {
+    MountSource workspace;
+    workspace.kind = MountSource::Kind::workspace;
+    workspace.path = facts_.workspace_dir;
+    workspace.id_map = SourceIdMap::project;
+    workspace.attributes = attributes;
+    workspace.limit = "disk_bytes";
+    attach(add(workspace), target);
+  }
+
   void bind(const std::string& source, const std::string& target, std::uint64_t attributes) {
     MountCommand& next = command(MountAction::bind, target);
     next.source = source;
@@ -199,12 +209,12 @@ class MountPlanner {
       return;
     }
     if (request_.workspace_mode == WorkspaceMode::ephemeral) {
-      attach_tree(facts_.workspace_dir, SourceIdMap::project, kReadOnly | kSafe, "/workspace", false);
+      attach_project(kReadOnly | kSafe, "/workspace");
       // The top of a split workspace belongs to the host's root, so that its folders stay what they are.
       overlay("workspace", "workspace_layer",
               facts_.workspace_flat ? std::optional(kWorkloadId) : std::nullopt, "workspace", kSafe);
     } else {
-      attach_tree(facts_.workspace_dir, SourceIdMap::project, kSafe, "workspace", false);
+      attach_project(kSafe, "workspace");
     }
     if (!facts_.workspace_flat) {
       command(MountAction::read_only, "workspace/project_files").attributes = kReadOnly;

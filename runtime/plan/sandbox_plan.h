@@ -40,9 +40,14 @@ struct ScratchDirectory {
 
 // Something to mount, made ready by the supervisor as a detached mount.
 struct MountSource {
-  enum class Kind : std::uint8_t { tree, scratch, devices };
+  enum class Kind : std::uint8_t {
+    tree,
+    scratch,
+    devices,
+    workspace,  // of the project, which the supervisor holds open
+  };
   Kind kind = Kind::tree;
-  std::string path;  // tree: on the host
+  std::string path;  // tree, workspace: on the host
   bool may_be_file = false;
   SourceIdMap id_map = SourceIdMap::none;
   std::uint64_t attributes = 0;  // MOUNT_ATTR_*
@@ -85,6 +90,9 @@ struct PlanFacts {
   std::string image_root;                      // on the host
   std::vector<std::string> image_environment;  // "NAME=value"
   std::string workspace_dir;                   // of a project, on the host; empty: a thrown-away one
+  std::string workspace_view;                  // where its files can be looked at now; empty: nowhere
+  std::optional<std::uint64_t> project_bytes;  // what the project may hold; missing: no limit
+  std::optional<std::uint64_t> project_inodes;
   bool workspace_flat = false;
   ProjectState project = ProjectState::there;  // where one was asked for
   std::string host_usr;                        // image `host`: the directory shown at /usr; else empty

@@ -19,13 +19,14 @@ struct DegradableControl {
   std::string_view meaning;
   std::optional<std::uint64_t> LimitSet::*limit = nullptr;  // the one that is not in force without it
 };
-inline constexpr std::array<DegradableControl, 7> kDegradableControls{{
+inline constexpr std::array<DegradableControl, 8> kDegradableControls{{
     {"memory", "no memory controller: memory is not limited", &LimitSet::memory_bytes},
     {"swap", "memory is limited but swap is not"},
     {"socket_memory", "memory is limited but what waits in TCP and UDP sockets is not"},
     {"pids", "no pids controller: the number of processes is not limited", &LimitSet::pids},
     {"cpu", "no cpu controller: the CPU rate is not limited", &LimitSet::milli_cpus},
     {"cpu_accounting", "CPU time is neither counted nor limited", &LimitSet::cpu_ms},
+    {"disk", "the size of a project is not limited", &LimitSet::disk_bytes},
     {"idmapped_mounts", "a source that cannot be id-mapped is shown with its files owned by nobody"},
 }};
 

@@ -35,6 +35,7 @@ std::string link_target(const std::string& path) {
 struct Cover {
   std::string inside;
   std::string host;
+  std::string view;  // where it can be looked at now; empty: nowhere
 };
 
 class TargetCheck {
@@ -63,25 +64,27 @@ class TargetCheck {
   // What is mounted last of all that the target lies below.
   std::optional<Cover> nearest_cover() const {
     std::optional<Cover> nearest;
-    const auto consider = [&](const std::string& inside, const std::string& host) {
+    const auto consider = [&](const std::string& inside, const std::string& host, const std::string& view) {
       const bool below = bind_.inside != inside && is_below(bind_.inside, inside);
-      if (below && (!nearest || is_below(inside, nearest->inside))) nearest = Cover{inside, host};
+      if (below && (!nearest || is_below(inside, nearest->inside))) nearest = Cover{inside, host, view};
     };
     // One that is not there yet gets its folders from the run.
     if (facts_.project == ProjectState::there && !facts_.workspace_dir.empty())
-      consider("/workspace", facts_.workspace_dir);
-    if (request_.here) consider(request_.here->inside, request_.here->host);
-    for (std::size_t i = 0; i < index_; ++i) consider(request_.binds[i].inside, request_.binds[i].host);
+      consider("/workspace", facts_.workspace_dir, facts_.workspace_view);
+    const auto consider_bind = [&](const BindRequest& bind) { consider(bind.inside, bind.host, bind.host); };
+    if (request_.here) consider_bind(*request_.here);
+    for (std::size_t i = 0; i < index_; ++i) consider_bind(request_.binds[i]);
     return nearest;
   }
 
   Result<void> check_in(const Cover& cover) const {
+    if (cover.view.empty()) return {};  // the run will see
     const std::string what = what_ + "in '" + cover.host + "', ";
     const std::string rest = bind_.inside.substr(cover.inside.size());
     struct stat status {};
     for (const std::string& place : places_down_to(rest)) {
       const std::string name = "'" + place.substr(1) + "'";
-      if (lstat((cover.host + place).c_str(), &status) != 0) {
+      if (lstat((cover.view + place).c_str(), &status) != 0) {
         if (errno == EACCES && geteuid() != 0) return {};
         if (errno != ENOENT && errno != ENOTDIR) return fail(system_error(what + "lstat", place, errno));
         return fail(what + "where " + name + " is missing; make it there first");

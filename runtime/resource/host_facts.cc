@@ -15,9 +15,11 @@
 #include <sstream>
 
 #include "os/file.h"
+#include "os/run_tool.h"
 #include "resource/host_checks.h"
 #include "resource/host_probes.h"
 #include "resource/host_rights.h"
+#include "resource/project_quota.h"
 
 namespace sbx {
 namespace {
@@ -148,6 +150,12 @@ StateFacts state_facts(const std::string& path) {
   if (status.f_files > 0) facts.free_inodes = status.f_favail;
   facts.read_only = (status.f_flag & ST_RDONLY) != 0;
   facts.no_exec = (status.f_flag & ST_NOEXEC) != 0;
+  const auto directory = os::open_at(AT_FDCWD, facts.probed, O_RDONLY | O_DIRECTORY);
+  facts.project_quota = directory && counts_by_project(directory->get());
+  facts.mke2fs = os::find_tool("mke2fs").has_value();
+  if (geteuid() != 0) return facts;
+  const auto control = os::open_at(AT_FDCWD, "/dev/loop-control", O_RDWR);
+  facts.loop_devices = {true, control ? 0 : control.error().error_number, "open /dev/loop-control"};
   return facts;
 }
 

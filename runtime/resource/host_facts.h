@@ -56,6 +56,9 @@ struct StateFacts {
   std::optional<std::uint64_t> free_inodes;  // empty: the file system has no fixed number (btrfs)
   bool read_only = false;
   bool no_exec = false;
+  bool project_quota = false;  // the file system counts by project
+  Attempt loop_devices;
+  bool mke2fs = false;
 };
 
 struct HostFacts {

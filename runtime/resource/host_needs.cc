@@ -8,7 +8,7 @@ namespace sbx {
 namespace {
 
 // In the order of HostNeed.
-constexpr std::array<HostNeedWords, 15> kWords{{
+constexpr std::array<HostNeedWords, 16> kWords{{
     {"a sandbox cannot be started",
      "run as root; in a container add the capability (--cap-add) or use --privileged"},
     {"a sandbox cannot be isolated and is not started",
@@ -41,6 +41,10 @@ constexpr std::array<HostNeedWords, 15> kWords{{
      "/sys/fs/cgroup:/sys/fs/cgroup:rw"},
     {"a sandbox cannot be put together, and a run is refused",
      "raise the caller's hard limit of open files: ulimit -Hn 4096 (LimitNOFILE= of a unit)"},
+    {"the size of a project cannot be limited, and its run is refused",
+     "loop devices and ext4 (modprobe loop, /dev/loop-control; apt-get install e2fsprogs), or the state "
+     "directory on "
+     "ext4 or xfs mounted with prjquota"},
 }};
 
 HostNeed need_of_error(int error_number) {

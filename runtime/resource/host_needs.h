@@ -29,6 +29,7 @@ enum class HostNeed : std::uint8_t {
   merged_usr,
   cgroup_write,
   descriptors,
+  project_disk,
   none,
 };
 

@@ -51,6 +51,24 @@ void check_tool(CheckList& list, const char* name, const std::vector<std::string
   check.fix = fix;
 }
 
+// Nothing but projects needs it.
+void check_project_disk(CheckList& list) {
+  const StateFacts& state = list.facts().state;
+  const bool image = state.loop_devices.worked() && state.mke2fs;
+  const char* name = "project_disk";
+  if (!state.loop_devices.tried) {
+    list.add_untried(name).required = false;
+  } else if (state.project_quota || image) {
+    list.add(name, CheckState::ok, state.project_quota ? "by project quota" : "by a file system in a file")
+        .required = false;
+  } else {
+    const char* found =
+        state.mke2fs ? "neither project quota nor loop devices" : "neither project quota nor mke2fs";
+    const CheckState level = list.may_be_missing("disk") ? CheckState::degraded : CheckState::missing;
+    list.add(name, level, found, HostNeed::project_disk).required = false;
+  }
+}
+
 }  // namespace
 
 void check_file_systems(CheckList& list) {
@@ -84,6 +102,7 @@ void check_state(CheckList& list) {
       inodes.fix = "remove files, or make the file system with more inodes";
     }
   }
+  check_project_disk(list);
   if (!state.read_only && !state.no_exec) return;
   HostCheck& flags = list.add("state_dir", state.read_only ? CheckState::missing : CheckState::degraded,
                               state.probed + " is mounted " + (state.read_only ? "read-only" : "noexec"));

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -28,9 +27,9 @@ Result<void> set_owner_and_mode(int directory, const std::string& name, uid_t ow
 
 class Preparer {
  public:
-  Preparer(const IdClaim& ids, const IdPool& pool, const std::vector<std::string>& allowed,
-           std::vector<std::string>& degradations)
-      : ids_(ids), pool_(pool), allowed_(allowed), degradations_(degradations) {
+  Preparer(const Project& project, const IdClaim& ids, const IdPool& pool,
+           const std::vector<std::string>& allowed, std::vector<std::string>& degradations)
+      : project_(project), ids_(ids), pool_(pool), allowed_(allowed), degradations_(degradations) {
     const IdMapLine whole{0, ids.first_id(), kIdsPerSandbox};
     prepared_.id_maps.push_back({{whole}, {whole}});
   }
@@ -48,6 +47,7 @@ class Preparer {
     case MountSource::Kind::scratch: mount = TRY(scratch(source)); break;
     case MountSource::Kind::devices: mount = TRY(devices_or_need(source)); break;
     case MountSource::Kind::tree: mount = TRY(tree(source, descriptor)); break;
+    case MountSource::Kind::workspace: mount = TRY(workspace(source, descriptor)); break;
     }
     prepared_.mounts.push_back(std::move(mount));
     prepared_.descriptors.push_back(descriptor);
@@ -67,11 +67,29 @@ class Preparer {
     case SourceIdMap::sandbox: descriptor.id_map = 0; break;
     case SourceIdMap::host: descriptor.id_map = map_without_our_ids(); break;
     case SourceIdMap::owner: descriptor.id_map = map_to_workload(status.st_uid, status.st_gid); break;
-    case SourceIdMap::project:
-      descriptor.id_map = map_to_workload(pool_.service_id(), pool_.service_id());
-      break;
+    case SourceIdMap::project: break;
     }
     if (descriptor.id_map >= 0) TRY(check_id_mappable(mount.get(), source, descriptor));
+    return mount;
+  }
+
+  // As it is where it is a mount of its own already.
+  Result<UniqueFd> workspace(const MountSource& source, MountDescriptor& descriptor) {
+    const int top = project_.top.get();
+    UniqueFd mount(project_.is_mount ? fcntl(top, F_DUPFD_CLOEXEC, 5) : -1);
+    if (project_.is_mount) {
+      if (!mount.valid()) return fail(system_error("fcntl F_DUPFD_CLOEXEC", source.path, errno));
+      TRY(os::set_mount_attributes(mount.get(), source.path, source.attributes));
+    } else {
+      mount = TRY(os::clone_mount(top, source.path, source.attributes, 0));
+    }
+    descriptor.id_map = map_to_workload(pool_.service_id(), pool_.service_id());
+    TRY(check_id_mappable(mount.get(), source, descriptor));
+    const bool is_written = (source.attributes & MOUNT_ATTR_RDONLY) == 0;
+    if (is_written && project_.limits.bytes) {
+      prepared_.storage.push_back(
+          {source.limit, UniqueFd(fcntl(top, F_DUPFD_CLOEXEC, 5)), project_.own_inodes, true, true});
+    }
     return mount;
   }
 
@@ -119,10 +137,8 @@ class Preparer {
   Result<UniqueFd> scratch(const MountSource& source) {
     os::MountOptions options = owned_by_inside_root();
     if (source.size_bytes) options.emplace_back("size", std::to_string(*source.size_bytes));
-    // Our own directories are not the program's to pay for.
-    if (source.inodes) {
-      options.emplace_back("nr_inodes", std::to_string(*source.inodes + source.directories.size() + 1));
-    }
+    const std::uint64_t own_inodes = source.directories.size() + 1;  // not the program's to pay for
+    if (source.inodes) options.emplace_back("nr_inodes", std::to_string(*source.inodes + own_inodes));
     UniqueFd mount = TRY(os::new_mount("tmpfs", options, source.attributes));
     for (const ScratchDirectory& directory : source.directories) {
       if (directory.file) {
@@ -133,7 +149,10 @@ class Preparer {
       const uid_t owner = directory.inside_owner ? ids_.outside(*directory.inside_owner) : 0;
       TRY(set_owner_and_mode(mount.get(), directory.name, owner, directory.mode));
     }
-    prepared_.scratch.push_back({source.limit, UniqueFd(fcntl(mount.get(), F_DUPFD_CLOEXEC, 5))});
+    const bool is_workspace = std::ranges::any_of(
+        source.directories, [](const ScratchDirectory& directory) { return directory.name == "workspace"; });
+    prepared_.storage.push_back(
+        {source.limit, UniqueFd(fcntl(mount.get(), F_DUPFD_CLOEXEC, 5)), own_inodes, false, is_workspace});
     return mount;
   }
 
@@ -185,6 +204,7 @@ class Preparer {
     return mount;
   }
 
+  const Project& project_;
   const IdClaim& ids_;
   const IdPool& pool_;
   const std::vector<std::string>& allowed_;
@@ -194,10 +214,10 @@ class Preparer {
 
 }  // namespace
 
-Result<PreparedMounts> prepare_mounts(const SandboxPlan& plan, const IdClaim& ids, const IdPool& pool,
-                                      const std::vector<std::string>& allowed,
+Result<PreparedMounts> prepare_mounts(const SandboxPlan& plan, const Project& project, const IdClaim& ids,
+                                      const IdPool& pool, const std::vector<std::string>& allowed,
                                       std::vector<std::string>& degradations) {
-  return Preparer(ids, pool, allowed, degradations).prepare(plan);
+  return Preparer(project, ids, pool, allowed, degradations).prepare(plan);
 }
 
 Result<std::string> prepare_stage(const std::string& run_dir, const SandboxPlan& plan) {
@@ -209,20 +229,6 @@ Result<std::string> prepare_stage(const std::string& run_dir, const SandboxPlan&
     if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return fail(system_error("mkdir", path, errno));
   }
   return stage;
-}
-
-std::vector<LimitHit> scratch_limit_hits(const std::vector<ScratchUse>& scratch, const LimitSet& limits) {
-  std::vector<LimitHit> hits;
-  for (const ScratchUse& use : scratch) {
-    struct statvfs status {};
-    if (fstatvfs(use.mount.get(), &status) != 0) continue;
-    const auto& bytes = use.limit == "tmp_bytes" ? limits.tmp_bytes : limits.disk_bytes;
-    if (bytes && status.f_bfree == 0) {
-      hits.push_back({use.limit, *bytes, (status.f_blocks - status.f_bfree) * status.f_frsize});
-    }
-    if (limits.inodes && status.f_ffree == 0) hits.push_back({"inodes", *limits.inodes, limits.inodes});
-  }
-  return hits;
 }
 
 }  // namespace sbx

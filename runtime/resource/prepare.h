@@ -4,37 +4,30 @@
 #include <string>
 #include <vector>
 
-#include "base/limits.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "plan/sandbox_plan.h"
 #include "resource/id_pool.h"
+#include "resource/projects.h"
+#include "resource/storage_use.h"
 #include "wire/spawner_protocol.h"
 
 namespace sbx {
-
-// A sized file system of the sandbox, kept so that its fill can be read when the sandbox has ended.
-struct ScratchUse {
-  std::string limit;  // "tmp_bytes" or "disk_bytes"
-  UniqueFd mount;
-};
 
 struct PreparedMounts {
   std::vector<UniqueFd> mounts;  // in the order of the plan's sources
   std::vector<IdMap> id_maps;    // the first is the sandbox's own
   std::vector<MountDescriptor> descriptors;
-  std::vector<ScratchUse> scratch;
+  std::vector<StorageUse> storage;
 };
 
-// `degradations` gets "idmapped_mounts" where a source cannot be id-mapped and the policy allows it.
-Result<PreparedMounts> prepare_mounts(const SandboxPlan& plan, const IdClaim& ids, const IdPool& pool,
-                                      const std::vector<std::string>& allowed,
+// `project`: of a plan that shows one. `degradations` gets "idmapped_mounts" where a source cannot be
+// id-mapped and the policy allows it.
+Result<PreparedMounts> prepare_mounts(const SandboxPlan& plan, const Project& project, const IdClaim& ids,
+                                      const IdPool& pool, const std::vector<std::string>& allowed,
                                       std::vector<std::string>& degradations);
 
 // The directory RUN/stage with every place that the plan's commands attach to below it.
 Result<std::string> prepare_stage(const std::string& run_dir, const SandboxPlan& plan);
-
-// Limits of bytes and inodes that were reached when the sandbox ended.
-std::vector<LimitHit> scratch_limit_hits(const std::vector<ScratchUse>& scratch, const LimitSet& limits);
 
 }  // namespace sbx

@@ -1,27 +1,45 @@
-// Projects: what remains when every sandbox is gone. STATE/projects/ID/ holds `layout` and `workspace/`.
+// Projects: what remains when every sandbox is gone. STATE/projects/ID/ holds `layout`, `storage` and the
+// workspace: a directory `workspace/`, or a file system in `workspace.ext4`.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "plan/sandbox_plan.h"
 #include "policy/policy.h"
+#include "resource/project_image.h"
 
 namespace sbx {
 
 struct Project {
-  std::string workspace;  // the directory shown at /workspace
+  std::string workspace;  // what is shown at /workspace, as a path for people
   WorkspaceLayout layout = WorkspaceLayout::split;
+  ProjectLimits limits;          // that the kernel keeps; missing: none
+  UniqueFd top;                  // its top directory; of a file system of its own, the detached mount
+  bool is_mount = false;         // has a file system of its own
+  std::uint64_t own_inodes = 0;  // of ours, which no limit counts
+  UniqueFd in_use;               // nobody changes its size as long as this is open
 };
 
-// The project `id`, made with `layout` when there is none yet. Its files belong to `service_id`; the top of a
-// split workspace belongs to the host's root, so that no guest can replace its folders.
-Result<Project> open_project(const std::string& state_dir, const std::string& id, WorkspaceLayout layout,
-                             std::uint32_t service_id);
+// What a run brings along, for a project that is made or changed by it.
+struct ProjectWish {
+  WorkspaceLayout layout = WorkspaceLayout::split;  // of a new one
+  ProjectLimits limits;                             // of a new one
+  ProjectLimits asked;                              // by the caller, of this one, whenever it was made
+  bool may_be_unlimited = false;                    // the policy allows the degradation "disk"
+};
 
-// The same project for those who only ask: nothing is made, restored or otherwise changed. Where there is
-// none, or `state` is unseen, it is the one that would be made.
-Result<Project> look_up_project(const std::string& state_dir, const std::string& id, WorkspaceLayout layout,
+// The project `id`, made when there is none yet. Its files belong to `service_id`; the top of a split
+// workspace belongs to the host's root, so that no guest can replace its folders. `degradations` gets "disk"
+// where its limits cannot be kept and need not be.
+Result<Project> open_project(const std::string& state_dir, const std::string& id, const ProjectWish& wish,
+                             std::uint32_t service_id, std::vector<std::string>& degradations);
+
+// The same project for those who only ask: nothing is made, mounted, restored or otherwise changed, and `top`
+// is not open. Where there is none, or `state` is unseen, it is the one that would be made.
+Result<Project> look_up_project(const std::string& state_dir, const std::string& id, const ProjectWish& wish,
                                 ProjectState& state);
 
 }  // namespace sbx

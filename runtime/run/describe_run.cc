@@ -8,7 +8,7 @@ namespace sbx {
 
 Result<std::string> describe_run(const Settings& settings, const Policy& policy, const RunRequest& request) {
   const LimitSet granted = TRY(grant_limits(request, policy));
-  const PlanFacts facts = TRY(look_up_facts(settings, policy, request));
+  const PlanFacts facts = TRY(look_up_facts(settings, policy, request, granted));
   const SandboxPlan plan = TRY(make_plan(request, granted, policy, facts, "sbx-plan"));
   if (request.action == RequestAction::plan) return describe_plan(plan, policy, request, facts);
   std::string text = explain_plan(plan, policy, request, facts);

@@ -11,7 +11,6 @@
 #include "resource/bind_targets.h"
 #include "resource/host_needs.h"
 #include "resource/image_store.h"
-#include "resource/projects.h"
 
 namespace sbx {
 namespace {
@@ -74,14 +73,35 @@ Result<void> gather_caller_facts(const RunRequest& request, const Policy& policy
   return {};
 }
 
-Result<PlanFacts> look_up_facts(const Settings& settings, const Policy& policy, const RunRequest& request) {
+ProjectWish project_wish(const RunRequest& request, const Policy& policy, const LimitSet& granted) {
+  ProjectWish wish;
+  wish.layout = policy.workspace_layout;
+  wish.limits = {granted.disk_bytes, granted.inodes};
+  if (keeps_workspace(request)) wish.asked = {request.limits.disk_bytes, request.limits.inodes};
+  wish.may_be_unlimited = std::ranges::find(policy.allow_degraded, "disk") != policy.allow_degraded.end();
+  return wish;
+}
+
+void note_project(const Project& project, PlanFacts& facts) {
+  facts.workspace_dir = project.workspace;
+  facts.workspace_flat = project.layout == WorkspaceLayout::flat;
+  if (project.top.valid()) {
+    facts.workspace_view = "/proc/self/fd/" + std::to_string(project.top.get());
+  } else if (!project.is_mount) {
+    facts.workspace_view = project.workspace;
+  }
+  facts.project_bytes = project.limits.bytes;
+  facts.project_inodes = project.limits.inodes;
+}
+
+Result<PlanFacts> look_up_facts(const Settings& settings, const Policy& policy, const RunRequest& request,
+                                const LimitSet& granted) {
   PlanFacts facts;
   TRY(look_up_image(settings.state_dir, request.image, facts));
   if (!request.project.empty()) {
-    Project project =
-        TRY(look_up_project(settings.state_dir, request.project, policy.workspace_layout, facts.project));
-    facts.workspace_dir = std::move(project.workspace);
-    facts.workspace_flat = project.layout == WorkspaceLayout::flat;
+    const Project project = TRY(look_up_project(settings.state_dir, request.project,
+                                                project_wish(request, policy, granted), facts.project));
+    note_project(project, facts);
   }
   TRY(gather_caller_facts(request, policy, facts));
   return facts;

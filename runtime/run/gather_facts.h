@@ -5,6 +5,7 @@
 #include "plan/sandbox_plan.h"
 #include "policy/policy.h"
 #include "request/run_request.h"
+#include "resource/projects.h"
 #include "run/settings.h"
 
 namespace sbx {
@@ -16,6 +17,11 @@ Result<void> gather_caller_facts(const RunRequest& request, const Policy& policy
 
 // All facts for a plan that is not carried out: nothing is made, held or changed. What only root can see is
 // as a new one would be.
-Result<PlanFacts> look_up_facts(const Settings& settings, const Policy& policy, const RunRequest& request);
+Result<PlanFacts> look_up_facts(const Settings& settings, const Policy& policy, const RunRequest& request,
+                                const LimitSet& granted);
+
+// What this run wants of its project, and what a plan has to know of it.
+ProjectWish project_wish(const RunRequest& request, const Policy& policy, const LimitSet& granted);
+void note_project(const Project& project, PlanFacts& facts);
 
 }  // namespace sbx

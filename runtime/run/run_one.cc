@@ -39,9 +39,11 @@ struct Inputs {
   std::string image_digest;
   std::string language;
   UniqueFd image_in_use;
+  Project project;
 };
 
-Result<Inputs> gather_inputs(const Settings& settings, const Policy& policy, const RunRequest& request) {
+Result<Inputs> gather_inputs(const Settings& settings, const Policy& policy, const RunRequest& request,
+                             const LimitSet& granted, std::vector<std::string>& degradations) {
   Inputs inputs;
   if (request.image == "host") {
     HostImage image = TRY(host_image(settings.state_dir));
@@ -57,10 +59,10 @@ Result<Inputs> gather_inputs(const Settings& settings, const Policy& policy, con
     inputs.language = std::move(image.language);
   }
   if (!request.project.empty()) {
-    Project project = TRY(open_project(settings.state_dir, request.project, policy.workspace_layout,
-                                       settings.ids.service_id()));
-    inputs.facts.workspace_dir = std::move(project.workspace);
-    inputs.facts.workspace_flat = project.layout == WorkspaceLayout::flat;
+    inputs.project =
+        TRY(open_project(settings.state_dir, request.project, project_wish(request, policy, granted),
+                         settings.ids.service_id(), degradations));
+    note_project(inputs.project, inputs.facts);
   }
   TRY(gather_caller_facts(request, policy, inputs.facts));
   return inputs;
@@ -114,7 +116,8 @@ class Run {
     report_.result.sandbox_id = "sbx-" + report_.result.run_id;
     TRY(write_journal(layout));
 
-    inputs_ = TRY(gather_inputs(context_.settings, context_.policy, request_));
+    std::vector<std::string>& degradations = report_.result.degradations;
+    inputs_ = TRY(gather_inputs(context_.settings, context_.policy, request_, *granted, degradations));
     plan_ = TRY(make_plan(request_, *granted, context_.policy, inputs_.facts, report_.result.sandbox_id));
     RunResult& result = report_.result;
     result.limits = plan_.limits;
@@ -125,14 +128,14 @@ class Run {
     CgroupControls controls;
     cgroup_ =
         TRY(make_cgroup(layout, result.sandbox_id, plan_.limits, context_.policy.allow_degraded, controls));
-    result.degradations = std::move(controls.degradations);
+    degradations.insert(degradations.end(), controls.degradations.begin(), controls.degradations.end());
     for (const DegradableControl& control : kDegradableControls) {
-      const bool given_up = std::ranges::find(result.degradations, control.name) != result.degradations.end();
+      const bool given_up = std::ranges::find(degradations, control.name) != degradations.end();
       if (given_up && control.limit != nullptr) (result.limits.*control.limit).reset();
     }
     cgroup_controls_ = std::move(controls.controls);
-    prepared_ = TRY(prepare_mounts(plan_, ids_, context_.settings.ids, context_.policy.allow_degraded,
-                                   result.degradations));
+    prepared_ = TRY(prepare_mounts(plan_, inputs_.project, ids_, context_.settings.ids,
+                                   context_.policy.allow_degraded, degradations));
     ExecStreams streams = TRY(make_streams(request_, std::move(passed), ids_.outside(kWorkloadId)));
     const UniqueFd init_socket = TRY(launch(streams));
     streams.inside = {};  // the sandbox's copies are all there are: their end is its end
@@ -272,7 +275,10 @@ class Run {
     facts_.throttled_periods = counters.throttled_periods;
     facts_.cpu_us = counted.cpu_us.value_or(0);
     facts_.output_bytes = watched.output_bytes;
-    facts_.scratch_hits = scratch_limit_hits(prepared_.scratch, plan_.limits);
+    StorageReport storage = read_storage(prepared_.storage, plan_.limits);
+    facts_.storage_hits = std::move(storage.hits);
+    usage.workspace_bytes = storage.workspace_bytes;
+    usage.workspace_inodes = storage.workspace_inodes;
   }
 
   void note_controls() {
@@ -299,6 +305,7 @@ class Run {
   // Frees everything, in an order in which a kill -9 in between loses nothing, and records the run.
   void finish() {
     prepared_ = {};
+    inputs_.project = {};
     bool clean = !abandoned_;
     if (abandoned_)
       report_.notice = "the sandbox did not end within 10 s of being killed; the next start sweeps it";

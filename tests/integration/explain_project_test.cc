@@ -48,7 +48,10 @@ TEST_CASE("a project that is there is described with the layout it was made with
   REQUIRE(sandbox.run({"--project", "alpha", "--policy", flat, "--", "/bin/true"}).exit_status == 0);
   const std::string words = said_of(sandbox, "--explain", {});
   CHECK_MESSAGE(holds(words, "There is a project 'alpha' with layout flat."), words);
-  CHECK_MESSAGE(holds(words, "It may write to /workspace: project 'alpha', kept."), words);
+  CHECK_MESSAGE(
+      holds(words,
+            "It may write to /workspace: project 'alpha', kept, at most 1G in 100000 files and directories."),
+      words);
   const std::string plan = said_of(sandbox, "--dry-run", {});
   CHECK_MESSAGE(holds(plan, "project alpha, layout flat\n"), plan);
   CHECK_FALSE(holds(plan, "/workspace/project_files"));

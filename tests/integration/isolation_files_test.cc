@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "isolation.h"
+#include "support/project_view.h"
 
 namespace sbx::test {
 namespace {
@@ -73,7 +74,7 @@ TEST_CASE("no file with a set-id bit, and no device node, can be made") {
     const bool refused = result.starts_with("E") || (name == "mkdir" && result == "dropped");
     CHECK_MESSAGE(refused, name << " gave " << result);
   }
-  CHECK(special_files(sandbox.state_dir() + "/projects/hostile") == "");
+  CHECK(special_files(ProjectView(sandbox, "hostile").path()) == "");
 }
 
 TEST_CASE("system files are root's and workspace files the sandbox user's") {
@@ -101,8 +102,8 @@ TEST_CASE("what a project keeps on disk belongs to the service id") {
   CHECK(sandbox.shell("mkdir -p d/e; touch d/e/f; ln -s x d/l; mkfifo d/p", {"--project=p"}).exit_status ==
         0);
   std::size_t count = 0;
-  for (const auto& entry :
-       fs::recursive_directory_iterator(sandbox.state_dir() + "/projects/p/workspace/agent_workspace")) {
+  const ProjectView view(sandbox, "p");
+  for (const auto& entry : fs::recursive_directory_iterator(view.path() + "/agent_workspace")) {
     struct stat status {};
     REQUIRE(lstat(entry.path().c_str(), &status) == 0);
     CHECK(status.st_uid == kServiceId);

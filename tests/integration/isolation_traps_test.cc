@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "isolation.h"
+#include "support/project_view.h"
 
 namespace sbx::test {
 namespace {
@@ -66,7 +67,7 @@ TEST_CASE(
     }
   }
   // The links mean something on the host.
-  CHECK(read_file(sandbox.state_dir() + "/projects/trap/workspace/outputs/link_absolute") == "canary\n");
+  CHECK(read_file(ProjectView(sandbox, "trap").path() + "/outputs/link_absolute") == "canary\n");
   for (const auto& run : kNextRuns) {
     CHECK(said_inside(sandbox,
                       "pwd; test $(ls | wc -l) -gt 15 && echo all there; cat link_absolute link_relative "
@@ -88,7 +89,8 @@ TEST_CASE("the workspace's folders cannot be replaced by links") {
   CHECK(said_inside(sandbox, replace, {"--project=trap"}) == "tddd");
   for (const auto& run : kNextRuns) CHECK(said_inside(sandbox, "pwd", run) == "/workspace/agent_workspace");
   for (const char* folder : {"project_files", "agent_workspace", "outputs"}) {
-    CHECK(fs::is_directory(fs::symlink_status(sandbox.state_dir() + "/projects/trap/workspace/" + folder)));
+    const ProjectView view(sandbox, "trap");
+    CHECK(fs::is_directory(fs::symlink_status(view.path() + "/" + folder)));
   }
 }
 
@@ -96,14 +98,17 @@ TEST_CASE("project_files is read-only inside, also for its owner") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
   CHECK(said_inside(sandbox, "true", {"--project=trap"}) == "");
-  const std::string files = sandbox.state_dir() + "/projects/trap/workspace/project_files";
-  write_file(files + "/given", "given\n");
-  CHECK(chown((files + "/given").c_str(), 0x70000000, 0x70000000) == 0);
+  {
+    const ProjectView view(sandbox, "trap");
+    const std::string given = view.path() + "/project_files/given";
+    write_file(given, "given\n");
+    CHECK(chown(given.c_str(), 0x70000000, 0x70000000) == 0);
+  }
   const std::string script =
       "cd /workspace/project_files; cat given; rm -f given 2>/dev/null; "
       "echo x 2>/dev/null >>given; chmod 777 . 2>/dev/null; touch new 2>/dev/null; ls";
   for (const auto& run : kNextRuns) CHECK(said_inside(sandbox, script, run) == "given\ngiven");
-  CHECK(read_file(files + "/given") == "given\n");
+  CHECK(read_file(ProjectView(sandbox, "trap").path() + "/project_files/given") == "given\n");
 }
 
 TEST_CASE("a guest that takes the rights off its own folders does not lock the project") {

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "support/project_view.h"
 #include "support/sandbox.h"
 #include "support/skip.h"
 
@@ -185,7 +186,8 @@ TEST_CASE("files that a project keeps belong to no login user on the host") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
   CHECK(sandbox.shell("echo kept > note", {"--project", "alpha"}).exit_status == 0);
-  const std::string note = sandbox.state_dir() + "/projects/alpha/workspace/agent_workspace/note";
+  const ProjectView view(sandbox, "alpha");
+  const std::string note = view.path() + "/agent_workspace/note";
   CHECK(status_of(note).st_uid > 60'000);
   CHECK(status_of(note).st_uid == status_of(note).st_gid);
   CHECK((status_of(sandbox.state_dir()).st_mode & 07777U) == 0700U);

@@ -92,6 +92,19 @@ std::string our_mounts(const std::string& directory) {
   return text;
 }
 
+// Block devices over files below `directory`. The tests' own go when they are unmounted.
+std::string our_block_devices(const std::string& directory) {
+  std::string text;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator("/sys/block", error)) {
+    const std::string file = read_file(entry.path() / "loop/backing_file");
+    if (file.find(directory + "/state/projects") != std::string::npos) {
+      text += "block device " + entry.path().filename().string() + " over " + file;
+    }
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string program_directory() { return required("SBX_TEST_BIN"); }
@@ -204,8 +217,8 @@ std::vector<nlohmann::json> Sandbox::log_lines() const {
 std::string Sandbox::leftovers(int seconds) const {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(seconds * time_scale());
   while (true) {
-    std::string left =
-        open_journals(run_dir()) + our_processes() + our_cgroups(log()) + our_mounts(directory_);
+    std::string left = open_journals(run_dir()) + our_processes() + our_cgroups(log()) +
+                       our_mounts(directory_) + our_block_devices(directory_);
     if (left.empty() || std::chrono::steady_clock::now() > deadline) return left;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }

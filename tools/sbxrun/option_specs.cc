@@ -48,7 +48,7 @@ constexpr std::array kSpecs{
     OptionSpec{kLimitGroup, "nofile", 0, "N", "open files per process", nullptr},
     OptionSpec{kLimitGroup, "fsize", 0, "SIZE", "size of one file", nullptr},
     OptionSpec{kLimitGroup, "tmp", 0, "SIZE", "HOME, /tmp, /var/tmp and /dev/shm together", nullptr},
-    OptionSpec{kLimitGroup, "disk", 0, "SIZE", "the workspace, where it is thrown away", nullptr},
+    OptionSpec{kLimitGroup, "disk", 0, "SIZE", "the workspace", nullptr},
     OptionSpec{kLimitGroup, "inodes", 0, "N", "files and directories in each of these two", nullptr},
     OptionSpec{kLimitGroup, "ulimit", 0, "nofile=N|fsize=SIZE", "Docker's way to say --nofile and --fsize",
                nullptr},

@@ -107,7 +107,7 @@ TEST_CASE("a limit that was felt without ending the run is told beside the outco
   RunFacts facts;
   facts.pids_limit_hits = 3;
   facts.throttled_periods = 1;
-  facts.scratch_hits = {{"tmp_bytes", 5, 5}};
+  facts.storage_hits = {{"tmp_bytes", 5, 5}};
   const RunResult result = decide(exited(0), facts);
   CHECK(result.outcome == Outcome::exited);
   CHECK(felt(result, "pids"));

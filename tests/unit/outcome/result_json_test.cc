@@ -83,7 +83,7 @@ TEST_CASE("what is not there is null, not empty and not 0") {
   CHECK(json["image"]["digest"].is_null());
   CHECK(json["limits"].size() == kLimits.size());
   for (const auto& [name, value] : json["limits"].items()) CHECK(value.is_null());
-  CHECK(json["usage"].size() == 8);
+  CHECK(json["usage"].size() == 10);
   for (const auto& [name, value] : json["usage"].items()) CHECK(value.is_null());
   CHECK(json["denied"] == ordered_json::array());
   CHECK(json["controls"] == ordered_json::object());

@@ -130,7 +130,18 @@ TEST_CASE("--explain: a writable root is what the image lets the program write, 
 TEST_CASE("--explain: a kept project is not on the disk that is thrown away, its changes may be") {
   Case c;
   c.request.project = "p";
-  c.check_says("It may write to /workspace/agent_workspace and /workspace/outputs: project 'p', kept.");
+  c.check_says(
+      "It may write to /workspace/agent_workspace and /workspace/outputs: project 'p', kept, without a limit "
+      "of its size.");
+  c.stored.project_bytes = 32ULL << 20U;
+  c.check_says(
+      "It may write to /workspace/agent_workspace and /workspace/outputs: project 'p', kept, at most 32M.");
+  c.stored.project_inodes = 50;
+  c.check_says(
+      "It may write to /workspace/agent_workspace and /workspace/outputs: project 'p', kept, at most 32M in "
+      "50 files "
+      "and directories.");
+  c.stored.project_bytes.reset();
   c.check_says("Nothing of it is left when it ends, but the project.");
   c.check_silent("--disk");
   c.policy.writable_root = true;
@@ -153,7 +164,7 @@ TEST_CASE("--explain: a project has the layout it was made with, and is not made
   c.check_says("There is a project 'p' with layout split.");
   c.stored.workspace_flat = true;
   c.check_says("There is a project 'p' with layout flat.");
-  c.check_says("It may write to /workspace: project 'p', kept.");
+  c.check_says("It may write to /workspace: project 'p', kept, without a limit of its size.");
   c.stored.project = ProjectState::missing;
   c.check_says("There is no project 'p' yet: a run would make it, with layout flat.");
   c.stored.project = ProjectState::unseen;

@@ -259,13 +259,16 @@ TEST_CASE("nofile is lowered to what the host allows, and never below what init 
         "-Hn 4096)");
 }
 
-TEST_CASE("a project that is kept has no limit of disk, and none can be asked for") {
+TEST_CASE("a project that is kept has its own limits of disk and inodes, or none") {
   Case c;
   c.request.project = "p";
   c.facts.workspace_dir = "/state/projects/p/workspace";
   CHECK_FALSE(c.plan().limits.disk_bytes);
-  c.request.limits.disk_bytes = 1000;
-  CHECK(error_of(c).find("--disk: project 'p' is kept") != std::string::npos);
+  c.facts.project_bytes = 7000;
+  c.facts.project_inodes = 70;
+  CHECK(c.plan().limits.disk_bytes == 7000);
+  CHECK(c.plan().limits.inodes == 70);
+  CHECK(source_at(c.plan(), "workspace").limit == "disk_bytes");
   c.request.workspace_mode = WorkspaceMode::ephemeral;
   CHECK(c.plan().limits.disk_bytes == 2000);
 }

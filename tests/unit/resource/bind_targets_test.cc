@@ -99,7 +99,9 @@ TEST_CASE("a bind in another one, in --here or in a project needs its place ther
   CHECK(c.error_at("/workspace/project_files/none").find("'none' is missing") != std::string::npos);
   CHECK(c.error_at("/workspace/outputs/none").empty());
 
-  c.facts.workspace_dir = c.shown();
+  c.facts.workspace_dir = "/state/p";
+  CHECK(c.error_at("/workspace/none").empty());  // in a file system that is not mounted
+  c.facts.workspace_view = c.shown();
   CHECK(c.error_at("/workspace/sub").empty());
   CHECK(c.error_at("/workspace/none").find("'none' is missing") != std::string::npos);
   c.facts.project = ProjectState::missing;

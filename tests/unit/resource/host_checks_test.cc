@@ -40,7 +40,7 @@ HostFacts good_host() {
   facts.capabilities = ~0ULL;
   facts.nofile_hard = 1U << 20U;
   facts.foreign_ids = {{"/etc/passwd: root", 0, 1}, {"/etc/subuid: alice", 100'000, 65'536}};
-  facts.state = {"/var/lib/sbx", "/var/lib", 50ULL << 30U, 1'000'000, false, false};
+  facts.state = {"/var/lib/sbx", "/var/lib", 50ULL << 30U, 1'000'000, false, false, false, kWorks, true};
   facts.merged_usr = true;
   facts.tools = {"buildah", "qemu-system-x86_64"};
   facts.settings = {{"kernel/kptr_restrict", "1"}, {"kernel/core_pattern", "core"}};
@@ -294,6 +294,13 @@ TEST_CASE("a state directory without room or that cannot be written is missing")
   CHECK(check_of(facts, "disk_space").state == CheckState::degraded);
   facts.state.free_bytes = 1ULL << 20U;
   CHECK(check_of(facts, "disk_space").state == CheckState::missing);
+  CHECK(check_of(facts, "project_disk").state == CheckState::ok);
+  facts.state.mke2fs = false;
+  CHECK(check_of(facts, "project_disk").state == CheckState::missing);
+  CHECK_FALSE(check_of(facts, "project_disk").required);
+  CHECK(find_check(check_host(facts, {"disk"}), "project_disk").state == CheckState::degraded);
+  facts.state.project_quota = true;
+  CHECK(check_of(facts, "project_disk").found == "by project quota");
   facts = good_host();
   facts.state.free_inodes = 100;
   CHECK(check_of(facts, "disk_inodes").state == CheckState::missing);

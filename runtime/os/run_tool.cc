@@ -1,0 +1,85 @@
+#include "os/run_tool.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "base/printable.h"
+#include "os/file.h"
+
+namespace sbx::os {
+namespace {
+
+constexpr std::size_t kMostSaid = 4096;
+constexpr const char* kPath = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+
+// The end of what it writes, until it writes no more.
+std::string last_words(int fd) {
+  std::string said;
+  std::array<char, 1024> part{};
+  while (true) {
+    const ssize_t size = read(fd, part.data(), part.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0) break;
+    said.append(part.data(), static_cast<std::size_t>(size));
+    if (said.size() > kMostSaid) said.erase(0, said.size() - kMostSaid);
+  }
+  while (said.ends_with('\n')) said.pop_back();
+  return said.substr(said.find_last_of('\n') + 1);
+}
+
+}  // namespace
+
+Result<std::string> find_tool(const std::string& name) {
+  for (const char* directory : {"/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/"}) {
+    if (access((directory + name).c_str(), X_OK) == 0) return directory + name;
+  }
+  return fail(system_error("looking for", name, ENOENT));
+}
+
+Result<void> run_tool(const std::vector<std::string>& command, int most) {
+  const std::string path = TRY(find_tool(command.front()));
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) return fail(system_error("pipe2", command.front(), errno));
+  const UniqueFd reading(ends[0]);
+  UniqueFd writing(ends[1]);
+  std::vector<char*> arguments;
+  for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  const std::array<char*, 3> environment{const_cast<char*>(kPath), const_cast<char*>("LC_ALL=C"), nullptr};
+
+  posix_spawn_file_actions_t actions;
+  (void)posix_spawn_file_actions_init(&actions);
+  (void)posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  (void)posix_spawn_file_actions_adddup2(&actions, writing.get(), 1);
+  (void)posix_spawn_file_actions_adddup2(&actions, writing.get(), 2);
+  posix_spawnattr_t attributes;
+  (void)posix_spawnattr_init(&attributes);
+  sigset_t none;
+  (void)sigemptyset(&none);
+  (void)posix_spawnattr_setsigmask(&attributes, &none);
+  (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+  pid_t pid = -1;
+  const int error =
+      posix_spawn(&pid, path.c_str(), &actions, &attributes, arguments.data(), environment.data());
+  (void)posix_spawnattr_destroy(&attributes);
+  (void)posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) return fail(system_error("posix_spawn", path, error));
+
+  writing.reset();
+  const std::string said = last_words(reading.get());
+  int status = 0;
+  while (waitpid(pid, &status, 0) < 0) {
+    if (errno != EINTR) return fail(system_error("waitpid", command.front(), errno));
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) <= most) return {};
+  const std::string how = WIFEXITED(status) ? "exit status " + std::to_string(WEXITSTATUS(status))
+                                            : "signal " + std::to_string(WTERMSIG(status));
+  return fail(command.front() + " failed (" + how + "): " + printable(said));
+}
+
+}  // namespace sbx::os

@@ -1,0 +1,18 @@
+// A program of the host, run to its end: no shell, no input, no environment but a fixed PATH and locale.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace sbx::os {
+
+// Where a program is: in /usr/sbin, /usr/bin, /sbin or /bin. Error: ENOENT where it is not there.
+Result<std::string> find_tool(const std::string& name);
+
+// `command[0]` is looked for as find_tool does. Error: its own; else what it said last, when it ended with a
+// status above `most`.
+Result<void> run_tool(const std::vector<std::string>& command, int most = 0);
+
+}  // namespace sbx::os

@@ -1,0 +1,31 @@
+// The files of a project as the host's root has them, while no sandbox uses it: its file system is mounted
+// below the test's own directory.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+
+#include "support/sandbox.h"
+
+namespace sbx::test {
+
+class ProjectView {
+ public:
+  ProjectView(const Sandbox& sandbox, const std::string& project) : path_(sandbox.directory() + "/view") {
+    REQUIRE(sandbox.leftovers() == "");  // one block device at a time
+    std::filesystem::create_directory(path_);
+    const std::string image = sandbox.state_dir() + "/projects/" + project + "/workspace.ext4";
+    REQUIRE(run_program({"/usr/bin/mount", "-o", "loop,nosuid,nodev", image, path_}).exit_status == 0);
+  }
+  ProjectView(const ProjectView&) = delete;
+  ProjectView& operator=(const ProjectView&) = delete;
+  ~ProjectView() { CHECK(run_program({"/usr/bin/umount", path_}).exit_status == 0); }
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace sbx::test
