@@ -19,6 +19,8 @@
 namespace sbx {
 namespace {
 
+constexpr const char* kInUse = "/in_use";
+constexpr const char* kMounting = "/mounting";
 constexpr std::uint64_t kReservedInodes = 10;  // of ext4, its root among them
 constexpr const char* kFolders[] = {"project_files", "agent_workspace", "outputs"};
 
@@ -81,6 +83,10 @@ class Maker {
       const UniqueFd top = TRY(make_workspace());
       TRY(make_folders(top.get(), wish_.layout, service_id_));
     }
+    // Its locks are there from the start: a full disk must not keep anybody from a project.
+    for (const char* lock : {kInUse, kMounting}) {
+      (void)TRY(os::open_at(AT_FDCWD, directory_ + lock, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+    }
     return write_project_record(directory_, record);
   }
 
@@ -94,13 +100,15 @@ class Maker {
 
   Result<ProjectRecord> make_limited(ProjectRecord record) const {
     record.limits = wish_.limits;
-    record.quota_id = TRY(next_quota_id(projects_));
     const UniqueFd top = TRY(make_workspace());
-    const bool kept = TRY(set_project_quota(top.get(), record.quota_id, wish_.limits));
-    if (kept) {
-      record.storage = ProjectStorage::quota;
-      TRY(make_folders(top.get(), wish_.layout, service_id_));
-      return record;
+    if (counts_by_project(top.get())) {
+      record.quota_id = TRY(next_quota_id(projects_));
+      const bool kept = TRY(set_project_quota(top.get(), record.quota_id, wish_.limits));
+      if (kept) {
+        record.storage = ProjectStorage::quota;
+        TRY(make_folders(top.get(), wish_.layout, service_id_));
+        return record;
+      }
     }
     if (rmdir((directory_ + "/workspace").c_str()) != 0)
       return fail(system_error("rmdir", "workspace", errno));
@@ -181,9 +189,9 @@ class Opener {
 
  private:
   Result<void> hold() {
-    in_use_ = TRY(os::open_at(AT_FDCWD, directory_ + "/in_use", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+    in_use_ = TRY(os::open_at(AT_FDCWD, directory_ + kInUse, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
     if (flock(in_use_.get(), LOCK_SH | LOCK_NB) == 0) return {};
-    if (errno != EWOULDBLOCK) return fail(system_error("flock", directory_ + "/in_use", errno));
+    if (errno != EWOULDBLOCK) return fail(system_error("flock", directory_ + kInUse, errno));
     return fail("another run is changing its size; try again");
   }
 
@@ -192,7 +200,7 @@ class Opener {
       return os::open_at(AT_FDCWD, directory_ + "/workspace", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     }
     // Two that look for its block device at once would make two, and with them two ideas of what is stored.
-    const auto lock = TRY(os::lock_file(AT_FDCWD, directory_ + "/mounting", true));
+    const auto lock = TRY(os::lock_file(AT_FDCWD, directory_ + kMounting, true));
     Result<UniqueFd> top = mount_project_image(directory_);
     if (!top) return fail(with_need(std::move(top).error(), HostNeed::project_disk));
     return top;
@@ -246,7 +254,7 @@ class Opener {
     if (!alone || mounted)
       return fail("--disk: a sandbox uses it now; its size can be changed when none does");
     TRY_DOING("changing its size", resize_project_image(directory_, wanted));
-    if (flock(in_use_.get(), LOCK_SH) != 0) return fail(system_error("flock", directory_ + "/in_use", errno));
+    if (flock(in_use_.get(), LOCK_SH) != 0) return fail(system_error("flock", directory_ + kInUse, errno));
     return {};
   }
 
