@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "init/denials.h"
 #include "os/raw.h"
 #include "wire/init_protocol.h"
 #include "wire/steps.h"
@@ -91,7 +92,7 @@ void send_failure(LaunchStep step, long error) {
 
 struct Received {
   Message message;
-  int fds[kExecMaxDescriptors] = {-1, -1, -1, -1};
+  int fds[kExecMaxDescriptors] = {-1, -1, -1, -1, -1, -1};
   unsigned fd_count = 0;
 };
 
@@ -271,13 +272,23 @@ void close_all(const Received& received) {
 // Runs the one command of this sandbox; its pid, or ends.
 long exec_command(const Received& received) {
   static ExecContext context;
-  context.tty = (static_cast<uint32_t>(received.message.value) & kExecTty) != 0;
-  const unsigned expected = context.tty ? 1 : 4;
+  const auto flags = static_cast<uint32_t>(received.message.value);
+  context.tty = (flags & kExecTty) != 0;
+  const bool denials = (flags & kExecDenials) != 0;
+  const unsigned streams = context.tty ? 0 : 3;
+  const unsigned expected = 1 + streams + (denials ? 2 : 0);
   if (received.fd_count != expected || !map_command(received.fds[0], context.command)) {
     send_failure(LaunchStep::init_start, kInvalid);
     end(1);
   }
-  for (unsigned i = 1; i < expected; ++i) context.streams[i - 1] = received.fds[i];
+  for (unsigned i = 0; i < streams; ++i) context.streams[i] = received.fds[1 + i];
+  if (denials) {
+    const long counting = start_denial_counter(received.fds[expected - 2], received.fds[expected - 1]);
+    if (counting < 0) {
+      send_failure(LaunchStep::init_start, -counting);
+      end(1);
+    }
+  }
   const long pid = start_command(context);
   close_all(received);
   if (pid < 0) {

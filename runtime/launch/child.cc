@@ -160,6 +160,15 @@ long close_descriptors(const ChildPlan& plan) noexcept {
   return result < 0 ? result : call(SYS_close_range, kInitProgramFd + 1, ~0U, 0);
 }
 
+// All that is open is below the listener's number, so that it gets that one; init inherits it.
+long set_filter(const ChildPlan& plan) noexcept {
+  static_assert(init::kListenerFd == kInitProgramFd + 1);
+  const long flags = plan.report_denials ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
+  const long result = call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, pointer(&plan.filter));
+  if (result < 0 || !plan.report_denials) return result;
+  return result == init::kListenerFd ? call(SYS_fcntl, result, F_SETFD, 0) : kInvalid;
+}
+
 long execute_init() noexcept {
   static const char* const arguments[] = {"sbx-init", nullptr};
   static const char* const environment[] = {nullptr};
@@ -225,7 +234,7 @@ void run_child(void* argument) noexcept {
   done(LaunchStep::death_signal, die_with_spawner(plan));
   done(LaunchStep::no_new_privs, prctl(PR_SET_NO_NEW_PRIVS, 1));
   done(LaunchStep::close_descriptors, close_descriptors(plan));
-  done(LaunchStep::seccomp, call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, pointer(&plan.filter)));
+  done(LaunchStep::seccomp, set_filter(plan));
   done(LaunchStep::exec_init, execute_init());
   __builtin_unreachable();
 }

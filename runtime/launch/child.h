@@ -38,6 +38,7 @@ struct ChildPlan {
   std::uint32_t init_uid = 0;
   std::uint32_t init_gid = 0;
   sock_fprog filter{};
+  bool report_denials = false;
   int control_fd = -1;     // becomes init::kControlFd
   int spawner_pidfd = -1;  // to see whether the spawner still lives
 

@@ -78,6 +78,7 @@ void make_child_form(const LaunchPlan& plan, const Layout& layout, const std::ve
   // seccomp(2) reads the program through a pointer to non-const, and does not write it.
   child.filter.filter = reinterpret_cast<sock_filter*>(const_cast<char*>(plan.filter.data()));
   child.filter.len = static_cast<unsigned short>(plan.filter.size() / sizeof(sock_filter));
+  child.report_denials = plan.report_denials != 0;
   child.control_fd = descriptors[0].get();
 }
 

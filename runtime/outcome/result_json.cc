@@ -209,6 +209,10 @@ std::string result_to_json(const RunResult& result, bool with_output) {
   json["limits"] = limits_json(result.limits);
   json["limits_hit"] = limits_hit_json(result.limits_hit);
   json["denied"] = Json::array();
+  for (const Denial& denial : result.denied) {
+    json["denied"].push_back(
+        {{"syscall", denial.syscall}, {"count", denial.count}, {"family", or_null(denial.family)}});
+  }
   json["usage"] = usage_json(result.usage);
   json["stdout"] = stream_json(result.standard_output, with_output);
   json["stderr"] = stream_json(result.standard_error, with_output);

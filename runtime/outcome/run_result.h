@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "resource/denial_table.h"
 
 namespace sbx {
 
@@ -80,6 +81,7 @@ struct RunResult {
   int step_error = 0;   // errno of that step: 126 or 127 when step is "execve"
   LimitSet limits;
   std::vector<LimitHit> limits_hit;
+  std::vector<Denial> denied;  // counted where the policy says so (report_denials)
   Usage usage;
   std::optional<CapturedStream> standard_output;
   std::optional<CapturedStream> standard_error;

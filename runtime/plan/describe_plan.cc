@@ -97,7 +97,8 @@ std::string describe_plan(const SandboxPlan& plan, const Policy& policy, const R
   std::string text = "policy " + policy.name + " (" + policy.path + ")\n";
   text += "fingerprint " + policy.fingerprint + "\n";
   text += "namespaces: user mount pid net ipc uts cgroup\nhostname " + plan.hostname + "\n";
-  text += "seccomp profile " + plan.seccomp + "\nlimits:\n" + limits_text(plan.limits);
+  text += "seccomp profile " + plan.seccomp + (plan.report_denials ? ", denials counted" : "");
+  text += "\nlimits:\n" + limits_text(plan.limits);
   if (!request.project.empty()) text += project_text(request.project, facts);
   text += "mounts:\n";
   for (const MountCommand& command : plan.commands) text += "  " + command_text(command, plan.sources) + "\n";

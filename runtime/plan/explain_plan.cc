@@ -42,7 +42,8 @@ class Explanation {
     variables();
     say("It sees no other file, process, network or device of the host: only loopback inside its own "
         "network.");
-    say("System calls are limited to the allowlist '" + plan_.seccomp + "'.");
+    say("System calls are limited to the allowlist '" + plan_.seccomp + "'" +
+        (plan_.report_denials ? ", and refused ones are counted." : "."));
     limits();
     if (!policy_.allow_degraded.empty()) {
       say("The policy allows these controls to be missing where the host lacks them: " +

@@ -72,6 +72,7 @@ Result<SandboxPlan> make_plan(const RunRequest& request, const LimitSet& granted
     plan.limits.inodes = facts.project_inodes;
   }
   plan.seccomp = policy.seccomp;
+  plan.report_denials = policy.report_denials;
   plan.resource_limits = plan_resource_limits(plan.limits, facts);
   TRY(plan_mounts(request, policy, facts, plan));
   TRY(plan_exec(request, facts, plan.exec));

@@ -78,6 +78,7 @@ struct SandboxPlan {
   std::vector<MountCommand> commands;  // `descriptor` of an attach is an index into `sources`
   std::vector<ResourceLimit> resource_limits;
   std::string seccomp;
+  bool report_denials = false;
   ExecPlan exec;
   bool operator==(const SandboxPlan&) const = default;
 };

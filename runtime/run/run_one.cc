@@ -14,6 +14,7 @@
 #include "outcome/decide_outcome.h"
 #include "plan/make_plan.h"
 #include "policy/apply_policy.h"
+#include "policy/denial_filter.h"
 #include "resource/cgroup.h"
 #include "resource/foreign_ids.h"
 #include "resource/host_image.h"
@@ -126,8 +127,9 @@ class Run {
     result.cwd = plan_.exec.cwd;
 
     CgroupControls controls;
-    cgroup_ =
-        TRY(make_cgroup(layout, result.sandbox_id, plan_.limits, context_.policy.allow_degraded, controls));
+    LimitSet enforced = plan_.limits;
+    if (plan_.report_denials && enforced.pids) ++*enforced.pids;  // of ours, as init is
+    cgroup_ = TRY(make_cgroup(layout, result.sandbox_id, enforced, context_.policy.allow_degraded, controls));
     degradations.insert(degradations.end(), controls.degradations.begin(), controls.degradations.end());
     for (const DegradableControl& control : kDegradableControls) {
       const bool given_up = std::ranges::find(degradations, control.name) != degradations.end();
@@ -166,6 +168,10 @@ class Run {
     launch.init_uid = kInitId;
     launch.init_gid = kInitId;
     launch.filter = context_.policy.seccomp_filter;
+    if (plan_.report_denials) {
+      launch.filter = with_denials_told(std::move(launch.filter));
+      launch.report_denials = 1;
+    }
     launch.into_cgroup = cgroup_->into_cgroup_fd() >= 0 ? 1 : 0;
     launch.task_files = static_cast<std::uint32_t>(cgroup_->task_fds().size());
 
@@ -183,16 +189,23 @@ class Run {
   }
 
   // Waits in the socket until init reads it: no round trip.
-  Result<void> send_command(int socket, const ExecStreams& streams) const {
+  Result<void> send_command(int socket, const ExecStreams& streams) {
     const UniqueFd payload = TRY(os::sealed_memfd("sbx-exec", make_exec_payload(plan_.exec, context_.cpus)));
     init::Message message;
     message.type = init::MessageType::exec;
     std::vector<int> descriptors{payload.get()};
-    if (plan_.exec.tty) {
-      message.value = static_cast<std::int32_t>(init::kExecTty);
-    } else {
+    std::uint32_t flags = plan_.exec.tty ? init::kExecTty : 0;
+    if (!plan_.exec.tty) {
       for (const UniqueFd& fd : streams.inside) descriptors.push_back(fd.get());
     }
+    UniqueFd filter;
+    if (plan_.report_denials) {
+      flags |= init::kExecDenials;
+      denial_table_ = TRY(make_denial_table());
+      filter = TRY(os::sealed_memfd("sbx-filter", context_.policy.seccomp_filter));
+      descriptors.insert(descriptors.end(), {denial_table_.get(), filter.get()});
+    }
+    message.value = static_cast<std::int32_t>(flags);
     return os::send_struct(socket, message, descriptors);
   }
 
@@ -219,6 +232,7 @@ class Run {
     }
     read_usage(watched);
     note_controls();
+    if (denial_table_.valid()) result.denied = read_denial_table(denial_table_.get());
     decide_outcome(watched.ending, facts_, request_.hint, result);
     if (watched.ending.cause == Ending::Cause::launch_failed)
       result.message += behind(watched.ending.failure);
@@ -264,9 +278,9 @@ class Run {
     usage.user_ms = in_ms(counted.user_us);
     usage.system_ms = in_ms(counted.system_us);
     usage.memory_peak_bytes = counted.memory_peak_bytes;
-    // Without our init, which the limit does not count either.
-    if (counted.pids_peak)
-      usage.pids_peak = *counted.pids_peak - std::min<std::uint64_t>(1, *counted.pids_peak);
+    // Without those of ours, which the limit does not count either: init, and what counts denials.
+    const std::uint64_t ours = plan_.report_denials ? 2 : 1;
+    if (counted.pids_peak) usage.pids_peak = *counted.pids_peak - std::min(ours, *counted.pids_peak);
     usage.io_read_bytes = counted.io_read_bytes;
     usage.io_write_bytes = counted.io_write_bytes;
     usage.throttled_ms = in_ms(counted.throttled_us);
@@ -287,6 +301,7 @@ class Run {
       controls.emplace_back(name, "on");
     }
     controls.emplace_back("seccomp", plan_.seccomp);
+    if (plan_.report_denials) controls.emplace_back("denials", "counted");
     controls.emplace_back("capabilities", "none");
     controls.emplace_back("no_new_privs", "on");
     controls.emplace_back("network", "loopback");
@@ -337,6 +352,7 @@ class Run {
   Inputs inputs_;
   SandboxPlan plan_;
   PreparedMounts prepared_;
+  UniqueFd denial_table_;
   std::unique_ptr<SandboxCgroup> cgroup_;
   std::vector<std::pair<std::string, std::string>> cgroup_controls_;
   RunFacts facts_;

@@ -20,7 +20,8 @@
 namespace sbx::init {
 
 inline constexpr uint32_t kVersion = 1;
-inline constexpr int kControlFd = 3;  // init's end of the socket
+inline constexpr int kControlFd = 3;   // init's end of the socket
+inline constexpr int kListenerFd = 5;  // where refused system calls are told, if they are
 
 enum class MessageType : uint32_t { exec = 1, signal = 2, started = 3, exec_failed = 4, exited = 5 };
 
@@ -33,11 +34,12 @@ struct Message {
 };
 
 // Flags of exec.
-inline constexpr uint32_t kExecTty = 1;  // make a pty inside; no stream descriptors are sent
+inline constexpr uint32_t kExecTty = 1;      // make a pty inside; no stream descriptors are sent
+inline constexpr uint32_t kExecDenials = 2;  // count refused system calls (wire/denials.h)
 
 // Exec: Message with value = flags, and as SCM_RIGHTS the payload memfd, then (without kExecTty) the
-// three standard streams.
-inline constexpr unsigned kExecMaxDescriptors = 4;
+// three standard streams, then (with kExecDenials) the table and the filter.
+inline constexpr unsigned kExecMaxDescriptors = 6;
 
 // The payload: this header, then argc+1, envc+1 and candidates+1 offsets (uint64_t from the start of the
 // payload, the last of each list 0), then the strings, each with its NUL. `candidates` are the paths to

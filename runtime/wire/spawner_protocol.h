@@ -115,9 +115,10 @@ struct LaunchPlan {
   std::string hostname;
   std::uint32_t init_uid = 0;  // inside
   std::uint32_t init_gid = 0;
-  std::string filter;            // struct sock_filter[]
-  std::uint8_t into_cgroup = 0;  // 1: a v2 cgroup directory is sent
-  std::uint32_t task_files = 0;  // number of v1 tasks files sent
+  std::string filter;               // struct sock_filter[]
+  std::uint8_t report_denials = 0;  // 1: init gets a listener for it (seccomp_unotify(2))
+  std::uint8_t into_cgroup = 0;     // 1: a v2 cgroup directory is sent
+  std::uint32_t task_files = 0;     // number of v1 tasks files sent
   bool operator==(const LaunchPlan&) const = default;
 };
 

@@ -1,0 +1,153 @@
+// report_denials: what was refused is counted and told, and nothing else changes.
+#include "isolation.h"
+#include "support/process_tree.h"
+
+namespace sbx::test {
+namespace {
+
+using nlohmann::json;
+using Strings = std::vector<std::string>;
+
+std::string telling_policy(const Sandbox& sandbox, const std::string& name = "default") {
+  const std::string path = sandbox.directory() + "/" + name + ".yaml";
+  const std::string shipped = std::string(std::getenv("SBX_TEST_DATA")) + "/policies/" + name + ".yaml";
+  write_file(path, replaced(read_file(shipped), "report_denials: false", "report_denials: true"));
+  return "--policy=" + path;
+}
+
+json run_python(const Sandbox& sandbox, const std::string& code, Strings options) {
+  for (const char* argument : {"--", "/usr/bin/python3", "-c"}) options.emplace_back(argument);
+  options.push_back(code);
+  return sandbox.run_json(options);
+}
+
+json denial(const json& object, const std::string& syscall, const json& family = nullptr) {
+  for (const json& one : object["denied"]) {
+    if (one["syscall"] == syscall && one["family"] == family) return one["count"];
+  }
+  return nullptr;
+}
+
+const std::string kCalls =
+    "import ctypes, errno, socket\n"
+    "libc = ctypes.CDLL(None, use_errno=True)\n"
+    "def call(*words):\n"
+    "  ctypes.set_errno(0); libc.syscall(*words); return errno.errorcode.get(ctypes.get_errno(), 'ok')\n"
+    "print([call(272, 0x10000000) for _ in range(3)], call(250, 0, -1, 1), call(435, 0, 0), call(9999))\n"
+    "for family in (38, 38, 16, 40):\n"
+    "  try: socket.socket(family, socket.SOCK_RAW)\n"
+    "  except OSError as error: print(errno.errorcode[error.errno])\n"
+    "print(call(41, 2, 3, 255), call(56, 0x10000011, 0, 0, 0, 0))\n";
+const std::string kAnswers =
+    "['EPERM', 'EPERM', 'EPERM'] EPERM ENOSYS ENOSYS\n"
+    "EAFNOSUPPORT\nEAFNOSUPPORT\nEAFNOSUPPORT\nEAFNOSUPPORT\nEPERM EPERM\n";
+
+}  // namespace
+
+TEST_SUITE_BEGIN("v2");
+
+TEST_CASE("refused system calls are told by name and number of times, and fail as they do untold") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const json untold = run_python(sandbox, kCalls, {});
+  CHECK_MESSAGE(untold["stdout"]["text"] == kAnswers, untold.dump());
+  CHECK(untold["denied"] == json::array());
+  CHECK_FALSE(untold["controls"].contains("denials"));
+
+  const json told = run_python(sandbox, kCalls, {telling_policy(sandbox), "--pids", "1"});
+  CHECK_MESSAGE(told["stdout"]["text"] == kAnswers, told.dump());
+  CHECK(told["controls"]["denials"] == "counted");
+  CHECK_MESSAGE(denial(told, "unshare") == 3, told["denied"].dump());
+  CHECK(denial(told, "keyctl") == 1);
+  CHECK(denial(told, "clone") == 1);
+  CHECK(denial(told, "socket", 38) == 2);
+  CHECK(denial(told, "socket", 16) == 1);
+  CHECK(denial(told, "socket", 40) == 1);
+  CHECK(denial(told, "socket", 2) == 1);
+  CHECK(denial(told, "clone3") == nullptr);  // it does not exist, says the filter
+  CHECK(told["usage"]["pids_peak"] == 1);    // what counts is ours
+  // The line of the log says the same.
+  CHECK(sandbox.log_lines().back()["denied"] == told["denied"]);
+}
+
+TEST_CASE("what was refused is told of a program that was killed, and under every policy") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  for (const char* name : {"default", "strict", "permissive"}) {
+    CAPTURE(name);
+    const json result =
+        run_python(sandbox, kCalls + "import time\nprint(end='', flush=True)\ntime.sleep(100)",
+                   {telling_policy(sandbox, name), "--timeout", std::to_string(2 * time_scale())});
+    CHECK(result["outcome"] == "timed_out");
+    CHECK_MESSAGE(denial(result, "unshare") == 3, result["denied"].dump());
+  }
+}
+
+TEST_CASE("the process that counts cannot be reached, and the program has no listener") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string policy = telling_policy(sandbox);
+  CHECK(answer(probe_inside(sandbox, {"list_fds"}, {policy}), "3") == "(no answer)");
+  const std::string code =
+      "import os, errno\n"
+      "def attempt(f):\n"
+      "  try: f(); print('ok')\n"
+      "  except OSError as error: print(errno.errorcode[error.errno])\n"
+      "attempt(lambda: os.kill(2, 9))\n"
+      "attempt(lambda: os.listdir('/proc/2/fd'))\n"
+      "attempt(lambda: os.open('/proc/2/mem', os.O_RDWR))\n"
+      "print(sorted(n for n in os.listdir('/proc') if n.isdigit() and int(n) <= 2))\n";
+  const json result = run_python(sandbox, code, {policy});
+  CHECK_MESSAGE(result["stdout"]["text"] == "EPERM\nENOENT\nENOENT\n[]\n", result.dump());
+  // Attacks get the same answers.
+  const std::string attacks = kProbes + "/attacks";
+  const ProgramResult untold = sandbox.run({bind_probes(), "--timeout=1m", "--", attacks, "run", "victim=1"});
+  const ProgramResult told =
+      sandbox.run({policy, bind_probes(), "--timeout=1m", "--", attacks, "run", "victim=2"});
+  CHECK(parse_answers(told.out).size() > 5);
+  for (const auto& [name, given] : parse_answers(untold.out)) {
+    CHECK_MESSAGE(answer(parse_answers(told.out), name) == given, name);
+  }
+}
+
+TEST_CASE("a flood of refused calls is the sandbox's own to pay for") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string flood =
+      "import os, ctypes\nlibc = ctypes.CDLL(None)\n"
+      "for i in range(20): os.fork() if i < 4 else None\n"
+      "while True: libc.syscall(272, 0x10000000)";
+  Background other(sbxrun_command(
+      sandbox, {telling_policy(sandbox), "--json", "--cpus", "0.5", "--pids", "20", "--timeout",
+                std::to_string(4 * time_scale()), "--", "/usr/bin/python3", "-c", flood}));
+  // Meanwhile a neighbour runs.
+  for (int i = 0; i < 3; ++i) CHECK(sandbox.shell("echo good").out == "good\n");
+  (void)other.end();
+  const json result = json::parse(other.said(), nullptr, false);
+  REQUIRE_FALSE(result.is_discarded());
+  CHECK(result["outcome"] == "timed_out");
+  CHECK(denial(result, "unshare") > 100);
+  // All of it was the sandbox's CPU time, within its limit.
+  const double used = result["usage"]["user_ms"].get<double>() + result["usage"]["system_ms"].get<double>();
+  CHECK(used < 0.5 * 1.3 * result["usage"]["wall_ms"].get<double>());
+}
+
+TEST_CASE("a program's own seccomp filter works beside it, its own listener does not") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string code =
+      "import ctypes, struct, errno\n"
+      "libc = ctypes.CDLL(None, use_errno=True)\n"
+      "code = ctypes.create_string_buffer(struct.pack('HBBI', 6, 0, 0, 0x7fff0000))\n"
+      "program = ctypes.create_string_buffer(struct.pack('H6xQ', 1, ctypes.addressof(code)))\n"
+      "def add(flags):\n"
+      "  result = libc.syscall(317, 1, flags, program)\n"
+      "  print(errno.errorcode[ctypes.get_errno()] if result < 0 else 'ok')\n"
+      "add(0)\nadd(8)\n";
+  CHECK(run_python(sandbox, code, {})["stdout"]["text"] == "ok\nok\n");
+  CHECK(run_python(sandbox, code, {telling_policy(sandbox)})["stdout"]["text"] == "ok\nEBUSY\n");
+}
+
+TEST_SUITE_END();
+
+}  // namespace sbx::test
