@@ -44,6 +44,11 @@ std::vector<Attack> all_attacks() {
   return attacks;
 }
 
+// Whether `what` is one of the answers of "ok|ENOSYS".
+bool is_one_of(const std::string& what, const std::string& allowed) {
+  return ("|" + allowed + "|").find("|" + what + "|") != std::string::npos;
+}
+
 void record(const Attack& attack, const std::string& where, const std::string& what) {
   if (std::getenv("SBX_CONTAINMENT") == nullptr) return;
   std::printf("containment\t%s\t%s\t%s\t%s\t%s\n", attack.name.c_str(), attack.aim.c_str(),
@@ -71,7 +76,8 @@ Answers attack_inside(const Sandbox& sandbox, const Targets& targets, std::vecto
   std::vector<std::string> words = targets.words();
   words.insert(words.begin(),
                {bind_probes(), "--timeout=1m", "--cpu-time=1m", "--", kProbes + "/attacks", "run"});
-  words.push_back("victim=1");  // inside, nobody else than init
+  // Inside there is nobody else than init.
+  words.insert(words.end(), {"victim=1", "apart=1"});
   options.insert(options.end(), words.begin(), words.end());
   const ProgramResult result = sandbox.run(options);
   CHECK_MESSAGE(result.exit_status == 0, result.err);
@@ -82,9 +88,9 @@ void check_contained(const std::vector<Attack>& attacks, const Answers& answers,
                      const std::string& where) {
   for (const Attack& attack : attacks) {
     const std::string what = answer(answers, attack.name);
-    CHECK_MESSAGE(what == attack.required.at(policy), where << ": " << attack.name << " must give "
-                                                            << attack.required.at(policy) << ", not "
-                                                            << what);
+    const std::string& wanted = attack.required.at(policy);
+    CHECK_MESSAGE(is_one_of(what, wanted),
+                  where << ": " << attack.name << " must give " << wanted << ", not " << what);
     record(attack, where, what);
   }
 }
@@ -122,7 +128,8 @@ TEST_CASE("no attack is contained by chance: what it tries works outside") {
   for (const Attack& attack : all_attacks()) {
     const bool tried = !attack.outside.starts_with("not tried");
     const std::string what = tried ? answer(answers, attack.name) : attack.outside;
-    CHECK_MESSAGE(what == attack.outside, attack.name << " must give " << attack.outside << ", not " << what);
+    CHECK_MESSAGE(is_one_of(what, attack.outside),
+                  attack.name << " must give " << attack.outside << ", not " << what);
     record(attack, "outside", what);
   }
 }
