@@ -1,4 +1,5 @@
 // System calls of another kind than those that the filter knows by number.
+#include <cpuid.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -26,7 +27,13 @@ long enter_by_sysenter() {
   leave_by_sysenter();
 }
 
+// Not tried, and so in vain, on Intel's processors: they do not know it there, and some emulators of them let
+// it through to a kernel that does not expect it.
 long enter_by_syscall() {
+  unsigned a = 0;
+  unsigned vendor[3] = {};
+  (void)__get_cpuid(0, &a, &vendor[0], &vendor[2], &vendor[1]);
+  if (std::memcmp(vendor, "AuthenticAMD", sizeof vendor) != 0) return only_if(false);
   if (!have_32_bit_vdso()) return only_if(false);
   leave_by_syscall();
 }
@@ -106,12 +113,13 @@ long run_32_bit_program() {
 }
 
 // Each processor has one of the two instructions in 32-bit mode.
-constexpr Attack by_instruction(std::string_view name, std::string_view aim, long (*attempt)()) {
+constexpr Attack by_instruction(std::string_view name, std::string_view aim, long (*attempt)(),
+                                std::string_view inside, std::string_view outside) {
   return {.name = name,
           .aim = aim,
           .control = "filter: another numbering of system calls kills",
-          .inside = "SIGSYS|SIGILL",
-          .outside = "ok|SIGILL",
+          .inside = inside,
+          .outside = outside,
           .attempt = attempt};
 }
 
@@ -132,8 +140,10 @@ constexpr Attack kAttacks[] = {
     killed(
         "abi.i386_unknown", "make a call that i386 has not", [] { return i386_call(10'000); }, "ENOSYS"),
     killed("abi.far_return", "run 32-bit code by a far return", []() -> long { leave_by_far_return(); }),
-    by_instruction("abi.sysenter", "call from 32-bit code as Intel's processors do", enter_by_sysenter),
-    by_instruction("abi.syscall_32", "call from 32-bit code as AMD's processors do", enter_by_syscall),
+    by_instruction("abi.sysenter", "call from 32-bit code as Intel's processors do", enter_by_sysenter,
+                   "SIGSYS|SIGILL", "ok|SIGILL"),
+    by_instruction("abi.syscall_32", "call from 32-bit code as AMD's processors do", enter_by_syscall,
+                   "SIGSYS|in vain", "ok|in vain"),
     killed("abi.signal_frame", "run 32-bit code by a forged signal frame", return_from_signal),
     {.name = "abi.tracer",
      .aim = "have a tracer put a child into 32-bit code",

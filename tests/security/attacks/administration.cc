@@ -131,14 +131,19 @@ constexpr Attack kAttacks[] = {
     filtered(
         "kernel.quotactl_fd", "turn off the quotas of a file system", "filter: quotactl_fd",
         [] { return syscall(SYS_quotactl_fd, open("/", O_RDONLY), QCMD(Q_QUOTAOFF, USRQUOTA), 0, nullptr); },
-        "not tried: it would", "EPERM|ENOSYS|EINVAL"),
+        "not tried: it would", "EPERM|ENOSYS|EINVAL|EROFS"),
     refused("kernel.sethostname", "change the name of the host", "filter: sethostname; no capability",
             [] { return syscall(SYS_sethostname, "attacked", 8); }),
     refused("kernel.setdomainname", "change the domain of the host", "filter: setdomainname; no capability",
             [] { return syscall(SYS_setdomainname, "attacked", 8); }),
     refused("kernel.vhangup", "hang up the terminal", "filter: vhangup; no capability", hang_up),
-    refused("kernel.page_offline", "take pages from the machine for ever", "no capability", take_page_offline,
-            "not tried: it would"),
+    // EINVAL without CONFIG_MEMORY_FAILURE.
+    {.name = "kernel.page_offline",
+     .aim = "take pages from the machine for ever",
+     .control = "no capability",
+     .inside = "EPERM|EINVAL",
+     .outside = "not tried: it would",
+     .attempt = take_page_offline},
     // Root has no CAP_SYS_RESOURCE in many containers.
     refused(
         "kernel.io_flusher", "use the memory that is kept for writing back", "no capability",

@@ -36,6 +36,7 @@ long in_child(long (*attempt)()) {
 std::string content_of(const char* path) {
   std::string content;
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return content;
   char buffer[4096];
   ssize_t size = 0;
   while ((size = read(fd, buffer, sizeof buffer)) > 0) content.append(buffer, static_cast<std::size_t>(size));

@@ -31,9 +31,9 @@ long mount_hierarchy() { return mount("none", "/tmp", "cgroup2", 0, nullptr); }
 
 long open_hierarchy() { return syscall(SYS_fsopen, "cgroup2", 0); }
 
-// A group is given by its directory: here the root's, where there is one.
+// A group is given by its directory: the root's, where there is one, or some other directory.
 long clone_into() {
-  int group = -1;
+  int group = open("/", O_RDONLY | O_DIRECTORY);
   for (const char* directory : kUnified) {
     const int fd = open(directory, O_RDONLY | O_DIRECTORY);
     struct statfs file_system {};
