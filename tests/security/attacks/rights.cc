@@ -111,7 +111,17 @@ long raise_ambient() {
   return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN, 0, 0);
 }
 
-long have_any_capability() {
+// Of all sets that a process can ask for; one in the ambient set is also in the permitted one.
+long hold_any_capability() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  Sets sets;
+  if (syscall(SYS_capget, &header, sets.parts) != 0) return -1;
+  unsigned all = 0;
+  for (const auto& part : sets.parts) all |= part.permitted | part.effective | part.inheritable;
+  return only_if(all != 0);
+}
+
+long find_any_capability() {
   for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; ++capability) {
     if (prctl(PR_CAPBSET_READ, capability) > 0) return 0;
   }
@@ -198,6 +208,19 @@ constexpr Attack kAttacks[] = {
     refused("rights.setgroups_none", "give up groups that are refused something", kGroups,
             [] { return syscall(SYS_setgroups, 0, nullptr); }),
 
+    // Where the tests run without other groups there is none to keep.
+    {.name = "rights.groups",
+     .aim = "keep a group of the caller",
+     .control = "all groups are dropped",
+     .inside = "in vain",
+     .outside = "ok|in vain",
+     .attempt = [] { return only_if(getgroups(0, nullptr) > 0); }},
+
+    {.name = "rights.capabilities",
+     .aim = "have a capability from the start",
+     .control = "all sets are empty",
+     .inside = "in vain",
+     .attempt = hold_any_capability},
     refused("rights.capset_permitted", "permit itself a capability", kSets, raise_capability<false, false>),
     refused("rights.capset_effective", "have a capability", kSets, raise_capability<true, false>),
     refused("rights.capset_inheritable", "pass a capability to a program", kSets,
@@ -209,7 +232,7 @@ constexpr Attack kAttacks[] = {
      .aim = "find a capability that a program could give it",
      .control = "the bounding set is empty",
      .inside = "in vain",
-     .attempt = have_any_capability},
+     .attempt = find_any_capability},
     refused("rights.bounding_drop", "change what capabilities there may be", kSets,
             [] { return long{prctl(PR_CAPBSET_DROP, CAP_NET_ADMIN)}; }),
     refused("rights.securebits", "unlock what root gets at exec", kLocked,
