@@ -138,7 +138,7 @@ constexpr Attack kAttacks[] = {
     killed("abi.i386_personality", "make memory executable by the personality of i386",
            [] { return i386_call(136, 0x400000 /* READ_IMPLIES_EXEC */); }),
     killed(
-        "abi.i386_unknown", "make a call that i386 has not", [] { return i386_call(10'000); }, "ENOSYS"),
+        "abi.i386_unknown", "make a call that even i386 has not", [] { return i386_call(10'000); }, "ENOSYS"),
     killed("abi.far_return", "run 32-bit code by a far return", []() -> long { leave_by_far_return(); }),
     by_instruction("abi.sysenter", "call from 32-bit code as Intel's processors do", enter_by_sysenter,
                    "SIGSYS|SIGILL", "ok|SIGILL"),
@@ -171,7 +171,8 @@ constexpr Attack kAttacks[] = {
         [] { return syscall(kX32 + 514, 0, 0x5412 /* TIOCSTI */, ""); },
         "not tried: it would type for whoever runs the tests"),
     killed(
-        "abi.x32_unknown", "make a call that x32 has not", [] { return syscall(kX32 + 1000); }, "ENOSYS"),
+        "abi.x32_unknown", "make a call that even x32 has not", [] { return syscall(kX32 + 1000); },
+        "ENOSYS"),
 };
 
 }  // namespace

@@ -90,14 +90,16 @@ long answer_as_listener() {
   }
   long listener = -1;
   (void)!read(told[0], &listener, sizeof listener);
-  pollfd waiting{static_cast<int>(listener), POLLIN, 0};
-  if (poll(&waiting, 1, -1) == 1 && (waiting.revents & POLLIN) != 0) {
+  // Whichever comes first, the call or the child's end.
+  pollfd waiting[] = {{static_cast<int>(listener), POLLIN, 0},
+                      {static_cast<int>(open_pidfd(static_cast<pid_t>(child))), POLLIN, 0}};
+  if (poll(waiting, 2, -1) > 0 && (waiting[0].revents & POLLIN) != 0) {
     seccomp_notif call{};
-    (void)ioctl(waiting.fd, SECCOMP_IOCTL_NOTIF_RECV, &call);
+    (void)ioctl(waiting[0].fd, SECCOMP_IOCTL_NOTIF_RECV, &call);
     seccomp_notif_resp answer{};
     answer.id = call.id;
     answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-    (void)ioctl(waiting.fd, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+    (void)ioctl(waiting[0].fd, SECCOMP_IOCTL_NOTIF_SEND, &answer);
   }
   return end_as(static_cast<pid_t>(child));
 }
@@ -185,7 +187,7 @@ constexpr Attack kAttacks[] = {
             answer_as_listener),
     refused("abi.rewritten", "turn an allowed call into a refused one as a tracer", kAgain,
             rewrite_call<false>),
-    refused("abi.rewritten_late", "do that where a filter of its own stopped the call", kAgain,
+    refused("abi.rewritten_late", "turn a call that its own filter stopped into a refused one", kAgain,
             rewrite_call<true>),
 };
 

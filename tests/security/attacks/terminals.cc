@@ -136,7 +136,7 @@ constexpr Attack kAttacks[] = {
              "filter: TIOCLINUX of ioctl; no console", ask_console<kHighBit>, kAnyConsole, "ENOTTY"),
     filtered("terminals.discipline", "choose the line discipline of a terminal", "filter: TIOCSETD of ioctl",
              set_discipline<0>),
-    filtered("terminals.discipline_high", "choose it with a bit set that nobody reads",
+    filtered("terminals.discipline_high", "choose the line discipline with a bit set that nobody reads",
              "filter: TIOCSETD of ioctl", set_discipline<kHighBit>),
     // Here, and without the filter, it depends on the modules of the kernel.
     filtered("terminals.discipline_module", "have the module of a line discipline loaded",
