@@ -125,6 +125,18 @@ std::string unfiltered_policy(const Sandbox& sandbox) {
 
 }  // namespace
 
+TEST_CASE("every attack has a name of its own, and no family is missing") {
+  std::map<std::string, int> families;
+  std::set<std::string> names;
+  for (const Attack& attack : all_attacks()) {
+    CHECK_MESSAGE(names.insert(attack.name).second, attack.name << " is there twice");
+    ++families[attack.name.substr(0, attack.name.find('.'))];
+  }
+  for (const char* family : {"namespaces", "kernel", "rights", "abi", "terminals", "cgroups", "debugging"}) {
+    CHECK_MESSAGE(families[family] > 0, "no attack of " << family);
+  }
+}
+
 TEST_CASE("no attack is contained by chance: what it tries works outside") {
   SKIP_UNLESS(is_root(), "needs root");
   const Targets targets;

@@ -27,12 +27,6 @@ long end_as(pid_t child) {
   return errno == 0 ? 0 : -1;
 }
 
-long in_child(long (*attempt)()) {
-  const pid_t child = start_child();
-  if (child == 0) _exit(attempt() < 0 ? errno : 0);
-  return end_as(child);
-}
-
 std::string content_of(const char* path) {
   std::string content;
   const int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -23,8 +23,6 @@ inline long only_if(bool got_it) {
 pid_t start_child();
 // Waits for it and ends as it ended: its exit status is an errno, or its signal ends this process, too.
 long end_as(pid_t child);
-// Runs `attempt` in a child and ends as it ends.
-long in_child(long (*attempt)());
 // The child of a clone ends at once.
 inline long ends(long pid) {
   if (pid == 0) _exit(0);
@@ -50,7 +48,7 @@ constexpr Attack refused(std::string_view name, std::string_view aim, std::strin
           .outside = outside,
           .attempt = attempt};
 }
-// Only the filter does.
+// The filter refuses it; `unfiltered` is what the kernel says, and "ok" that the filter is alone.
 constexpr Attack filtered(std::string_view name, std::string_view aim, std::string_view control,
                           long (*attempt)(), std::string_view outside = "ok",
                           std::string_view unfiltered = "ok") {

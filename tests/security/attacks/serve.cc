@@ -30,11 +30,13 @@ pid_t start_victim() {
 pid_t start_apart() {
   std::array<int, 2> ready{};
   (void)!pipe(ready.data());
+  const pid_t parent = getpid();
   const pid_t pid = fork();
   if (pid == 0) {
     (void)unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP);
     // After it: new credentials forget the death signal.
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(1);
     (void)!write(ready[1], "r", 1);
     wait_for_ever();
   }
@@ -52,7 +54,7 @@ long make_key() {
   return key;
 }
 
-// The name of a terminal of ours that everybody may write to.
+// The name of a terminal of ours.
 std::string make_terminal() {
   const int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
   const int unlocked = 0;
