@@ -1,8 +1,10 @@
 // Every attack of attacks/ under every shipped policy, in the image `host` and a real one; and what it is
 // worth outside. With SBX_CONTAINMENT=1 each answer is printed, for docs/containment.md
 // (tests/security/report).
+#include <linux/capability.h>
 #include <seccomp.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -73,12 +75,31 @@ class Targets {
   Background process_;
 };
 
+// Copies of the probe rights_held with rights of their own, and the directory that they are in.
+std::string make_gifts(const Sandbox& sandbox) {
+  namespace fs = std::filesystem;
+  const std::string directory = sandbox.directory() + "/gifts";
+  if (fs::exists(directory)) return directory;
+  (void)chmod(sandbox.directory().c_str(), 0755);
+  fs::create_directory(directory);
+  for (const char* name : {"set_uid", "set_gid", "capable"}) {
+    fs::copy_file(probe_directory() + "/rights_held", directory + "/" + name);
+  }
+  REQUIRE(chmod((directory + "/set_uid").c_str(), 04755) == 0);
+  REQUIRE(chmod((directory + "/set_gid").c_str(), 02755) == 0);
+  const vfs_cap_data all{VFS_CAP_REVISION_2 | VFS_CAP_FLAGS_EFFECTIVE, {{1U << CAP_NET_ADMIN, 0}, {0, 0}}};
+  REQUIRE(setxattr((directory + "/capable").c_str(), "security.capability", &all, sizeof all, 0) == 0);
+  return directory;
+}
+
+constexpr const char* kGifts = "/mnt/gifts";
+
 Answers attack_inside(const Sandbox& sandbox, const Targets& targets, std::vector<std::string> options) {
   std::vector<std::string> words = targets.words();
-  words.insert(words.begin(),
-               {bind_probes(), "--timeout=1m", "--cpu-time=1m", "--", kProbes + "/attacks", "run"});
+  words.insert(words.begin(), {bind_probes(), "--bind=" + make_gifts(sandbox) + ":" + kGifts, "--timeout=1m",
+                               "--cpu-time=1m", "--", kProbes + "/attacks", "run"});
   // Inside there is nobody else than init.
-  words.insert(words.end(), {"victim=1", "apart=1"});
+  words.insert(words.end(), {"victim=1", "apart=1", std::string("gifts=") + kGifts});
   options.insert(options.end(), words.begin(), words.end());
   const ProgramResult result = sandbox.run(options);
   CHECK_MESSAGE(result.exit_status == 0, result.err);
@@ -139,11 +160,13 @@ TEST_CASE("every attack has a name of its own, and no family is missing") {
 
 TEST_CASE("no attack is contained by chance: what it tries works outside") {
   SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
   const Targets targets;
   std::vector<std::string> command{
       "/usr/bin/unshare", "--mount", "--uts", probe_directory() + "/attacks", "run", "--outside"};
   const std::vector<std::string> words = targets.words();
   command.insert(command.end(), words.begin(), words.end());
+  command.push_back("gifts=" + make_gifts(sandbox));
   const Answers answers = parse_answers(run_program(command).out);
   for (const Attack& attack : all_attacks()) {
     const bool tried = !attack.outside.starts_with("not tried");
