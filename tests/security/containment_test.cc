@@ -80,7 +80,6 @@ std::string make_gifts(const Sandbox& sandbox) {
   namespace fs = std::filesystem;
   const std::string directory = sandbox.directory() + "/gifts";
   if (fs::exists(directory)) return directory;
-  (void)chmod(sandbox.directory().c_str(), 0755);
   fs::create_directory(directory);
   for (const char* name : {"set_uid", "set_gid", "capable"}) {
     fs::copy_file(probe_directory() + "/rights_held", directory + "/" + name);
