@@ -88,13 +88,13 @@ long request_own_key() {
 // Somebody else's, by its number: keys have no namespaces, and their numbers are those of the machine.
 long read_foreign_key() {
   char bytes[16] = {};
-  const long size = syscall(SYS_keyctl, KEYCTL_READ, target_number("secret"), bytes, sizeof bytes);
+  const long size = syscall(SYS_keyctl, KEYCTL_READ, target_number("readable_key"), bytes, sizeof bytes);
   return size < 0 ? size : only_if(std::string(bytes) == "secret");
 }
 
 long describe_foreign_key() {
   char bytes[128] = {};
-  return syscall(SYS_keyctl, KEYCTL_DESCRIBE, target_number("secret"), bytes, sizeof bytes);
+  return syscall(SYS_keyctl, KEYCTL_DESCRIBE, target_number("readable_key"), bytes, sizeof bytes);
 }
 
 long submit_requests() {

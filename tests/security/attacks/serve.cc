@@ -76,7 +76,7 @@ int serve() {
   say("key", target("key"));
   say("victim", std::to_string(victim));
   say("apart", std::to_string(apart));
-  say("secret", std::to_string(make_key()));
+  say("readable_key", std::to_string(make_key()));
   say("terminal", make_terminal());
   std::printf("serving\n");
   (void)std::fflush(stdout);
