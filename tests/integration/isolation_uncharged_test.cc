@@ -74,16 +74,6 @@ TEST_CASE("cp -a and shutil.copystat copy a file with attributes, also one whose
   CHECK(result.out == "contentcontentcontent");
 }
 
-TEST_CASE("no policy for the placement of shared memory, of which there could be one for every page") {
-  SKIP_UNLESS(is_root(), "needs root");
-  check_refused({"mbind", "set_mempolicy_home_node"}, "EPERM");
-}
-
-TEST_CASE("asynchronous requests, of which the machine has one number, are not there") {
-  SKIP_UNLESS(is_root(), "needs root");
-  check_refused({"io_setup", "io_submit"}, "ENOSYS");
-}
-
 TEST_CASE("no program can be put on a socket") {
   SKIP_UNLESS(is_root(), "needs root");
   check_refused({"attach_filter", "attach_filter_high", "reuseport_cbpf"}, "EPERM");

@@ -1,7 +1,6 @@
-// Who a program is, and whether it can become somebody else.
+// Who a program is, and whether it can change what its ids mean.
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/capability.h>
 #include <linux/securebits.h>
 #include <sys/prctl.h>
 
@@ -11,12 +10,6 @@ namespace {
 
 using sbx::probe::attempt;
 using sbx::probe::say;
-
-long raise_capabilities() {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  const __user_cap_data_struct all[2] = {{~0U, ~0U, ~0U}, {~0U, ~0U, ~0U}};
-  return syscall(SYS_capset, &header, all);
-}
 
 long write_map(const char* path) {
   const int fd = open(path, O_WRONLY);
@@ -49,19 +42,6 @@ int main() {
     if (prctl(PR_CAPBSET_READ, capability) > 0) bounding += std::to_string(capability) + " ";
   }
   say("bounding", bounding);
-  for (const unsigned id : {0U, 1U, 65533U}) {
-    attempt("setuid_" + std::to_string(id), [id] { return setuid(id); });
-    attempt("setgid_" + std::to_string(id), [id] { return setgid(id); });
-    attempt("setresuid_" + std::to_string(id), [id] { return setresuid(~0U, id, ~0U); });
-  }
-  attempt("setgroups", [] {
-    const gid_t groups[] = {0};
-    return setgroups(1, groups);
-  });
-  attempt("capset", raise_capabilities);
-  attempt("ambient", [] { return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_KILL, 0, 0); });
-  attempt("set_securebits", [] { return prctl(PR_SET_SECUREBITS, 0); });
-  attempt("set_keepcaps", [] { return prctl(PR_SET_KEEPCAPS, 1); });
   attempt("uid_map", [] { return write_map("/proc/self/uid_map"); });
   attempt("gid_map", [] { return write_map("/proc/self/gid_map"); });
   return 0;

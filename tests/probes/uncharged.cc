@@ -2,14 +2,12 @@
 // machine: `uncharged calls DIRECTORY`, each once and without harm; `uncharged tcp MEGABYTES` fills the
 // buffers of TCP sockets until they hold that much.
 #include <fcntl.h>
-#include <linux/aio_abi.h>
 #include <linux/filter.h>
 #include <linux/mempolicy.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -63,27 +61,8 @@ void attributes(const std::string& directory) {
 }
 
 void placement() {
-  constexpr std::size_t kPage = 4096;
-  const int fd = memfd_create("shared", 0);
-  (void)!ftruncate(fd, kPage);
-  void* memory = mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   const unsigned long node = 1;
-  const auto bind = [&] { return syscall(SYS_mbind, memory, kPage, MPOL_BIND, &node, 64, 0); };
-  attempt("mbind", bind);
-  attempt("set_mempolicy_home_node", [&] {
-    (void)bind();
-    return syscall(450, memory, kPage, 0, 0);
-  });
   attempt("set_mempolicy", [&] { return syscall(SYS_set_mempolicy, MPOL_BIND, &node, 64); });
-}
-
-void asynchronous_io() {
-  aio_context_t context = 0;
-  attempt("io_setup", [&] { return syscall(SYS_io_setup, 1, &context); });
-  attempt("io_submit", [&] {
-    (void)syscall(SYS_io_setup, 1, &context);
-    return syscall(SYS_io_submit, context, 0, nullptr);
-  });
 }
 
 template <class T>
@@ -251,7 +230,6 @@ int main(int argc, char** argv) {
   if (group != "calls") return 0;
   attributes(argv[2]);
   placement();
-  asynchronous_io();
   filters();
   multicast("ip", AF_INET, IPPROTO_IP);
   multicast("ipv6", AF_INET6, IPPROTO_IPV6);

@@ -9,7 +9,9 @@
 namespace sbx::attack {
 
 // What an attempt comes to is text: "ok" (the attacker has what he wanted), the name of the error he got, the
-// signal that ended him ("SIGSYS"), or "late" (nothing happened for ten seconds).
+// signal that ended him ("SIGSYS"), "in vain" (no error, but not what he wanted either), or "late" (nothing
+// happened for ten seconds). Where kernels or machines differ, a field names all that may come, as
+// "ok|ENOSYS".
 struct Attack {
   std::string_view name;     // FAMILY.WHAT
   std::string_view aim;      // what the attacker wants, to follow "to"
@@ -24,12 +26,22 @@ struct Attack {
   std::string_view unfiltered = inside;
   // What root gets outside, in a mount namespace of its own: "ok", or "not tried: WHY".
   std::string_view outside = "ok";
-  // In a process of its own. Negative, with errno, where it failed.
+  // In a process of its own. Negative, with errno, where it failed; with errno 0 it was in vain.
   long (*attempt)();
 };
 
 std::span<const Attack> namespace_attacks();
+std::span<const Attack> namespace_entry_attacks();
 std::span<const Attack> kernel_attacks();
+std::span<const Attack> kernel_memory_attacks();
+std::span<const Attack> administration_attacks();
+std::span<const Attack> rights_attacks();
+std::span<const Attack> priority_attacks();
+std::span<const Attack> abi_attacks();
+std::span<const Attack> argument_attacks();
+std::span<const Attack> terminal_attacks();
+std::span<const Attack> cgroup_attacks();
+std::span<const Attack> debugging_attacks();
 
 // What the tests prepared for the attempts, by name (`attacks run NAME=VALUE …`): "victim" is a process that
 // is not the attacker's, "key" a number in the names of objects that somebody else made. Empty when it is not

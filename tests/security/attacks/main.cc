@@ -19,6 +19,7 @@ namespace sbx::attack {
 namespace {
 
 constexpr unsigned kPatience = 10;  // seconds
+constexpr int kInVain = 255;        // no error has this number
 
 std::map<std::string, std::string>& targets() {
   static std::map<std::string, std::string> all;
@@ -35,18 +36,23 @@ std::string outcome_of(const Attack& attack) {
   if (pid == 0) {
     (void)alarm(kPatience);
     errno = 0;
-    _exit(attack.attempt() < 0 ? errno : 0);
+    if (attack.attempt() >= 0) _exit(0);
+    _exit(errno != 0 ? errno : kInVain);
   }
   int status = 0;
   if (pid < 0 || waitpid(pid, &status, 0) != pid) return "not started: " + error_name(errno);
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) return "late";
   if (WIFSIGNALED(status)) return std::string("SIG") + sigabbrev_np(WTERMSIG(status));
+  if (WEXITSTATUS(status) == kInVain) return "in vain";
   return WEXITSTATUS(status) == 0 ? "ok" : error_name(WEXITSTATUS(status));
 }
 
 template <class F>
 void for_each_attack(F use) {
-  for (const auto& family : {namespace_attacks(), kernel_attacks()}) {
+  for (const auto& family :
+       {namespace_attacks(), namespace_entry_attacks(), kernel_attacks(), kernel_memory_attacks(),
+        administration_attacks(), rights_attacks(), priority_attacks(), abi_attacks(), argument_attacks(),
+        terminal_attacks(), cgroup_attacks(), debugging_attacks()}) {
     for (const Attack& attack : family) use(attack);
   }
 }
