@@ -106,7 +106,8 @@ TEST_CASE("the process that counts cannot be reached, and the program has no lis
       sandbox.run({policy, bind_probes(), "--timeout=1m", "--", attacks, "run", "victim=2"});
   CHECK(parse_answers(told.out).size() > 5);
   for (const auto& [name, given] : parse_answers(untold.out)) {
-    CHECK_MESSAGE(answer(parse_answers(told.out), name) == given, name);
+    const std::string expected = name == "abi.own_listener" ? "EBUSY" : given;
+    CHECK_MESSAGE(answer(parse_answers(told.out), name) == expected, name);
   }
 }
 

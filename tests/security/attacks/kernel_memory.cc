@@ -128,6 +128,15 @@ long find_file_system() {
   return stat("/tmp", &tmp) != 0 ? -1 : syscall(SYS_ustat, tmp.st_dev, answer);
 }
 
+long offer_page() { return madvise(new_page(), kPage, MADV_MERGEABLE); }
+
+// PR_SET_MEMORY_MERGE, for all pages from now on; taken back.
+long offer_all_pages() {
+  const long result = prctl(67, 1, 0, 0, 0);
+  (void)prctl(67, 0, 0, 0, 0);
+  return result;
+}
+
 // Where a kernel has left a call out.
 constexpr const char* kOkOrNone = "ok|ENOSYS";
 
@@ -180,6 +189,16 @@ constexpr Attack kAttacks[] = {
              "filter: the flags of memfd_create", [] { return long{memfd_create("attack", MFD_HUGETLB)}; }),
     filtered("kernel.huge_shm", "share memory of the host's huge page pool",
              "filter: the flags of shmget; no capability", share_huge, "ok", "EPERM"),
+    {.name = "kernel.madvise_mergeable",
+     .aim = "have its pages merged with equal ones of others, to learn what those hold",
+     .control = "filter: MADV_MERGEABLE of madvise",
+     .inside = "EINVAL",
+     .unfiltered = "ok|EINVAL",
+     .outside = "ok|EINVAL",  // a kernel without KSM
+     .attempt = offer_page},
+    // Since Linux 6.4; before, and without KSM, EINVAL.
+    filtered("kernel.prctl_memory_merge", "have all of its pages merged with equal ones of others",
+             "filter: PR_SET_MEMORY_MERGE of prctl", offer_all_pages, "ok|EINVAL|EPERM", "ok|EINVAL|EPERM"),
     filtered("kernel.personality_executable", "make memory executable that is only readable",
              "filter: the argument of personality", make_executable_by_default),
     {.name = "kernel.personality_addresses",
