@@ -2,8 +2,6 @@
 // refuses of it is listed, and refused.
 #include "integration/isolation.h"
 
-TEST_SUITE_BEGIN("v2");
-
 namespace sbx::test {
 namespace {
 
@@ -279,5 +277,3 @@ TEST_CASE("sanitizers work, but the search for leaks under the policy strict") {
 }
 
 }  // namespace sbx::test
-
-TEST_SUITE_END();
