@@ -73,6 +73,14 @@ TEST_CASE("the fields come in the order of the contract, all of them, always") {
   }
 }
 
+TEST_CASE("what was refused is told by call, number of times and family") {
+  RunResult result;
+  result.denied = {{"unshare", 3, {}}, {"socket", 1, 38}};
+  const auto json = ordered_json::parse(result_to_json(result, false));
+  CHECK(json["denied"].dump() ==
+        R"([{"syscall":"unshare","count":3,"family":null},{"syscall":"socket","count":1,"family":38}])");
+}
+
 TEST_CASE("what is not there is null, not empty and not 0") {
   const ordered_json json = as_json(RunResult{});
   for (const char* name : {"task_id", "project_id", "sandbox_id", "language", "exit_code", "signal", "step",
