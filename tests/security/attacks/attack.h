@@ -2,6 +2,7 @@
 // docs/containment.md, is one such row; the tables of the families are in the files beside this one.
 #pragma once
 
+#include <cerrno>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,7 +10,8 @@
 namespace sbx::attack {
 
 // What an attempt comes to is text: "ok" (the attacker has what he wanted), the name of the error he got, the
-// signal that ended him ("SIGSYS"), or "late" (nothing happened for ten seconds).
+// signal that ended him ("SIGSYS"), "late" (nothing happened for ten seconds), or "not tried" (there is nothing
+// here to try it on). Where machines differ a field names all that are right: "ok|ENOSYS".
 struct Attack {
   std::string_view name;     // FAMILY.WHAT
   std::string_view aim;      // what the attacker wants, to follow "to"
@@ -30,6 +32,35 @@ struct Attack {
 
 std::span<const Attack> namespace_attacks();
 std::span<const Attack> kernel_attacks();
+std::span<const Attack> init_attacks();
+std::span<const Attack> init_signal_attacks();
+std::span<const Attack> process_attacks();
+std::span<const Attack> credential_attacks();
+std::span<const Attack> socket_family_attacks();
+std::span<const Attack> netlink_attacks();
+std::span<const Attack> socket_option_attacks();
+std::span<const Attack> multicast_attacks();
+std::span<const Attack> interface_attacks();
+std::span<const Attack> network_attacks();
+std::span<const Attack> ipc_attacks();
+std::span<const Attack> user_limit_attacks();
+
+inline long fail(int error) {
+  errno = error;
+  return -1;
+}
+
+// Ends the attempt: there is nothing here to try it on.
+[[noreturn]] void not_tried();
+
+// In the victim its pid; 0 elsewhere.
+extern volatile long victim_mark;
+
+// A network of the attacker's own, where he is allowed to make one: there he harms nobody.
+void try_own_network();
+
+// Where modules can be loaded and the tests ask to spare the machine (target "modules" is "spare").
+bool spares_modules();
 
 // What the tests prepared for the attempts, by name (`attacks run NAME=VALUE …`): "victim" is a process that
 // is not the attacker's, "key" a number in the names of objects that somebody else made. Empty when it is not

@@ -3,6 +3,7 @@
 // attacks serve key=NUMBER                   makes the targets, until its input ends
 // attacks run [--outside] [NAME=VALUE…]      --outside leaves out what would harm the machine; targets by
 // name
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@ namespace sbx::attack {
 namespace {
 
 constexpr unsigned kPatience = 10;  // seconds
+constexpr int kNotTried = 255;      // no errno has this number
 
 std::map<std::string, std::string>& targets() {
   static std::map<std::string, std::string> all;
@@ -39,15 +41,34 @@ std::string outcome_of(const Attack& attack) {
   }
   int status = 0;
   if (pid < 0 || waitpid(pid, &status, 0) != pid) return "not started: " + error_name(errno);
+  while (waitpid(-1, nullptr, WNOHANG) > 0) {  // what it left as ours
+  }
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) return "late";
   if (WIFSIGNALED(status)) return std::string("SIG") + sigabbrev_np(WTERMSIG(status));
+  if (WEXITSTATUS(status) == kNotTried) return "not tried";
   return WEXITSTATUS(status) == 0 ? "ok" : error_name(WEXITSTATUS(status));
 }
 
 template <class F>
 void for_each_attack(F use) {
-  for (const auto& family : {namespace_attacks(), kernel_attacks()}) {
-    for (const Attack& attack : family) use(attack);
+  constexpr std::span<const Attack> (*kFamilies[])() = {
+      namespace_attacks,
+      kernel_attacks,
+      process_attacks,
+      credential_attacks,
+      socket_family_attacks,
+      netlink_attacks,
+      socket_option_attacks,
+      multicast_attacks,
+      interface_attacks,
+      network_attacks,
+      ipc_attacks,
+      user_limit_attacks,
+      init_attacks,
+      init_signal_attacks,
+  };
+  for (const auto family : kFamilies) {
+    for (const Attack& attack : family()) use(attack);
   }
 }
 
@@ -84,6 +105,12 @@ int main_with(int argc, char** argv) {
 }
 
 }  // namespace
+
+volatile long victim_mark = 0;
+
+void not_tried() { _exit(kNotTried); }
+void try_own_network() { (void)unshare(CLONE_NEWNET); }
+bool spares_modules() { return target("modules") == "spare" && access("/proc/modules", F_OK) == 0; }
 
 const std::string& target(const std::string& name) { return targets()[name]; }
 long target_number(const std::string& name) { return std::atol(target(name).c_str()); }
