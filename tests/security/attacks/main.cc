@@ -20,7 +20,7 @@ namespace sbx::attack {
 namespace {
 
 constexpr unsigned kPatience = 10;  // seconds
-constexpr int kNotTried = 255;      // no errno has this number
+constexpr int kNotTried = 254;      // no error has this number
 
 std::map<std::string, std::string>& targets() {
   static std::map<std::string, std::string> all;

@@ -71,13 +71,13 @@ long try_all_numbers() {
   return fail(ESRCH);
 }
 
-// The numbers around one that is known to exist outside, as descriptors.
+// The numbers around one that is known to exist outside, as descriptors. Of threads the kernel gives none, but
+// tells that they are there.
 long open_pidfds() {
   constexpr pid_t kAround = 2'000;
   for (pid_t pid = foreign() > kAround ? foreign() - kAround : 1; pid < foreign() + kAround; ++pid) {
     if (is_own(pid)) continue;
-    const long fd = syscall(SYS_pidfd_open, pid, 0);
-    if (fd >= 0 || errno != ESRCH) return fd;
+    if (syscall(SYS_pidfd_open, pid, 0) >= 0 || errno != ESRCH) return pid;
   }
   return fail(ESRCH);
 }

@@ -1,0 +1,112 @@
+// Everything of traces/: what one sandbox leaves is not found by another, at the same time, afterwards, or in
+// another project; that it could be found is shown outside, and in the sandbox that left it. With
+// SBX_CONTAINMENT=1 each answer is printed, for docs/containment.md (tests/security/report).
+#include <cstdlib>
+
+#include "integration/isolation.h"
+#include "security/unfiltered.h"
+
+TEST_SUITE_BEGIN("v2");
+
+namespace sbx::test {
+namespace {
+
+constexpr const char* kPolicies[] = {"default", "strict", "permissive"};
+
+struct Trace {
+  std::string name, aim, control, other, unfiltered, alone, outside;
+};
+
+std::string traces_program() { return probe_directory() + "/traces"; }
+
+std::vector<Trace> all_traces() {
+  std::vector<Trace> traces;
+  for (const std::string& line : lines_of(run_program({traces_program(), "list"}).out)) {
+    std::vector<std::string> fields;
+    std::istringstream stream(line);
+    for (std::string field; std::getline(stream, field, '\t');) fields.push_back(field);
+    REQUIRE_MESSAGE(fields.size() == 7, line);
+    traces.push_back({fields[0], fields[1], fields[2], fields[3], fields[4], fields[5], fields[6]});
+  }
+  REQUIRE(traces.size() > 40);
+  return traces;
+}
+
+// In the names of what is left, so that no other test's is found.
+std::string key() { return std::to_string(getpid()); }
+
+std::vector<std::string> inside(std::vector<std::string> options, const std::string& command) {
+  options.insert(options.end(), {bind_probes(), "--", kProbes + "/traces", command, key()});
+  return options;
+}
+
+Answers answers_of(const Sandbox& sandbox, const std::vector<std::string>& arguments) {
+  const ProgramResult result = sandbox.run(arguments);
+  CHECK_MESSAGE(result.exit_status == 0, result.err);
+  return parse_answers(result.out);
+}
+
+// `wanted`, as texts: "A|B" is one of them; what begins with "not tried" says nothing.
+void check_found(const Answers& answers, std::string Trace::*wanted, const std::string& where) {
+  for (const Trace& trace : all_traces()) {
+    const std::string& right = trace.*wanted;
+    const bool tried = !right.starts_with("not tried");
+    const std::string what = tried ? answer(answers, trace.name) : right;
+    CHECK_MESSAGE((!tried || ("|" + right + "|").find("|" + what + "|") != std::string::npos),
+                  where << ": " << trace.name << " must give " << right << ", not " << what);
+    if (std::getenv("SBX_CONTAINMENT") == nullptr) continue;
+    std::printf("trace\t%s\t%s\t%s\t%s\t%s\n", trace.name.c_str(), trace.aim.c_str(), trace.control.c_str(),
+                where.c_str(), what.c_str());
+  }
+}
+
+// One sandbox looks while another one that left everything lives, and once more when it has gone.
+void check_pair(const Sandbox& sandbox, const std::vector<std::string>& first,
+                const std::vector<std::string>& second, std::string Trace::*wanted,
+                const std::string& where) {
+  Background other(sbxrun_command(sandbox, inside(first, "leave")));
+  REQUIRE(other.wait_for("left\n"));
+  check_found(answers_of(sandbox, inside(second, "find")), wanted, where + ", at once");
+  CHECK(other.end() == 0);  // and nothing that happened here hurt it
+  check_found(answers_of(sandbox, inside(second, "find")), wanted, where + ", afterwards");
+}
+
+}  // namespace
+
+TEST_CASE("what one process leaves another one finds, where they share a place") {
+  SKIP_UNLESS(is_root(), "needs root");
+  check_found(parse_answers(run_program({traces_program(), "outside", key()}).out), &Trace::outside,
+              "outside");
+}
+
+TEST_CASE("a sandbox finds what it left itself, but for what it cannot leave") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  check_found(answers_of(sandbox, inside({}, "both")), &Trace::alone, "alone");
+}
+
+TEST_CASE("no trace of a sandbox is found by another, at once or afterwards") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  for (const std::string policy : kPolicies) {
+    const std::vector<std::string> options{"--policy=" + policy};
+    check_pair(sandbox, options, options, &Trace::other, policy);
+  }
+}
+
+TEST_CASE("no trace of a project is found in another") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  check_pair(sandbox, {"--project=one"}, {"--project=two"}, &Trace::other, "projects");
+}
+
+TEST_CASE("without the system call filter no trace is found by another sandbox either") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::vector<std::string> options{"--policy=" + unfiltered_policy(sandbox)};
+  check_pair(sandbox, options, options, &Trace::unfiltered, "unfiltered");
+}
+
+}  // namespace sbx::test
+
+TEST_SUITE_END();
