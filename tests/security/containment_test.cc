@@ -87,8 +87,8 @@ void check_contained(const std::vector<Attack>& attacks, const Answers& answers,
   for (const Attack& attack : attacks) {
     const std::string what = answer(answers, attack.name);
     CHECK_MESSAGE(is_one_of(what, attack.required.at(policy)), where << ": " << attack.name << " must give "
-                                                            << attack.required.at(policy) << ", not "
-                                                            << what);
+                                                                     << attack.required.at(policy) << ", not "
+                                                                     << what);
     record(attack, where, what);
   }
 }
@@ -107,7 +107,8 @@ TEST_CASE("no attack is contained by chance: what it tries works outside") {
   for (const Attack& attack : all_attacks()) {
     const bool tried = !attack.outside.starts_with("not tried");
     const std::string what = tried ? answer(answers, attack.name) : attack.outside;
-    CHECK_MESSAGE((!tried || is_one_of(what, attack.outside)), attack.name << " must give " << attack.outside << ", not " << what);
+    CHECK_MESSAGE((!tried || is_one_of(what, attack.outside)),
+                  attack.name << " must give " << attack.outside << ", not " << what);
     record(attack, "outside", what);
   }
 }

@@ -10,8 +10,8 @@
 namespace sbx::attack {
 
 // What an attempt comes to is text: "ok" (the attacker has what he wanted), the name of the error he got, the
-// signal that ended him ("SIGSYS"), "late" (nothing happened for ten seconds), or "not tried" (there is nothing
-// here to try it on). Where machines differ a field names all that are right: "ok|ENOSYS".
+// signal that ended him ("SIGSYS"), "late" (nothing happened for ten seconds), or "not tried" (there is
+// nothing here to try it on). Where machines differ a field names all that are right: "ok|ENOSYS".
 struct Attack {
   std::string_view name;     // FAMILY.WHAT
   std::string_view aim;      // what the attacker wants, to follow "to"

@@ -57,7 +57,10 @@ constexpr Attack kAttacks[] = {
      .aim = "say in a message that it comes from init",
      .control = "no capability",
      .inside = "EPERM",
-     .attempt = [] { return claim({1, getuid(), getgid()}); }},
+     .attempt =
+         [] {
+           return claim({1, getuid(), getgid()});
+         }},
     {.name = "credentials.foreign_pid",
      .aim = "say in a message that it comes from a process of the host",
      .control = "no capability; own pid namespace",
@@ -70,17 +73,26 @@ constexpr Attack kAttacks[] = {
      .aim = "say in a message that one is another user",
      .control = kNoCapability,
      .inside = "EPERM",
-     .attempt = [] { return claim({getpid(), 65533, getgid()}); }},
+     .attempt =
+         [] {
+           return claim({getpid(), 65533, getgid()});
+         }},
     {.name = "credentials.root",
      .aim = "say in a message that one is root",
      .control = "no capability; root is mapped to an id without rights",
      .inside = "EPERM",
-     .attempt = [] { return claim({getpid(), 0, getgid()}); }},
+     .attempt =
+         [] {
+           return claim({getpid(), 0, getgid()});
+         }},
     {.name = "credentials.group",
      .aim = "say in a message that one is in another group",
      .control = kNoCapability,
      .inside = "EPERM",
-     .attempt = [] { return claim({getpid(), getuid(), 65533}); }},
+     .attempt =
+         [] {
+           return claim({getpid(), getuid(), 65533});
+         }},
     // Standard input is a pipe outside; one that is a socket is relayed, not passed.
     {.name = "credentials.peer_of_input",
      .aim = "learn which process of the caller made standard input",

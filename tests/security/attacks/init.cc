@@ -53,8 +53,8 @@ long get_robust_list() {
   return syscall(SYS_get_robust_list, victim(), &head, &size);
 }
 
-// Lowers the limit that is in force, at most to what a waiting process does not notice. Set and read back: one
-// that is ignored was not changed.
+// Lowers the limit that is in force, at most to what a waiting process does not notice. Set and read back:
+// one that is ignored was not changed.
 template <int resource>
 long limit() {
   constexpr rlim_t kLow = 3'600;

@@ -31,8 +31,8 @@ siginfo_t forged(int number) {
 // A process that is there to be killed; there is one for each who asks. Inside, all are init.
 template <int number>
 pid_t mortal() {
-  return static_cast<pid_t>(target_number(target("victim") == "1" ? "victim"
-                                                                  : "mortal" + std::to_string(number)));
+  return static_cast<pid_t>(
+      target_number(target("victim") == "1" ? "victim" : "mortal" + std::to_string(number)));
 }
 
 bool ended(long pidfd) {
@@ -131,18 +131,14 @@ constexpr Attack by_id(std::string_view name, std::string_view aim, long (*attem
 // What the kernel lets nobody do, outside neither.
 constexpr Attack by_rule(std::string_view name, std::string_view aim, std::string_view error,
                          long (*attempt)()) {
-  return {.name = name,
-          .aim = aim,
-          .control = kRule,
-          .inside = error,
-          .outside = error,
-          .attempt = attempt};
+  return {.name = name, .aim = aim, .control = kRule, .inside = error, .outside = error, .attempt = attempt};
 }
 
 constexpr Attack kAttacks[] = {
     by_id("init.signal_0", "ask whether one may send signals to init",
           [] { return static_cast<long>(kill(victim(), 0)); }),
-    by_id("init.signal_continue", "have init go on", [] { return static_cast<long>(kill(victim(), SIGCONT)); }),
+    by_id("init.signal_continue", "have init go on",
+          [] { return static_cast<long>(kill(victim(), SIGCONT)); }),
     by_id("init.signal_child", "tell init of the end of a child",
           [] { return static_cast<long>(kill(victim(), SIGCHLD)); }),
     by_id("init.signal_stop", "stop init", stop),
@@ -170,9 +166,8 @@ constexpr Attack kAttacks[] = {
           }),
     by_id("init.kill_by_pidfd", "kill init by a descriptor of it",
           [] {
-            return kill_with<6>([](pid_t pid) {
-              return syscall(SYS_pidfd_send_signal, pidfd_of(pid), SIGKILL, nullptr, 0);
-            });
+            return kill_with<6>(
+                [](pid_t pid) { return syscall(SYS_pidfd_send_signal, pidfd_of(pid), SIGKILL, nullptr, 0); });
           }),
     {.name = "init.kill_by_sigio",
      .aim = "have the kernel kill init when data comes",

@@ -1,6 +1,7 @@
 // IPC objects of the host: by key, by id, by name, in lists.
 #include <fcntl.h>
 #include <mqueue.h>
+#include <sched.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -8,8 +9,6 @@
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <unistd.h>
-
-#include <sched.h>
 
 #include <csignal>
 #include <fstream>

@@ -52,20 +52,9 @@ std::string outcome_of(const Attack& attack) {
 template <class F>
 void for_each_attack(F use) {
   constexpr std::span<const Attack> (*kFamilies[])() = {
-      namespace_attacks,
-      kernel_attacks,
-      process_attacks,
-      credential_attacks,
-      socket_family_attacks,
-      netlink_attacks,
-      socket_option_attacks,
-      multicast_attacks,
-      interface_attacks,
-      network_attacks,
-      ipc_attacks,
-      user_limit_attacks,
-      init_attacks,
-      init_signal_attacks,
+      namespace_attacks, kernel_attacks,        process_attacks,   credential_attacks,  socket_family_attacks,
+      netlink_attacks,   socket_option_attacks, multicast_attacks, interface_attacks,   network_attacks,
+      ipc_attacks,       user_limit_attacks,    init_attacks,      init_signal_attacks,
   };
   for (const auto family : kFamilies) {
     for (const Attack& attack : family()) use(attack);
@@ -113,7 +102,11 @@ void try_own_network() { (void)unshare(CLONE_NEWNET); }
 bool spares_modules() { return target("modules") == "spare" && access("/proc/modules", F_OK) == 0; }
 
 const std::string& target(const std::string& name) { return targets()[name]; }
-long target_number(const std::string& name) { return std::atol(target(name).c_str()); }
+
+long target_number(const std::string& name) {
+  if (target(name).empty()) not_tried();  // 0 would be oneself
+  return std::atol(target(name).c_str());
+}
 
 }  // namespace sbx::attack
 

@@ -132,7 +132,8 @@ constexpr Attack kept(std::string_view name, std::string_view aim, long (*attemp
 }
 
 constexpr Attack kAttacks[] = {
-    // One group takes little, is charged, and the number for each socket is small (net.ipv4.igmp_max_memberships).
+    // One group takes little, is charged, and the number for each socket is small
+    // (net.ipv4.igmp_max_memberships).
     {.name = "multicast.join",
      .aim = "join a multicast group",
      .control = "none: the group is of one's own network",
@@ -145,7 +146,8 @@ constexpr Attack kAttacks[] = {
          with_source<AF_INET, MCAST_JOIN_SOURCE_GROUP>),
     kept("multicast.leave_source", "change the sources to hear",
          with_source<AF_INET, MCAST_LEAVE_SOURCE_GROUP>),
-    kept("multicast.block", "have the kernel keep sources not to hear", with_source<AF_INET, MCAST_BLOCK_SOURCE>),
+    kept("multicast.block", "have the kernel keep sources not to hear",
+         with_source<AF_INET, MCAST_BLOCK_SOURCE>),
     kept("multicast.unblock", "change the sources not to hear", with_source<AF_INET, MCAST_UNBLOCK_SOURCE>),
     kept("multicast.sources", "have the kernel keep a list of sources", set_sources<AF_INET>),
     kept("multicast.join_source6", "have the kernel keep IPv6 sources to hear",

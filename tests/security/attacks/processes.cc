@@ -71,8 +71,8 @@ long try_all_numbers() {
   return fail(ESRCH);
 }
 
-// The numbers around one that is known to exist outside, as descriptors. Of threads the kernel gives none, but
-// tells that they are there.
+// The numbers around one that is known to exist outside, as descriptors. Of threads the kernel gives none,
+// but tells that they are there.
 long open_pidfds() {
   constexpr pid_t kAround = 2'000;
   for (pid_t pid = foreign() > kAround ? foreign() - kAround : 1; pid < foreign() + kAround; ++pid) {

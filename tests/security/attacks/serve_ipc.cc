@@ -2,8 +2,8 @@
 #include <fcntl.h>
 #include <mqueue.h>
 #include <sys/ipc.h>
-#include <sys/msg.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <unistd.h>

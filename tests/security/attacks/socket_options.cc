@@ -181,10 +181,10 @@ constexpr Attack kAttacks[] = {
     filtered("sockets.attach_bpf", "put a program of bpf(2) on a socket", "EBADF", "EBADF",
              set_number<AF_UNIX, SOCK_DGRAM, SOL_SOCKET, SO_ATTACH_BPF, -1>),
     filtered_inet("sockets.reuseport_bpf", "put a program of bpf(2) on a group of sockets", "EBADF|EINVAL",
-                  "EBADF|EINVAL",
-                  set_number<AF_INET, SOCK_DGRAM, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, -1>),
+                  "EBADF|EINVAL", set_number<AF_INET, SOCK_DGRAM, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, -1>),
     // The last two where the kernel has none built in: only root has it load one.
-    filtered_inet("sockets.tcp_ulp_tls", "have the kernel encrypt a TCP connection", "ok|ENOENT", "ok|ENOENT|not tried",
+    filtered_inet("sockets.tcp_ulp_tls", "have the kernel encrypt a TCP connection", "ok|ENOENT",
+                  "ok|ENOENT|not tried",
                   [] {
                     if (spares_modules()) not_tried();
                     return set_ulp<IPPROTO_TCP, TCP_ULP>("tls");
@@ -234,7 +234,8 @@ constexpr Attack kAttacks[] = {
      .attempt = set_number<AF_INET, SOCK_DGRAM, SOL_SOCKET, SO_DEBUG, 1>},
     privileged("sockets.busy_poll", "have reads take a CPU in the kernel",
                set_number<AF_INET, SOCK_DGRAM, SOL_SOCKET, SO_BUSY_POLL, 1'000'000>),
-    harmless("sockets.bind_to_device", "use one interface alone", "none: there is lo alone", bind_to_loopback),
+    harmless("sockets.bind_to_device", "use one interface alone", "none: there is lo alone",
+             bind_to_loopback),
     harmless("sockets.source_route", "send packets by a way of one's own",
              "none: they go nowhere but to oneself", set_source_route),
     {.name = "sockets.pass_security",

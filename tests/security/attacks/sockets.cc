@@ -1,4 +1,5 @@
-// Sockets of every family, type and protocol. Most families are modules, which the first socket of them loads.
+// Sockets of every family, type and protocol. Most families are modules, which the first socket of them
+// loads.
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -28,7 +29,8 @@ bool is_there(const char* protocol) {
 template <int family>
 long any_type() {
   long answer = fail(EAFNOSUPPORT);
-  for (const int type : {SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_RDM, SOCK_SEQPACKET, SOCK_DCCP, SOCK_PACKET}) {
+  for (const int type :
+       {SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_RDM, SOCK_SEQPACKET, SOCK_DCCP, SOCK_PACKET}) {
     const long fd = socket(family, type, 0);
     if (fd >= 0) return fd;
     if (errno != EAFNOSUPPORT) answer = fail(errno);
@@ -219,8 +221,7 @@ constexpr Attack kAttacks[] = {
            return one<AF_INET, SOCK_PACKET, 0>();
          }),
     inet("sockets.ping", "send pings", "own network, whose net.ipv4.ping_group_range is empty", "EACCES",
-         "EACCES", "ok|EACCES" /* by the host's ping_group_range */,
-         one<AF_INET, SOCK_DGRAM, IPPROTO_ICMP>),
+         "EACCES", "ok|EACCES" /* by the host's ping_group_range */, one<AF_INET, SOCK_DGRAM, IPPROTO_ICMP>),
     inet("sockets.mptcp", "open a multipath TCP socket", kProtocol, "EPROTONOSUPPORT",
          "ok|EPROTONOSUPPORT|ENOPROTOOPT", "ok|EPROTONOSUPPORT|ENOPROTOOPT",
          one<AF_INET, SOCK_STREAM, IPPROTO_MPTCP>),
@@ -229,15 +230,13 @@ constexpr Attack kAttacks[] = {
     inet("sockets.sctp", "open an SCTP socket", kProtocol, "EPROTONOSUPPORT", kIfThere, kIfThere,
          [] { return one_loadable<AF_INET, SOCK_STREAM, IPPROTO_SCTP>("SCTP"); }),
     inet("sockets.sctp_seqpacket", "open an SCTP socket of the other type", kProtocol, "EPROTONOSUPPORT",
-         kIfThere, kIfThere,
-         [] { return one_loadable<AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP>("SCTP"); }),
+         kIfThere, kIfThere, [] { return one_loadable<AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP>("SCTP"); }),
     inet("sockets.dccp", "open a DCCP socket", kProtocol, "EPROTONOSUPPORT", kIfThere, kIfThere,
          [] { return one_loadable<AF_INET, SOCK_DCCP, IPPROTO_DCCP>("DCCP"); }),
     inet("sockets.l2tp", "open an L2TP socket", kProtocol, "EPROTONOSUPPORT", kIfThere, kIfThere,
          [] { return one_loadable<AF_INET, SOCK_DGRAM, 115>("L2TP/IP"); }),
-    inet("sockets.smc_by_protocol", "open an SMC socket by its protocol of TCP", kProtocol,
-         "EPROTONOSUPPORT", kIfThere, kIfThere,
-         [] { return one_loadable<AF_INET, SOCK_STREAM, 256>("SMC"); }),
+    inet("sockets.smc_by_protocol", "open an SMC socket by its protocol of TCP", kProtocol, "EPROTONOSUPPORT",
+         kIfThere, kIfThere, [] { return one_loadable<AF_INET, SOCK_STREAM, 256>("SMC"); }),
 };
 
 }  // namespace

@@ -120,7 +120,8 @@ constexpr const char* kShort = "not tried: root's own programs would go short";
 
 constexpr Attack counted(std::string_view name, std::string_view aim, std::string_view inside,
                          long (*attempt)()) {
-  return {.name = name, .aim = aim, .control = kCount, .inside = inside, .outside = kShort, .attempt = attempt};
+  return {
+      .name = name, .aim = aim, .control = kCount, .inside = inside, .outside = kShort, .attempt = attempt};
 }
 
 constexpr Attack kAttacks[] = {

@@ -34,9 +34,7 @@ void forget_key() {
 }
 
 // The keyring that stays for days after the user's last process has ended.
-long persistent_ring() {
-  return syscall(SYS_keyctl, KEYCTL_GET_PERSISTENT, -1, KEY_SPEC_PROCESS_KEYRING);
-}
+long persistent_ring() { return syscall(SYS_keyctl, KEYCTL_GET_PERSISTENT, -1, KEY_SPEC_PROCESS_KEYRING); }
 
 long leave_persistent() {
   const long ring = persistent_ring();

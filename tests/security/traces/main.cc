@@ -36,8 +36,9 @@ std::string error_name(int number) {
 
 template <class F>
 void for_each_trace(F use) {
-  constexpr std::span<const Trace> (*kKinds[])() = {file_traces, shared_file_traces, ipc_traces,
-                                                    key_traces,  process_traces,     network_traces};
+  constexpr std::span<const Trace> (*kKinds[])() = {file_traces,   shared_file_traces, page_cache_traces,
+                                                    ipc_traces,    key_traces,         process_traces,
+                                                    network_traces};
   for (const auto kind : kKinds) {
     for (const Trace& trace : kind()) use(trace);
   }
@@ -86,8 +87,8 @@ std::string found(const Trace& trace) {
 
 void list() {
   for_each_trace([](const Trace& trace) {
-    for (const std::string_view field : {trace.name, trace.aim, trace.control, trace.other, trace.unfiltered,
-                                         trace.alone, trace.outside}) {
+    for (const std::string_view field :
+         {trace.name, trace.aim, trace.control, trace.other, trace.unfiltered, trace.alone, trace.outside}) {
       std::printf("%.*s\t", static_cast<int>(field.size()), field.data());
     }
     std::printf("\n");

@@ -94,7 +94,8 @@ long find_memory_file() {
     for (int fd = 0; fd < 64; ++fd) {
       char link[256] = {};
       const std::string path = directory + "/fd/" + std::to_string(fd);
-      if (readlink(path.c_str(), link, sizeof link - 1) > 0 && std::strstr(link, kName) != nullptr) return true;
+      if (readlink(path.c_str(), link, sizeof link - 1) > 0 && std::strstr(link, kName) != nullptr)
+        return true;
     }
     return false;
   });

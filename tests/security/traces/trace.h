@@ -32,6 +32,7 @@ struct Trace {
 
 std::span<const Trace> file_traces();
 std::span<const Trace> shared_file_traces();
+std::span<const Trace> page_cache_traces();
 std::span<const Trace> ipc_traces();
 std::span<const Trace> key_traces();
 std::span<const Trace> process_traces();
