@@ -59,7 +59,9 @@ extern volatile long victim_mark;
 // A network of the attacker's own, where he is allowed to make one: there he harms nobody.
 void try_own_network();
 
-// Where modules can be loaded and the tests ask to spare the machine (target "modules" is "spare").
+// Whether this kernel loads modules (target "modular"), and whether the tests ask to spare it that (target
+// "modules" is "spare").
+bool is_modular();
 bool spares_modules();
 
 // What the tests prepared for the attempts, by name (`attacks run NAME=VALUE …`): "victim" is a process that

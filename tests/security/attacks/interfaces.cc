@@ -115,8 +115,9 @@ long make_tunnel() {
   return fd < 0 ? -1 : ioctl(fd, TUNSETIFF, &request);
 }
 
+// The kernel loads its bridge for whoever asks, before it looks at rights.
 long make_bridge() {
-  if (spares_modules()) not_tried();
+  if (is_modular()) not_tried();
   try_own_network();
   return ioctl(any_socket(), SIOCBRADDBR, "sbx-attack");
 }
@@ -249,8 +250,7 @@ constexpr Attack kAttacks[] = {
     {.name = "interfaces.bridge",
      .aim = "make a bridge interface",
      .control = kNoRight,
-     .inside = "EPERM|ENOPKG",
-     .unfiltered = "EPERM|ENOPKG|not tried",
+     .inside = "EPERM|ENOPKG|not tried",
      .outside = "ok|ENOPKG|not tried",
      .attempt = make_bridge},
     table("interfaces.iptables", "read the packet filter", "ok|ENOENT|ENOPROTOOPT|not tried",

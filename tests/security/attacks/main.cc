@@ -99,7 +99,8 @@ volatile long victim_mark = 0;
 
 void not_tried() { _exit(kNotTried); }
 void try_own_network() { (void)unshare(CLONE_NEWNET); }
-bool spares_modules() { return target("modules") == "spare" && access("/proc/modules", F_OK) == 0; }
+bool is_modular() { return !target("modular").empty(); }
+bool spares_modules() { return target("modules") == "spare" && is_modular(); }
 
 const std::string& target(const std::string& name) { return targets()[name]; }
 

@@ -80,6 +80,7 @@ int serve() {
     clean_up_after(alive[0], key);
   }
   say("key", key);
+  if (access("/proc/modules", F_OK) == 0) say("modular", "yes");
   const std::vector<pid_t> processes = start_processes();
   make_ipc_objects(key);
   open_servers(key);
