@@ -206,6 +206,7 @@ constexpr Attack kAttacks[] = {
      .aim = "push init's memory out",
      .control = "filter: process_madvise; another user id inside, and not dumpable",
      .inside = "EPERM",
+     .unfiltered = "EACCES|EPERM",  // by the kernel's version
      .attempt = advise_memory},
     // Outside, too, the kernel wants a process that is just dying.
     {.name = "init.process_mrelease",

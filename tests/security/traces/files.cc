@@ -82,13 +82,15 @@ constexpr const char* kLower = "/usr/bin/env";
 
 template <const char* place>
 long leave_attribute() {
-  return setxattr(place, kAttribute, "x", 1, 0);
+  const std::string path = path_in(place) + ".attribute";
+  return open(path.c_str(), O_CREAT | O_WRONLY, 0666) < 0 ? -1
+                                                          : setxattr(path.c_str(), kAttribute, "x", 1, 0);
 }
 
 template <const char* place>
 long find_attribute() {
   char value = 0;
-  return getxattr(place, kAttribute, &value, 1);
+  return getxattr((path_in(place) + ".attribute").c_str(), kAttribute, &value, 1);
 }
 
 long leave_attribute_of_lower() { return setxattr(kLower, kAttribute, "x", 1, 0); }
@@ -147,7 +149,7 @@ constexpr Trace kTraces[] = {
     file<kDevShm>("files.dev_shm", "a file, or POSIX shared memory, in /dev/shm", kOwnTmpfs, "ok", "ok"),
     file<kHome>("files.home", "a file in HOME", kOwnTmpfs, "ok", "ok"),
     file<kWorkspace>("files.workspace", "a file in /workspace", kReadOnly, "ENOENT", kInside),
-    file<kProjectFiles>("files.project_files", "a file in project_files", "read-only", "ENOENT", kInside),
+    file<kProjectFiles>("files.project_files", "a file in project_files", kOwnWorkspace, "ok", kInside),
     file<kAgentWorkspace>("files.agent_workspace", "a file in agent_workspace", kOwnWorkspace, "ok", kInside),
     file<kOutputs>("files.outputs", "a file in outputs", kOwnWorkspace, "ok", kInside),
     file<kRoot>("files.root", "a file in the root of the image", kReadOnly, "ENOENT", kHostsFile),
@@ -168,17 +170,17 @@ constexpr Trace kTraces[] = {
      .find = find_fifo},
     // tmpfs has had users' attributes since Linux 6.6.
     {.name = "attributes.tmp",
-     .aim = "an attribute of /tmp",
+     .aim = "an attribute of a file in /tmp",
      .control = kOwnTmpfs,
-     .other = "ENODATA|EOPNOTSUPP",
+     .other = "ENOENT",
      .alone = "ok|EOPNOTSUPP",
      .outside = "ok|EOPNOTSUPP",
      .leave = leave_attribute<kTmp>,
      .find = find_attribute<kTmp>},
     {.name = "attributes.outputs",
-     .aim = "an attribute of the directory outputs",
+     .aim = "an attribute of a file in outputs",
      .control = kOwnWorkspace,
-     .other = "ENODATA|EOPNOTSUPP",
+     .other = "ENOENT",
      .alone = "ok|EOPNOTSUPP",
      .outside = kInside,
      .leave = leave_attribute<kOutputs>,

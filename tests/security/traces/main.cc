@@ -88,7 +88,8 @@ std::string found(const Trace& trace) {
 void list() {
   for_each_trace([](const Trace& trace) {
     for (const std::string_view field :
-         {trace.name, trace.aim, trace.control, trace.other, trace.unfiltered, trace.alone, trace.outside}) {
+         {trace.name, trace.aim, trace.control, trace.other, trace.next, trace.unfiltered,
+          trace.unfiltered_next, trace.alone, trace.outside}) {
       std::printf("%.*s\t", static_cast<int>(field.size()), field.data());
     }
     std::printf("\n");

@@ -110,8 +110,9 @@ constexpr Trace kTraces[] = {
      .find = find_use},
     {.name = "shared_files.futex",
      .aim = "somebody who waits for a futex in a program of the image",
-     .control = "none",
+     .control = "none: it says only that somebody waits",
      .other = "ok",
+     .next = "ESRCH",
      .leave = leave_futex,
      .find = find_futex},
 };

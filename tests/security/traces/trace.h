@@ -14,10 +14,13 @@ struct Trace {
   std::string_view name;     // KIND.WHAT
   std::string_view aim;      // what is left and found, to follow "to find"
   std::string_view control;  // what keeps it from others
-  // What another sandbox gets, at the same time and afterwards, under every shipped policy.
+  // What another sandbox gets while the one that left it lives, under every shipped policy.
   std::string_view other;
-  // The same where the system call filter lets everything pass.
+  // What the next one gets.
+  std::string_view next = other;
+  // Both, where the system call filter lets everything pass.
   std::string_view unfiltered = other;
+  std::string_view unfiltered_next = unfiltered == other ? next : unfiltered;
   // What the sandbox that left it gets itself, under `default`.
   std::string_view alone = "ok";
   // What two processes get outside, in the same namespaces: "ok", or "not tried: WHY".
