@@ -1,4 +1,5 @@
-// Processes of the host: seeing them, by any number, and having power over them.
+// Processes of the host: seeing them, by any number, and having power over them. A signal to everybody is in
+// tests/integration/isolation_init_test.cc.
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/ioprio.h>
@@ -178,12 +179,6 @@ constexpr Attack kAttacks[] = {
      .control = "own pid namespace; /proc of it with hidepid",
      .inside = "ENOENT",
      .attempt = see_parents},
-    {.name = "processes.kill_all",
-     .aim = "send a signal to every process of the host",
-     .control = kNamespace,
-     .inside = "ok",  // it reaches the attacker's own alone: processes.all_numbers
-     .outside = "not tried: it would reach every process",
-     .attempt = [] { return static_cast<long>(kill(-1, SIGWINCH)); }},
 };
 
 }  // namespace
