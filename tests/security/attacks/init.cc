@@ -112,7 +112,9 @@ long lend_priority() {
   word = static_cast<std::uint32_t>(victim());
   timespec until{};
   (void)clock_gettime(CLOCK_REALTIME, &until);
-  ++until.tv_sec;
+  until.tv_nsec += 100'000'000;
+  until.tv_sec += until.tv_nsec / 1'000'000'000;
+  until.tv_nsec %= 1'000'000'000;
   const long result = syscall(SYS_futex, &word, FUTEX_LOCK_PI, 0, &until, nullptr, 0);
   return result < 0 && errno == ETIMEDOUT ? 0 : result;
 }

@@ -62,11 +62,12 @@ long own_descriptor_of() {
 
 bool is_own(pid_t pid) { return pid == 1 || pid == getpid() || pid == getppid(); }
 
-// Every number that the kernel can give: is there anybody else than init, this and its parent?
+// Every number up to the highest that is in use outside: is there anybody else than init, this and its
+// parent?
 long try_all_numbers() {
-  constexpr pid_t kMost = 4'194'304;  // PID_MAX_LIMIT
   (void)alarm(120);
-  for (pid_t pid = 1; pid <= kMost; ++pid) {
+  const long highest = target_number("highest_pid");
+  for (pid_t pid = 1; pid <= highest; ++pid) {
     if (!is_own(pid) && (kill(pid, 0) == 0 || errno != ESRCH)) return pid;
   }
   return fail(ESRCH);

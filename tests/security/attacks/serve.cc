@@ -1,12 +1,15 @@
 // What belongs to somebody else outside, for the attackers to aim at.
 #include "serve.h"
 
+#include <dirent.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <vector>
 
 #include "attack.h"
@@ -64,6 +67,16 @@ std::vector<pid_t> start_processes() {
   _exit(0);
 }
 
+long highest_pid() {
+  long highest = 0;
+  DIR* list = opendir("/proc");
+  while (const dirent* entry = list != nullptr ? readdir(list) : nullptr) {
+    highest = std::max(highest, std::atol(entry->d_name));
+  }
+  if (list != nullptr) (void)closedir(list);
+  return highest;
+}
+
 }  // namespace
 
 void say(const std::string& name, const std::string& value) {
@@ -82,6 +95,7 @@ int serve() {
   say("key", key);
   if (access("/proc/modules", F_OK) == 0) say("modular", "yes");
   const std::vector<pid_t> processes = start_processes();
+  say("highest_pid", std::to_string(highest_pid()));
   make_ipc_objects(key);
   open_servers(key);
   std::printf("serving\n");
