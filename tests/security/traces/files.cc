@@ -1,9 +1,12 @@
 // Files, sockets, FIFOs and attributes in each place that a program may write to, and in those it may not.
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -106,6 +109,25 @@ long find_mode() {
   return (status.st_mode & 0777) == 0700 ? 0 : fail(ENOENT);
 }
 
+// Dies of a signal that asks for a core file, where one could be written.
+long leave_core() {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    const rlimit any{RLIM_INFINITY, RLIM_INFINITY};
+    if (setrlimit(RLIMIT_CORE, &any) != 0 || chdir(kTmp) != 0) _exit(1);
+    std::abort();
+  }
+  return waitpid(pid, nullptr, 0);
+}
+
+long find_core() {
+  DIR* list = opendir(kTmp);
+  while (const dirent* entry = list != nullptr ? readdir(list) : nullptr) {
+    if (std::string_view(entry->d_name).starts_with("core")) return 0;
+  }
+  return fail(ENOENT);
+}
+
 long leave_mount() {
   if (mount("none", kMnt, "tmpfs", 0, nullptr) != 0) return -1;
   return leave_file<kMnt>();
@@ -201,6 +223,14 @@ constexpr Trace kTraces[] = {
      .outside = kHostsFile,
      .leave = leave_mode,
      .find = find_mode},
+    {.name = "files.core",
+     .aim = "the memory of a program that crashed",
+     .control = "rlimit: core; filter: setrlimit of it is ignored; own tmpfs",
+     .other = "ENOENT",
+     .alone = "ENOENT",
+     .outside = "not tried: the host's handler of crashes would start",
+     .leave = leave_core,
+     .find = find_core},
     {.name = "files.mount",
      .aim = "a file in a mount that somebody made",
      .control = "filter: mount; no capability; own mount namespace",
