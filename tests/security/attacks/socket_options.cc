@@ -131,6 +131,9 @@ long bind_to_loopback() {
 
 constexpr const char* kFilter = "filter: the option";
 
+// ENOENT: the kernel does not have it, and only who has the right has it load one.
+constexpr const char* kUlpIfThere = "ok|ENOENT|not tried";
+
 constexpr Attack filtered(std::string_view name, std::string_view aim, std::string_view unfiltered,
                           std::string_view outside, long (*attempt)()) {
   return {.name = name,
@@ -182,21 +185,19 @@ constexpr Attack kAttacks[] = {
              set_number<AF_UNIX, SOCK_DGRAM, SOL_SOCKET, SO_ATTACH_BPF, -1>),
     filtered_inet("sockets.reuseport_bpf", "put a program of bpf(2) on a group of sockets", "EBADF|EINVAL",
                   "EBADF|EINVAL", set_number<AF_INET, SOCK_DGRAM, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, -1>),
-    // The last two where the kernel has none built in: only root has it load one.
-    filtered_inet("sockets.tcp_ulp_tls", "have the kernel encrypt a TCP connection", "ok|ENOENT",
-                  "ok|ENOENT|not tried",
+    filtered_inet("sockets.tcp_ulp_tls", "have the kernel encrypt a TCP connection", kUlpIfThere, kUlpIfThere,
                   [] {
                     if (spares_modules()) not_tried();
                     return set_ulp<IPPROTO_TCP, TCP_ULP>("tls");
                   }),
-    filtered_inet("sockets.tcp_ulp_espintcp", "have the kernel take a TCP connection for IPsec", "ok|ENOENT",
-                  "ok|ENOENT|not tried",
+    filtered_inet("sockets.tcp_ulp_espintcp", "have the kernel take a TCP connection for IPsec", kUlpIfThere,
+                  kUlpIfThere,
                   [] {
                     if (spares_modules()) not_tried();
                     return set_ulp<IPPROTO_TCP, TCP_ULP>("espintcp");
                   }),
-    filtered_inet("sockets.tcp_ulp_high", "the same with bits set that the kernel does not read", "ok|ENOENT",
-                  "ok|ENOENT|not tried",
+    filtered_inet("sockets.tcp_ulp_high", "the same with bits set that the kernel does not read", kUlpIfThere,
+                  kUlpIfThere,
                   [] {
                     if (spares_modules()) not_tried();
                     return set_ulp<IPPROTO_TCP | kHighBit, TCP_ULP | kHighBit>("espintcp");

@@ -64,6 +64,7 @@ long watch_many() {
 
 // Each ends with this process: they are killed when there is an end to them.
 long fork_many() {
+  (void)alarm(60);  // an emulated machine is slow
   (void)setpgid(0, 0);
   (void)signal(SIGTERM, SIG_IGN);
   long made = 0;
