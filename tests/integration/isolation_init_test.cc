@@ -34,6 +34,22 @@ TEST_CASE("a run under attack ends with its true verdict") {
   CHECK(result["exit_code"] == 7);
 }
 
+TEST_CASE("a program that makes init its tracer does not choose its verdict") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  // Init hears of every signal of a child that asked to be traced, as of one that stopped (ptrace(2)).
+  for (const std::string number : {"signal.SIGSTOP", "signal.SIGWINCH", "signal.SIGSEGV"}) {
+    CAPTURE(number);
+    const std::string script =
+        "import ctypes, os, signal\nprint(ctypes.CDLL(None).ptrace(0, 0, 0, 0), flush=True)\n"
+        "os.kill(os.getpid(), " +
+        number + ")\nos._exit(7)\n";
+    const auto result = sandbox.run_json({"--timeout=2s", "--", "/usr/bin/python3", "-c", script});
+    CHECK(result["stdout"]["text"] == "0\n");
+    CHECK(result["outcome"] == "timed_out");
+  }
+}
+
 TEST_CASE("a signal to everybody does not reach init") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
