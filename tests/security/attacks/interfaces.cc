@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/ethtool.h>
 #include <linux/if_tun.h>
+#include <linux/if_vlan.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -115,11 +116,20 @@ long make_tunnel() {
   return fd < 0 ? -1 : ioctl(fd, TUNSETIFF, &request);
 }
 
-// The kernel loads its bridge for whoever asks, before it looks at rights.
+// The kernel loads these modules for whoever asks, before it looks at rights.
 long make_bridge() {
-  if (is_modular()) not_tried();
+  if (spares_modules()) not_tried();
   try_own_network();
   return ioctl(any_socket(), SIOCBRADDBR, "sbx-attack");
+}
+
+long make_vlan() {
+  if (spares_modules()) not_tried();
+  try_own_network();
+  vlan_ioctl_args request{};
+  request.cmd = SET_VLAN_NAME_TYPE_CMD;
+  request.u.name_type = VLAN_NAME_TYPE_PLUS_VID;
+  return ioctl(any_socket(), SIOCSIFVLAN, &request);
 }
 
 // An interface that is not lo.
@@ -190,6 +200,7 @@ long replace_table() {
 }
 
 constexpr const char* kNoRight = "no capability";
+constexpr const char* kModule = "filter: the request; no capability";
 
 constexpr Attack change(std::string_view name, std::string_view aim, long (*attempt)()) {
   return {.name = name, .aim = aim, .control = kNoRight, .inside = "EPERM", .attempt = attempt};
@@ -248,11 +259,19 @@ constexpr Attack kAttacks[] = {
      .attempt = make_tunnel},
     // ENOPKG: no such module.
     {.name = "interfaces.bridge",
-     .aim = "make a bridge interface",
-     .control = kNoRight,
-     .inside = "EPERM|ENOPKG|not tried",
+     .aim = "make a bridge interface, or have its module loaded",
+     .control = kModule,
+     .inside = "EPERM",
+     .unfiltered = "EPERM|ENOPKG|not tried",
      .outside = "ok|ENOPKG|not tried",
      .attempt = make_bridge},
+    {.name = "interfaces.vlan",
+     .aim = "change the names of VLANs, or have their module loaded",
+     .control = kModule,
+     .inside = "EPERM",
+     .unfiltered = "EPERM|ENOPKG|not tried",
+     .outside = "ok|ENOPKG|not tried",
+     .attempt = make_vlan},
     table("interfaces.iptables", "read the packet filter", "ok|ENOENT|ENOPROTOOPT|not tried",
           read_table<AF_INET, IPPROTO_IP, 64 /* IPT_SO_GET_INFO */, 84>),
     table("interfaces.ip6tables", "read the IPv6 packet filter",
