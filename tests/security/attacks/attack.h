@@ -2,6 +2,7 @@
 // docs/containment.md, is one such row; the tables of the families are in the files beside this one.
 #pragma once
 
+#include <cerrno>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,9 +10,9 @@
 namespace sbx::attack {
 
 // What an attempt comes to is text: "ok" (the attacker has what he wanted), the name of the error he got, the
-// signal that ended him ("SIGSYS"), "in vain" (no error, but not what he wanted either), or "late" (nothing
-// happened for ten seconds). Where kernels or machines differ, a field names all that may come, as
-// "ok|ENOSYS".
+// signal that ended him ("SIGSYS"), "in vain" (no error, but not what he wanted either), "late" (nothing
+// happened for ten seconds), or "not tried" (there is nothing here to try it on). Where kernels or machines
+// differ, a field names all that may come, as "ok|ENOSYS", each time with the reason.
 struct Attack {
   std::string_view name;     // FAMILY.WHAT
   std::string_view aim;      // what the attacker wants, to follow "to"
@@ -30,6 +31,11 @@ struct Attack {
   long (*attempt)();
 };
 
+// How the process of an attempt ends that was in vain, or that found nothing to try it on: no errors have
+// these numbers.
+inline constexpr int kInVain = 255;
+inline constexpr int kNotTried = 254;
+
 std::span<const Attack> namespace_attacks();
 std::span<const Attack> namespace_entry_attacks();
 std::span<const Attack> kernel_attacks();
@@ -42,6 +48,18 @@ std::span<const Attack> argument_attacks();
 std::span<const Attack> terminal_attacks();
 std::span<const Attack> cgroup_attacks();
 std::span<const Attack> debugging_attacks();
+std::span<const Attack> init_attacks();
+std::span<const Attack> init_signal_attacks();
+std::span<const Attack> process_attacks();
+std::span<const Attack> credential_attacks();
+std::span<const Attack> socket_family_attacks();
+std::span<const Attack> netlink_attacks();
+std::span<const Attack> socket_option_attacks();
+std::span<const Attack> multicast_attacks();
+std::span<const Attack> interface_attacks();
+std::span<const Attack> network_attacks();
+std::span<const Attack> ipc_attacks();
+std::span<const Attack> user_limit_attacks();
 
 // What the tests prepared for the attempts, by name (`attacks run NAME=VALUE …`): "victim" is a process that
 // is not the attacker's, "key" a number in the names of objects that somebody else made. Empty when it is not
