@@ -1,0 +1,114 @@
+// What attempts are made of.
+#pragma once
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <string>
+
+#include "attack.h"
+
+namespace sbx::attack {
+
+// Failure for a reason of our own.
+inline long failed(int error) {
+  errno = error;
+  return -1;
+}
+
+// The call worked, and there was nothing in it for the attacker.
+inline long nothing() { return failed(ENODATA); }
+
+// A text as a template argument.
+template <std::size_t size>
+struct Text {
+  char text[size]{};
+  // NOLINTNEXTLINE(google-explicit-constructor): so that a literal will do
+  consteval Text(const char (&from)[size]) {
+    for (std::size_t i = 0; i < size; ++i) text[i] = from[i];
+  }
+};
+
+// What a masked file leads to.
+inline bool is_null_device(int fd) {
+  struct stat status {};
+  return fstat(fd, &status) == 0 && S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3);
+}
+
+inline long open_it(const std::string& path, int flags) {
+  const int fd = open(path.c_str(), flags | O_NONBLOCK | O_NOCTTY, 0600);
+  return fd >= 0 && is_null_device(fd) ? nothing() : fd;
+}
+
+inline long read_it(const std::string& path) {
+  const long fd = open_it(path, O_RDONLY);
+  std::array<char, 64> bytes{};
+  if (fd < 0) return fd;
+  const ssize_t size = read(static_cast<int>(fd), bytes.data(), bytes.size());
+  return size == 0 ? nothing() : size;
+}
+
+inline std::string text_of(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY);
+  std::array<char, 65536> bytes{};
+  std::string text;
+  for (ssize_t size = 1; fd >= 0 && size > 0;) {
+    size = read(fd, bytes.data(), bytes.size());
+    if (size > 0) text.append(bytes.data(), static_cast<std::size_t>(size));
+  }
+  (void)close(fd);
+  return text;
+}
+
+// How many names a directory shows.
+inline long list_it(const std::string& path) {
+  DIR* directory = opendir(path.c_str());
+  if (directory == nullptr) return -1;
+  long count = -2;
+  while (readdir(directory) != nullptr) ++count;
+  return count <= 0 ? nothing() : count;
+}
+
+// The file of the host that nobody inside is shown, by one of its paths.
+inline constexpr const char* kSecret = "secret of the host\n";
+inline long read_secret(const std::string& path) {
+  errno = ENOENT;
+  return text_of(path) == kSecret ? 0 : -1;
+}
+
+template <Text path, int flags = O_RDONLY>
+long opens() {
+  return open_it(path.text, flags);
+}
+
+template <Text path>
+long opens_for_writing() {
+  return open_it(path.text, O_WRONLY);
+}
+
+template <Text path>
+long reads() {
+  return read_it(path.text);
+}
+
+template <Text path>
+long lists() {
+  return list_it(path.text);
+}
+
+// Writes what is in it already: nothing changes, where this is allowed.
+template <Text path>
+long writes_back() {
+  const std::string text = text_of(path.text);
+  const long fd = open_it(path.text, O_WRONLY);
+  return fd < 0 ? fd : write(static_cast<int>(fd), text.data(), text.size());
+}
+
+}  // namespace sbx::attack

@@ -1,0 +1,362 @@
+// Files that would give rights: set-id bits, capabilities, attributes of the kernel's own, flags.
+#include <linux/fs.h>
+#include <linux/openat2.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+
+#include <cstdint>
+
+#include "attempts.h"
+
+namespace sbx::attack {
+namespace {
+
+constexpr unsigned long kHighBit = 1UL << 32U;  // above what the kernel reads of a mode
+constexpr mode_t kMode = 06755;
+constexpr unsigned long kCreate = O_CREAT | O_WRONLY;
+// The same on all architectures since Linux 5.1 (syscalls/syscall.tbl); newer than our headers.
+constexpr long kSetxattrat = 463;
+constexpr long kFileGetattr = 468;
+constexpr long kFileSetattr = 469;
+constexpr long kFchmodat2 = 452;
+
+// The file NAME that `call` made or changed has such a bit.
+long bits_of(const char* name, long result) {
+  struct stat status {};
+  if (result < 0 || stat(name, &status) < 0) return -1;
+  return (status.st_mode & 06000) != 0 ? 0 : nothing();
+}
+
+const char* plain(const char* name) {
+  (void)close(open(name, O_CREAT | O_WRONLY, 0644));
+  return name;
+}
+
+int opened(const char* name) { return open(name, O_CREAT | O_RDWR, 0644); }
+
+template <mode_t mode, unsigned long high = 0>
+long by_chmod() {
+  const char* name = plain("bits_chmod");
+  return bits_of(name, syscall(SYS_chmod, name, high | mode));
+}
+
+long by_fchmod() { return bits_of("bits_fchmod", syscall(SYS_fchmod, opened("bits_fchmod"), kMode)); }
+
+long by_fchmodat() {
+  const char* name = plain("bits_fchmodat");
+  return bits_of(name, syscall(SYS_fchmodat, AT_FDCWD, name, kMode));
+}
+
+long by_fchmodat2() {
+  const char* name = plain("bits_fchmodat2");
+  return bits_of(name, syscall(kFchmodat2, AT_FDCWD, name, kMode, 0));
+}
+
+template <unsigned long flags = kCreate, unsigned long high = 0>
+long by_open() {
+  (void)unlink("bits_open");
+  return bits_of("bits_open", syscall(SYS_open, "bits_open", flags, high | kMode));
+}
+
+template <unsigned long high = 0>
+long by_openat() {
+  (void)unlink("bits_openat");
+  return bits_of("bits_openat", syscall(SYS_openat, AT_FDCWD, "bits_openat", high | kCreate, high | kMode));
+}
+
+long by_openat2() {
+  open_how how{};
+  how.flags = kCreate;
+  how.mode = kMode;
+  return bits_of("bits_openat2", syscall(SYS_openat2, AT_FDCWD, "bits_openat2", &how, sizeof how));
+}
+
+long by_creat() {
+  (void)unlink("bits_creat");
+  return bits_of("bits_creat", syscall(SYS_creat, "bits_creat", kMode));
+}
+
+long by_mknod() { return bits_of("bits_mknod", syscall(SYS_mknod, "bits_mknod", S_IFREG | kMode, 0)); }
+
+long by_mknodat() {
+  return bits_of("bits_mknodat", syscall(SYS_mknodat, AT_FDCWD, "bits_mknodat", S_IFREG | kMode, 0));
+}
+
+long by_fifo() { return bits_of("bits_fifo", syscall(SYS_mknod, "bits_fifo", S_IFIFO | kMode, 0)); }
+
+// A file without a name, which it gets afterwards.
+long by_tmpfile() {
+  const long fd = syscall(SYS_openat, AT_FDCWD, ".", O_TMPFILE | O_WRONLY, kMode);
+  if (fd < 0) return fd;
+  const std::string unnamed = "/proc/self/fd/" + std::to_string(fd);
+  return bits_of("bits_tmpfile",
+                 linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, "bits_tmpfile", AT_SYMLINK_FOLLOW));
+}
+
+long by_directory() {
+  (void)mkdir("bits_directory", 0755);
+  return bits_of("bits_directory", syscall(SYS_chmod, "bits_directory", 02755));
+}
+
+long in_bind() {
+  const std::string name = target("writable") + "/bits_bind";
+  (void)plain(name.c_str());
+  return bits_of(name.c_str(), syscall(SYS_chmod, name.c_str(), 04755));
+}
+
+// cap_setuid, cap_sys_admin and the rest, permitted and effective (capabilities(7), vfs_cap_data).
+struct FileCapabilities {
+  std::uint32_t magic = 0x02000001;  // version 2, effective
+  std::uint32_t sets[4] = {~0U, 0, ~0U, 0};
+};
+
+long give_capabilities() {
+  const FileCapabilities all;
+  return setxattr(plain("capable"), "security.capability", &all, sizeof all, 0);
+}
+
+// Version 3 names the root of a user namespace, who may write it there.
+long give_namespaced_capabilities() {
+  struct {
+    std::uint32_t magic = 0x03000001;
+    std::uint32_t sets[4] = {~0U, 0, ~0U, 0};
+    std::uint32_t root = 0;
+  } all;
+  return setxattr(plain("capable3"), "security.capability", &all, sizeof all, 0);
+}
+
+template <Text name>
+long gives_attribute() {
+  return setxattr(plain("attributed"), name.text, "y", 1, 0);
+}
+
+// An ACL that gives everything to host root's group or anybody is worth what the file is; too long, it is
+// memory that is charged to nobody.
+long long_acl() {
+  struct Entry {
+    std::uint16_t tag, rights;
+    std::uint32_t id;
+  };
+  struct {
+    std::uint32_t version = 2;
+    Entry entries[44];
+  } acl;
+  acl.entries[0] = {0x01, 7, ~0U};
+  for (std::uint16_t i = 1; i < 41; ++i) acl.entries[i] = {0x02, 7, i};
+  acl.entries[41] = {0x04, 7, ~0U};
+  acl.entries[42] = {0x10, 7, ~0U};
+  acl.entries[43] = {0x20, 7, ~0U};
+  return setxattr(plain("acl"), "system.posix_acl_access", &acl, sizeof acl, 0);
+}
+
+long attribute_behind_pointer() {
+  struct {
+    std::uint64_t value;
+    std::uint32_t size;
+    std::uint32_t flags = 0;
+  } arguments{reinterpret_cast<std::uint64_t>("y"), 1};
+  return syscall(kSetxattrat, AT_FDCWD, plain("attributed_at"), 0, "trusted.sbx", &arguments,
+                 sizeof arguments);
+}
+
+// FS_APPEND_FL and FS_IMMUTABLE_FL keep a file from being removed; they are taken off at once.
+template <unsigned long request>
+long flags_by(long flag) {
+  const int fd = opened("flagged");
+  const long result = ioctl(fd, request, &flag);
+  long none = 0;
+  if (result == 0) (void)ioctl(fd, FS_IOC_SETFLAGS, &none);
+  return result;
+}
+
+// A project id takes the file out of a quota.
+template <unsigned long request>
+long project_by() {
+  const int fd = opened("counted");
+  fsxattr attributes{};
+  attributes.fsx_projid = 42;
+  return ioctl(fd, request, &attributes);
+}
+
+long attributes_behind_pointer() {
+  struct {
+    std::uint64_t xflags;
+    std::uint32_t extent, count, project, copy;
+  } attributes{};
+  (void)plain("set_attr");
+  if (syscall(kFileGetattr, AT_FDCWD, "set_attr", &attributes, sizeof attributes, 0) < 0) return -1;
+  return syscall(kFileSetattr, AT_FDCWD, "set_attr", &attributes, sizeof attributes, 0);
+}
+
+// Started by somebody without rights, the program says 0 where it has some (main.cc, `rights`).
+long run_for_rights(const std::string& path) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    // Outside he is root, and would have them anyway.
+    if (target_number("inside") == 0 &&
+        (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0))
+      _exit(EPERM);
+    (void)execl(path.c_str(), path.c_str(), "rights", static_cast<char*>(nullptr));
+    _exit(errno);
+  }
+  int status = 0;
+  if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) return failed(ECHILD);
+  return WEXITSTATUS(status) == 0 ? 0 : failed(WEXITSTATUS(status));
+}
+
+constexpr const char* kBits = "filter: the bits of the mode";
+constexpr const char* kPointer = "filter: openat2, whose mode it cannot see, does not exist";
+constexpr const char* kNoCapability = "no capability";
+constexpr const char* kFlags = "filter: the request of ioctl";
+constexpr const char* kNoRights = "no_new_privs; nosuid; an empty bounding set";
+
+// The bits belong to an id that nobody is, so that they are worth little where they can be set
+// (docs/decisions/0006).
+constexpr Attack bits(std::string_view name, std::string_view aim, long (*attempt)()) {
+  return {
+      .name = name, .aim = aim, .control = kBits, .inside = "EPERM", .unfiltered = "ok", .attempt = attempt};
+}
+
+constexpr Attack refused(std::string_view name, std::string_view aim, long (*attempt)()) {
+  return {.name = name, .aim = aim, .control = kNoCapability, .inside = "EPERM", .attempt = attempt};
+}
+
+constexpr Attack gives(std::string_view name, std::string_view aim, long (*attempt)()) {
+  return {.name = name, .aim = aim, .control = kNoRights, .inside = "ENODATA", .attempt = attempt};
+}
+
+constexpr Attack kAttacks[] = {
+    bits("files.setid_chmod", "make a set-id file by chmod", by_chmod<kMode>),
+    bits("files.setuid_chmod", "make a set-user-id file", by_chmod<04755>),
+    bits("files.setgid_chmod", "make a set-group-id file", by_chmod<02755>),
+    bits("files.setid_chmod_high", "make one with a bit set that the kernel does not read",
+         by_chmod<kMode, kHighBit>),
+    bits("files.setid_fchmod", "make one by fchmod", by_fchmod),
+    bits("files.setid_fchmodat", "make one by fchmodat", by_fchmodat),
+    {.name = "files.setid_fchmodat2",
+     .aim = "make one by fchmodat2",
+     .control = kBits,
+     .inside = "EPERM",
+     .unfiltered = "ok|ENOSYS",
+     .outside = "ok|ENOSYS",  // since Linux 6.6
+     .attempt = by_fchmodat2},
+    bits("files.setid_open", "make one by open", by_open<>),
+    bits("files.setid_open_high", "make one by open with a high bit", by_open<kCreate, kHighBit>),
+    bits("files.setid_openat", "make one by openat", by_openat<>),
+    bits("files.setid_openat_high", "make one by openat with a high bit", by_openat<kHighBit>),
+    {.name = "files.setid_openat2",
+     .aim = "make one by a mode behind a pointer",
+     .control = kPointer,
+     .inside = "ENOSYS",
+     .unfiltered = "ok",
+     .attempt = by_openat2},
+    bits("files.setid_creat", "make one by creat", by_creat),
+    bits("files.setid_mknod", "make one by mknod", by_mknod),
+    bits("files.setid_mknodat", "make one by mknodat", by_mknodat),
+    bits("files.setid_fifo", "make a set-id FIFO", by_fifo),
+    bits("files.setid_tmpfile", "make one without a name, and name it", by_tmpfile),
+    bits("files.setgid_directory", "make a directory that gives its group on", by_directory),
+    bits("files.setid_bind", "make one in a writable directory of the host, with its owner's rights",
+         in_bind),
+    refused("files.capability", "give a file all capabilities", give_capabilities),
+    {.name = "files.capability_namespaced",
+     .aim = "give it those of a user namespace",
+     .control = kNoCapability,
+     .inside = "EPERM",
+     .outside = "ok|EINVAL",  // written by the host's root, version 3 is version 2
+     .attempt = give_namespaced_capabilities},
+    refused("files.trusted", "give a file an attribute of the kernel's own", gives_attribute<"trusted.sbx">),
+    refused("files.trusted_overlay", "mark a directory for overlays as hiding another",
+            gives_attribute<"trusted.overlay.opaque">),
+    {.name = "files.security_other",
+     .aim = "give it a label",
+     .control = kNoCapability,
+     .inside = "EPERM|EOPNOTSUPP",
+     .outside = "ok|EOPNOTSUPP",
+     .attempt = gives_attribute<"security.sbx">},
+    {.name = "files.user_overlay",
+     .aim = "mark it for overlays that read users' attributes",
+     .control = "none: no overlay of ours reads them (userxattr)",
+     .inside = "ok",
+     .outside = "ok|EOPNOTSUPP",
+     .attempt = gives_attribute<"user.overlay.opaque">},
+    {.name = "files.attribute_at",
+     .aim = "set such an attribute by a call that hides it",
+     .control = "filter: setxattrat does not exist; no capability",
+     .inside = "ENOSYS",
+     .unfiltered = "EPERM|ENOSYS",
+     .outside = "ok|ENOSYS",  // since Linux 6.13
+     .attempt = attribute_behind_pointer},
+    {.name = "files.long_acl",
+     .aim = "have memory of long ACLs that is charged to nobody",
+     .control = "filter: the size of setxattr",
+     .inside = "EPERM",
+     .unfiltered = "ok",
+     .attempt = long_acl},
+    {.name = "files.immutable",
+     .aim = "make a file that cannot be removed",
+     .control = "filter: the request of ioctl; no capability",
+     .inside = "EPERM",
+     .outside = "ok|ENOTTY",  // the file system may not know them
+     .attempt = [] { return flags_by<FS_IOC_SETFLAGS>(FS_IMMUTABLE_FL); }},
+    {.name = "files.append_only",
+     .aim = "make one that can only grow",
+     .control = "filter: the request of ioctl; no capability",
+     .inside = "EPERM",
+     .outside = "ok|ENOTTY",
+     .attempt = [] { return flags_by<FS_IOC_SETFLAGS>(FS_APPEND_FL); }},
+    {.name = "files.flags",
+     .aim = "change the flags of his own file",
+     .control = kFlags,
+     .inside = "EPERM",
+     .unfiltered = "ok",
+     .outside = "ok|ENOTTY",
+     .attempt = [] { return flags_by<FS_IOC_SETFLAGS>(FS_NODUMP_FL); }},
+    {.name = "files.flags_high",
+     .aim = "the same with a bit set that the kernel does not read",
+     .control = kFlags,
+     .inside = "EPERM",
+     .unfiltered = "ok",
+     .outside = "ok|ENOTTY",
+     .attempt =
+         [] {
+           const long flag = FS_NODUMP_FL;
+           return syscall(SYS_ioctl, opened("flagged"), kHighBit | FS_IOC_SETFLAGS, &flag);
+         }},
+    {.name = "files.flags_32",
+     .aim = "the same by the number of 32-bit programs",
+     .control = "the kernel: known to 32-bit programs only, of which there are none",
+     .inside = "ENOTTY",
+     .outside = "ENOTTY",
+     .attempt = [] { return flags_by<FS_IOC32_SETFLAGS>(FS_NODUMP_FL); }},
+    {.name = "files.project",
+     .aim = "move a file out of its quota",
+     .control = kFlags,
+     .inside = "EPERM",
+     .unfiltered = "EPERM|EINVAL|ENOTTY|EOPNOTSUPP",
+     .outside = "ok|EINVAL|ENOTTY|EOPNOTSUPP",  // without project quotas
+     .attempt = project_by<FS_IOC_FSSETXATTR>},
+    {.name = "files.file_setattr",
+     .aim = "do so by a call that hides it",
+     .control = "filter: file_setattr does not exist",
+     .inside = "ENOSYS",
+     .unfiltered = "ok|ENOSYS|EOPNOTSUPP",
+     .outside = "ok|ENOSYS|EOPNOTSUPP",  // since Linux 6.17
+     .attempt = attributes_behind_pointer},
+    gives("files.run_setid", "gain rights by a set-id program of the host's root that he is shown",
+          [] { return run_for_rights(target("shown") + "/setid"); }),
+    gives("files.run_capable", "gain rights by a program with capabilities",
+          [] { return run_for_rights(target("shown") + "/capable"); }),
+    gives("files.run_setid_bind", "gain rights by a set-id program in a writable directory",
+          [] { return run_for_rights(target("writable") + "/setid"); }),
+    gives("files.run_capable_bind", "gain them by one with capabilities there",
+          [] { return run_for_rights(target("writable") + "/capable"); }),
+};
+
+}  // namespace
+
+std::span<const Attack> file_rights_attacks() { return kAttacks; }
+
+}  // namespace sbx::attack
