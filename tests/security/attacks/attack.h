@@ -37,9 +37,11 @@ std::span<const Attack> proc_victim_attacks();
 std::span<const Attack> proc_sysctl_attacks();
 std::span<const Attack> descriptor_attacks();
 std::span<const Attack> mount_attacks();
+std::span<const Attack> new_mount_attacks();
 std::span<const Attack> device_attacks();
 std::span<const Attack> file_attacks();
 std::span<const Attack> file_rights_attacks();
+std::span<const Attack> set_id_attacks();
 
 // What the tests prepared for the attempts, by name (`attacks run NAME=VALUE …`); empty when it is not there.
 //   inside       1 in a sandbox

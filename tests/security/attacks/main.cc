@@ -67,7 +67,8 @@ template <class F>
 void for_each_attack(F use) {
   for (const auto& family :
        {namespace_attacks(), kernel_attacks(), proc_attacks(), proc_victim_attacks(), proc_sysctl_attacks(),
-        descriptor_attacks(), mount_attacks(), device_attacks(), file_attacks(), file_rights_attacks()}) {
+        descriptor_attacks(), mount_attacks(), new_mount_attacks(), device_attacks(), file_attacks(),
+        file_rights_attacks(), set_id_attacks()}) {
     for (const Attack& attack : family) use(attack);
   }
 }
