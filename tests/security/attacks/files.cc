@@ -14,6 +14,7 @@
 namespace sbx::attack {
 namespace {
 
+constexpr uid_t kForeign = 70'000;  // above the ids that a sandbox has
 constexpr const char* kSystemFile = "/usr/lib/os-release";
 
 std::string given(const char* name) { return target("files") + "/" + name; }
@@ -38,6 +39,13 @@ long makes_file_in() {
 
 long rename_itself(const std::string& path) { return rename(path.c_str(), path.c_str()); }
 
+long rename_there_and_back(const std::string& path) {
+  const std::string other = path + "-attack";
+  const long renamed = rename(path.c_str(), other.c_str());
+  if (renamed == 0) (void)rename(other.c_str(), path.c_str());
+  return renamed;
+}
+
 long set_times(const std::string& path) {
   struct stat status {};
   if (stat(path.c_str(), &status) < 0) return -1;
@@ -60,6 +68,14 @@ long link_to(const std::string& path, const std::string& name) {
   if (made == 0) (void)unlink(name.c_str());
   return made;
 }
+
+// What was opened for reading, by its descriptor's path.
+long open_anew(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY);
+  return fd < 0 ? fd : open_it("/proc/self/fd/" + std::to_string(fd), O_WRONLY);
+}
+
+long give_to(uid_t user) { return chown(plain("given_away"), user, user); }
 
 long lock_of_other() {
   const int fd = open(kSystemFile, O_RDONLY);
@@ -135,7 +151,7 @@ constexpr Attack kAttacks[] = {
     root_file("files.write_ld", "have a library of his loaded into all programs",
               opens<"/etc/ld.so.preload", O_WRONLY | O_CREAT>),
     root_file("files.truncate_passwd", "cut /etc/passwd off", [] { return truncate_it("/etc/passwd"); }),
-    root_file("files.rename_passwd", "move /etc/passwd", [] { return rename_itself("/etc/passwd"); }),
+    root_file("files.rename_passwd", "move /etc/passwd", [] { return rename_there_and_back("/etc/passwd"); }),
     root_file("files.remove_passwd", "remove it", [] { return long{unlink("/etc/passwd")}; }),
     root_file(
         "files.chmod_passwd", "change its rights", [] { return set_mode("/etc/passwd"); }, "EPERM"),
@@ -154,8 +170,6 @@ constexpr Attack kAttacks[] = {
         "EPERM"),
     root_file("files.symlink_etc", "make a link in /etc",
               [] { return long{symlink("/tmp", "/etc/sbx-attack")}; }),
-    root_file("files.remove_root_directory", "move a directory of the root",
-              [] { return rename_itself("/opt"); }),
     system_file("files.write_system", "write to a file in /usr", opens_for_writing<"/usr/lib/os-release">),
     system_file("files.write_shell", "write to the shell, which the host runs, too",
                 [] {
@@ -175,7 +189,7 @@ constexpr Attack kAttacks[] = {
     given_file("files.write_given", "write to what he was given to read",
                [] { return open_it(given("file"), O_WRONLY); }),
     given_file("files.truncate_given", "cut it off", [] { return truncate_it(given("file")); }),
-    given_file("files.rename_given", "move it", [] { return rename_itself(given("file")); }),
+    given_file("files.rename_given", "move it", [] { return rename_there_and_back(given("file")); }),
     given_file("files.remove_given", "remove it", [] { return long{unlink(given("removed").c_str())}; }),
     given_file("files.chmod_given", "change its rights", [] { return set_mode(given("file")); }),
     given_file("files.chown_given", "give it to another group",
@@ -185,6 +199,8 @@ constexpr Attack kAttacks[] = {
     given_file("files.make_given", "add a file", [] { return make_and_remove(given("new")); }),
     given_file("files.link_given", "give it a second name there",
                [] { return link_to(given("file"), given("link")); }),
+    given_file("files.anew_given", "open for writing what he has open for reading",
+               [] { return open_anew(given("file")); }),
     given_file("files.write_shown", "write to a file of a directory that he is shown",
                [] { return open_it(target("shown") + "/file", O_WRONLY); }),
     given_file("files.make_shown", "make one there",
@@ -201,6 +217,16 @@ constexpr Attack kAttacks[] = {
      .inside = "EXDEV",
      .outside = "EXDEV",
      .attempt = [] { return link_to("/usr/bin/passwd", "linked_system"); }},
+    {.name = "files.give_root",
+     .aim = "give a file of his to root",
+     .control = "no capability",
+     .inside = "EPERM",
+     .attempt = [] { return give_to(0); }},
+    {.name = "files.give_foreign",
+     .aim = "give it to a user of the host",
+     .control = "only the sandbox's own ids have names",
+     .inside = "EINVAL",
+     .attempt = [] { return give_to(kForeign); }},
     unseen("files.lock_seen", "see a lock that the host holds on a system file", lock_of_other),
     unseen("files.record_lock_seen", "see a lock of records", record_lock_of_other),
     unseen("files.watch_system", "watch who opens a system file", [] { return watch(kSystemFile, IN_OPEN); }),

@@ -44,22 +44,23 @@ long gives_attribute() {
   return setxattr(plain("attributed"), name.text, "y", 1, 0);
 }
 
-// An ACL that gives everything to host root's group or anybody is worth what the file is; too long, it is
-// memory that is charged to nobody.
-long long_acl() {
-  struct Entry {
-    std::uint16_t tag, rights;
-    std::uint32_t id;
-  };
+struct AclEntry {
+  std::uint16_t tag, rights;
+  std::uint32_t id;
+};
+
+// linux/posix_acl_xattr.h: the owner, `count` users from `first` on, group, mask and others.
+template <std::uint32_t first, std::uint32_t count>
+long acl_of() {
   struct {
     std::uint32_t version = 2;
-    Entry entries[44];
+    AclEntry entries[count + 4];
   } acl;
   acl.entries[0] = {0x01, 7, ~0U};
-  for (std::uint16_t i = 1; i < 41; ++i) acl.entries[i] = {0x02, 7, i};
-  acl.entries[41] = {0x04, 7, ~0U};
-  acl.entries[42] = {0x10, 7, ~0U};
-  acl.entries[43] = {0x20, 7, ~0U};
+  for (std::uint32_t i = 0; i < count; ++i) acl.entries[1 + i] = {0x02, 7, first + i};
+  acl.entries[count + 1] = {0x04, 7, ~0U};
+  acl.entries[count + 2] = {0x10, 7, ~0U};
+  acl.entries[count + 3] = {0x20, 7, ~0U};
   return setxattr(plain("acl"), "system.posix_acl_access", &acl, sizeof acl, 0);
 }
 
@@ -165,7 +166,12 @@ constexpr Attack kAttacks[] = {
      .control = "filter: the size of setxattr",
      .inside = "EPERM",
      .unfiltered = "ok",
-     .attempt = long_acl},
+     .attempt = acl_of<1, 40>},
+    {.name = "files.foreign_acl",
+     .aim = "give rights to a user of the host",
+     .control = "only the sandbox's own ids have names",
+     .inside = "EINVAL",
+     .attempt = acl_of<70'000, 1>},
     {.name = "files.immutable",
      .aim = "make a file that cannot be removed",
      .control = "filter: the request of ioctl; no capability",
@@ -209,6 +215,13 @@ constexpr Attack kAttacks[] = {
      .unfiltered = "EPERM|EINVAL|ENOTTY|EOPNOTSUPP",
      .outside = "ok|EINVAL|ENOTTY|EOPNOTSUPP",  // without project quotas
      .attempt = project_by<FS_IOC_FSSETXATTR>},
+    {.name = "files.project_high",
+     .aim = "the same with a bit set that the kernel does not read",
+     .control = kFlags,
+     .inside = "EPERM",
+     .unfiltered = "EPERM|EINVAL|ENOTTY|EOPNOTSUPP",
+     .outside = "ok|EINVAL|ENOTTY|EOPNOTSUPP",
+     .attempt = project_by<kHighBit | FS_IOC_FSSETXATTR>},
     {.name = "files.file_setattr",
      .aim = "do so by a call that hides it",
      .control = "filter: file_setattr does not exist",

@@ -22,10 +22,10 @@ long opens_trigger() {
   return open_it(path_of<setting>(), O_WRONLY);
 }
 
-constexpr const char* kControl = "read-only mount; the file is host root's, and nobody inside maps to him";
+constexpr const char* kControl = "host root's, and nobody inside maps to him; read-only mount";
 
 constexpr Attack row(std::string_view name, std::string_view aim, long (*attempt)()) {
-  return {.name = name, .aim = aim, .control = kControl, .inside = "EROFS", .attempt = attempt};
+  return {.name = name, .aim = aim, .control = kControl, .inside = "EACCES", .attempt = attempt};
 }
 
 // What not every kernel has, or has only in the host's own namespaces.
@@ -33,7 +33,7 @@ constexpr Attack optional_row(std::string_view name, std::string_view aim, long 
   return {.name = name,
           .aim = aim,
           .control = kControl,
-          .inside = "EROFS|ENOENT",
+          .inside = "EACCES|ENOENT",
           .outside = "ok|ENOENT",
           .attempt = attempt};
 }
@@ -42,8 +42,8 @@ constexpr Attack optional_row(std::string_view name, std::string_view aim, long 
 constexpr Attack limit_row(std::string_view name, std::string_view aim, long (*attempt)()) {
   return {.name = name,
           .aim = aim,
-          .control = "read-only mount; no capability",
-          .inside = "EROFS",
+          .control = "no capability; read-only mount",
+          .inside = "EACCES",
           .outside = "ok|EACCES",
           .attempt = attempt};
 }
