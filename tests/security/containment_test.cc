@@ -142,7 +142,7 @@ Answers attack_inside(const Sandbox& sandbox, const Targets& targets, std::vecto
   // What is somewhere else inside; and nobody is there to be a victim but init.
   words.insert(words.end(), {"inside=1", "victim=1", "shown=/mnt/shown", "writable=/mnt/writable",
                              "files=/workspace/project_files", "outputs=/workspace/outputs",
-                             "handle_place=/workspace/agent_workspace"});
+                             "home=/home/sandbox", "handle_place=/workspace/agent_workspace"});
   options.insert(options.end(), words.begin(), words.end());
   const ProgramResult result = sandbox.run(options, targets.careless_caller());
   CHECK_MESSAGE(result.exit_status == 0, result.err);

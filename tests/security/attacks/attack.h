@@ -55,6 +55,7 @@ std::span<const Attack> set_id_attacks();
 //   writable     one that he may write to
 //   files        one of his own that he may only read
 //   outputs      one of his own, beside the one that he starts in
+//   home         another, whose mount has no id map
 //   disk         the number of the host's disk
 const std::string& target(const std::string& name);
 long target_number(const std::string& name);

@@ -75,7 +75,11 @@ long open_anew(const std::string& path) {
   return fd < 0 ? fd : open_it("/proc/self/fd/" + std::to_string(fd), O_WRONLY);
 }
 
-long give_to(uid_t user) { return chown(plain("given_away"), user, user); }
+// `place`: a mount with an id map of its own, or one without.
+long give_to(uid_t user, const std::string& place) {
+  const std::string path = place + "/given_away";
+  return chown(plain(path.c_str()), user, user);
+}
 
 long lock_of_other() {
   const int fd = open(kSystemFile, O_RDONLY);
@@ -162,12 +166,7 @@ constexpr Attack kAttacks[] = {
     root_file("files.attribute_passwd", "give it an attribute", [] { return set_attribute("/etc/passwd"); }),
     root_file(
         "files.link_passwd", "give it a second name",
-        [] {
-          return link_to("/etc/passwd",
-                         "/etc/passwd-"
-                         "attack");
-        },
-        "EPERM"),
+        [] { return link_to("/etc/passwd", "/etc/passwd-link"); }, "EPERM|EACCES"),
     root_file("files.symlink_etc", "make a link in /etc",
               [] { return long{symlink("/tmp", "/etc/sbx-attack")}; }),
     system_file("files.write_system", "write to a file in /usr", opens_for_writing<"/usr/lib/os-release">),
@@ -221,12 +220,17 @@ constexpr Attack kAttacks[] = {
      .aim = "give a file of his to root",
      .control = "no capability",
      .inside = "EPERM",
-     .attempt = [] { return give_to(0); }},
+     .attempt = [] { return give_to(0, target("home")); }},
+    {.name = "files.give_root_project",
+     .aim = "give a file of his project to root",
+     .control = "the project's id map has no other id than his; no capability",
+     .inside = "EOVERFLOW",
+     .attempt = [] { return give_to(0, target("outputs")); }},
     {.name = "files.give_foreign",
      .aim = "give it to a user of the host",
      .control = "only the sandbox's own ids have names",
      .inside = "EINVAL",
-     .attempt = [] { return give_to(kForeign); }},
+     .attempt = [] { return give_to(kForeign, target("home")); }},
     unseen("files.lock_seen", "see a lock that the host holds on a system file", lock_of_other),
     unseen("files.record_lock_seen", "see a lock of records", record_lock_of_other),
     unseen("files.watch_system", "watch who opens a system file", [] { return watch(kSystemFile, IN_OPEN); }),

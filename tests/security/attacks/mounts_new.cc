@@ -145,7 +145,7 @@ constexpr Attack refused(std::string_view name, std::string_view aim, long (*att
 // With what an earlier call gives, which is nothing here.
 constexpr Attack follows(std::string_view name, std::string_view aim, long (*attempt)()) {
   Attack attack = refused(name, aim, attempt);
-  attack.unfiltered = "EBADF";
+  attack.unfiltered = "EINVAL";
   return attack;
 }
 
@@ -153,11 +153,11 @@ constexpr Attack kAttacks[] = {
     refused("mounts.fsopen", "get a context for a file system", new_context),
     follows("mounts.fsconfig", "set a parameter of one", configure),
     follows("mounts.fsconfig_long", "set a long one (CVE-2022-0185)", long_parameter),
-    follows("mounts.fsmount", "make a mount from one", new_mount),
+    refused("mounts.fsmount", "make a mount from one", new_mount),
     refused("mounts.fspick", "get the context of a mount", picked),
     refused("mounts.open_tree", "copy the tree of mounts", cloned_tree),
-    follows("mounts.move_mount", "attach a new mount", new_mount_moved),
-    follows("mounts.move_tree", "attach a copied tree", tree_moved),
+    refused("mounts.move_mount", "attach a new mount", new_mount_moved),
+    refused("mounts.move_tree", "attach a copied tree", tree_moved),
     refused("mounts.setattr_root", "make / writable by mount_setattr",
             [] { return clear_attribute<MOUNT_ATTR_RDONLY>("/"); }),
     refused("mounts.setattr_nosuid", "allow set-id programs by mount_setattr",
@@ -176,16 +176,16 @@ constexpr Attack kAttacks[] = {
      .attempt = tree_with_attributes},
     {.name = "mounts.listmount",
      .aim = "list mounts by number",
-     .control = "filter: the call does not exist",
+     .control = "filter: the call does not exist; no capability",
      .inside = "ENOSYS",
-     .unfiltered = "ok|ENOSYS",  // of his own namespace, which mountinfo shows, too
-     .outside = "ok|ENOSYS",     // since Linux 6.8
+     .unfiltered = "EPERM|ENOSYS",
+     .outside = "ok|ENOSYS",  // since Linux 6.8
      .attempt = listed_mounts},
     {.name = "mounts.statmount",
      .aim = "ask for a mount by number",
-     .control = "filter: the call does not exist",
+     .control = "filter: the call does not exist; no capability",
      .inside = "ENOSYS",
-     .unfiltered = "ok|ENOSYS",
+     .unfiltered = "EPERM|ENOSYS",
      .outside = "ok|ENOSYS",
      .attempt = described_mount},
     refused("mounts.handle_secret", "open a file of the host by its handle", handle_of_secret,

@@ -60,7 +60,7 @@ std::string many_up() { return "/../../../../../../../../../../../.."; }
 
 constexpr const char* kMasked = "masked by /dev/null";
 constexpr const char* kEmpty = "masked by an empty directory";
-constexpr const char* kNoDevice = "read-only mount; the file is host root's, and nobody inside maps to him";
+constexpr const char* kNoDevice = "host root's, and nobody inside maps to him; read-only mount";
 
 // What tells, masked; not every kernel has each.
 constexpr Attack masked(std::string_view name, std::string_view aim, long (*attempt)()) {
@@ -84,7 +84,7 @@ constexpr Attack fixed(std::string_view name, std::string_view aim, long (*attem
   return {.name = name,
           .aim = aim,
           .control = kNoDevice,
-          .inside = "EROFS|ENOENT",
+          .inside = "EACCES|ENOENT",
           .outside = "ok|ENOENT",
           .attempt = attempt};
 }
@@ -129,8 +129,12 @@ constexpr Attack kAttacks[] = {
     fixed("proc.irq", "send interrupts to another CPU", writes_back<"/proc/irq/default_smp_affinity">),
     fixed("proc.mtrr", "change how memory is cached", opens_for_writing<"/proc/mtrr">),
     fixed("proc.pci", "write to the PCI bus", opens_for_writing<"/proc/bus/pci/00/00.0">),
-    fixed("proc.pressure", "have the kernel watch for pressure on his behalf",
-          opens<"/proc/pressure/memory", O_RDWR>),
+    {.name = "proc.pressure",
+     .aim = "have the kernel watch for pressure on his behalf",
+     .control = "read-only mount",
+     .inside = "EROFS|ENOENT",
+     .outside = "ok|ENOENT|EOPNOTSUPP",  // where it is off
+     .attempt = opens<"/proc/pressure/memory", O_RDWR>},
     {.name = "proc.make_file",
      .aim = "make a file in /proc",
      .control = "no file system would take it",
@@ -159,7 +163,7 @@ constexpr Attack kAttacks[] = {
     {.name = "proc.own_setgroups",
      .aim = "forbid or allow groups",
      .control = "decided when the map was written; no capability",
-     .inside = "EPERM",
+     .inside = "EACCES",
      .outside = "EPERM",
      .attempt = writes<"/proc/self/setgroups", "deny">},
     {.name = "proc.own_exe_write",
@@ -201,7 +205,7 @@ constexpr Attack kAttacks[] = {
      .attempt = see_another_process},
     {.name = "proc.locks",
      .aim = "see who holds locks on which files",
-     .control = "a pid namespace",
+     .control = kMasked,
      .inside = "ENODATA",
      .attempt = foreign_lock},
     {.name = "proc.mount_own",

@@ -84,7 +84,12 @@ constexpr Attack kAttacks[] = {
                  opens_trigger<"kernel/kexec_load_disabled">),
     row("proc.sys_pid_max", "leave the host few process ids", writes_setting_back<"kernel/pid_max">),
     row("proc.sys_threads_max", "leave it few threads", writes_setting_back<"kernel/threads-max">),
-    optional_row("proc.sys_last_pid", "choose the next process id", opens_trigger<"kernel/ns_last_pid">),
+    {.name = "proc.sys_last_pid",
+     .aim = "choose the next process id",
+     .control = "read-only mount; no capability",
+     .inside = "EROFS|ENOENT",
+     .outside = "ok|ENOENT",  // needs CONFIG_CHECKPOINT_RESTORE
+     .attempt = opens_trigger<"kernel/ns_last_pid">},
     optional_row("proc.sys_keys", "raise the limit of keys", writes_setting_back<"kernel/keys/maxkeys">),
     row("proc.sys_random", "choose when the random pool is refilled",
         writes_setting_back<"kernel/random/urandom_min_reseed_secs">),

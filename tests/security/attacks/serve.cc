@@ -132,6 +132,7 @@ void make_files(const std::string& place) {
   say("files", place + "/shown");
   say("writable", place + "/writable");
   say("outputs", place + "/own");
+  say("home", place + "/own");
   say("handle_place", place);
   say_handle(place + "/secret");
 }
