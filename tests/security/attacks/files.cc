@@ -118,6 +118,7 @@ constexpr const char* kGiven = "read-only mount";
 constexpr const char* kOwnView = "an overlay of the sandbox's own over what all share";
 
 // Under `permissive` the root takes writes, and only the owner's rights are left (writable_root).
+// EPERM or EACCES to links is fs.protected_hardlinks.
 constexpr Attack root_file(std::string_view name, std::string_view aim, long (*attempt)(),
                            std::string_view permissive = "EACCES") {
   return {.name = name,
@@ -163,7 +164,13 @@ constexpr Attack kAttacks[] = {
         "files.chown_passwd", "own it", [] { return set_owner("/etc/passwd"); }, "EPERM"),
     root_file(
         "files.times_passwd", "change its times", [] { return set_times("/etc/passwd"); }, "EPERM"),
-    root_file("files.attribute_passwd", "give it an attribute", [] { return set_attribute("/etc/passwd"); }),
+    {.name = "files.attribute_passwd",
+     .aim = "give it an attribute",
+     .control = kReadOnly,
+     .inside = "EROFS",
+     .permissive = "EACCES",
+     .outside = "ok|EOPNOTSUPP",  // of users, in memory: since Linux 6.6
+     .attempt = [] { return set_attribute("/etc/passwd"); }},
     root_file(
         "files.link_passwd", "give it a second name",
         [] { return link_to("/etc/passwd", "/etc/passwd-link"); }, "EPERM|EACCES"),

@@ -121,6 +121,7 @@ long run_for_rights(const std::string& path) {
 }
 
 constexpr const char* kNoCapability = "no capability";
+constexpr const char* kProject = "filter: the request of ioctl; a user namespace of its own";
 constexpr const char* kFlags = "filter: the request of ioctl";
 constexpr const char* kNoRights = "no_new_privs; nosuid; an empty bounding set";
 
@@ -147,13 +148,13 @@ constexpr Attack kAttacks[] = {
      .aim = "give it a label",
      .control = kNoCapability,
      .inside = "EPERM|EOPNOTSUPP",
-     .outside = "ok|EOPNOTSUPP",
+     .outside = "ok|EOPNOTSUPP",  // not every file system takes any
      .attempt = gives_attribute<"security.sbx">},
     {.name = "files.user_overlay",
      .aim = "mark it for overlays that read users' attributes",
      .control = "none: no overlay of ours reads them (userxattr)",
      .inside = "ok",
-     .outside = "ok|EOPNOTSUPP",
+     .outside = "ok|EOPNOTSUPP",  // of users, in memory: since Linux 6.6
      .attempt = gives_attribute<"user.overlay.opaque">},
     {.name = "files.attribute_at",
      .aim = "set such an attribute by a call that hides it",
@@ -211,14 +212,14 @@ constexpr Attack kAttacks[] = {
      .attempt = [] { return flags_by<FS_IOC32_SETFLAGS>(FS_NODUMP_FL); }},
     {.name = "files.project",
      .aim = "move a file out of its quota",
-     .control = kFlags,
+     .control = kProject,
      .inside = "EPERM",
-     .unfiltered = "EPERM|EINVAL|ENOTTY|EOPNOTSUPP",
-     .outside = "ok|EINVAL|ENOTTY|EOPNOTSUPP",  // without project quotas
+     .unfiltered = "EPERM|EINVAL|ENOTTY|EOPNOTSUPP",  // by file system; ext4: EINVAL, no id of his
+     .outside = "ok|EINVAL|ENOTTY|EOPNOTSUPP",        // without project quotas
      .attempt = project_by<FS_IOC_FSSETXATTR>},
     {.name = "files.project_high",
      .aim = "the same with a bit set that the kernel does not read",
-     .control = kFlags,
+     .control = kProject,
      .inside = "EPERM",
      .unfiltered = "EPERM|EINVAL|ENOTTY|EOPNOTSUPP",
      .outside = "ok|EINVAL|ENOTTY|EOPNOTSUPP",
@@ -227,8 +228,8 @@ constexpr Attack kAttacks[] = {
      .aim = "do so by a call that hides it",
      .control = "filter: file_setattr does not exist",
      .inside = "ENOSYS",
-     .unfiltered = "ok|EPERM|ENOSYS|EOPNOTSUPP",
-     .outside = "ok|ENOSYS|EOPNOTSUPP",  // since Linux 6.17
+     .unfiltered = "ok|EPERM|ENOSYS|EOPNOTSUPP",  // ext4: EPERM
+     .outside = "ok|ENOSYS|EOPNOTSUPP",           // since Linux 6.17
      .attempt = attributes_behind_pointer},
     gives("files.run_setid", "gain rights by a set-id program of the host's root that he is shown",
           [] { return run_for_rights(target("shown") + "/setid"); }),

@@ -101,11 +101,16 @@ constexpr Attack kAttacks[] = {
               (void)mkdir("work", 0755);
               return mount_it("none", place(), "overlay", 0, "lowerdir=lower,upperdir=upper,workdir=work");
             }),
-    refused("mounts.root_disk", "mount the disk under the root",
-            [] {
-              (void)mknod("disk", S_IFBLK | 0600, static_cast<dev_t>(target_number("disk")));
-              return mount_it("disk", place(), "ext4", 0);
-            }),
+    {.name = "mounts.root_disk",
+     .aim = "mount the disk under the root",
+     .control = kMount,
+     .inside = "EPERM",
+     .outside = "ok|EINVAL|ENOTBLK|EPERM",  // where it is no ext4, no disk, or a device cgroup forbids it
+     .attempt =
+         [] {
+           (void)mknod("disk", S_IFBLK | 0600, static_cast<dev_t>(target_number("disk")));
+           return mount_it("disk", place(), "ext4", 0);
+         }},
     refused("mounts.bind", "show a directory at another place",
             [] { return mount_it("/usr", place(), nullptr, MS_BIND); }),
     refused("mounts.bind_recursive", "show the whole tree at another place",

@@ -186,7 +186,7 @@ constexpr Attack kAttacks[] = {
      .control = "filter: the call does not exist; no capability",
      .inside = "ENOSYS",
      .unfiltered = "EPERM|ENOSYS",
-     .outside = "ok|ENOSYS",
+     .outside = "ok|ENOSYS",  // since Linux 6.8, too
      .attempt = described_mount},
     refused("mounts.handle_secret", "open a file of the host by its handle", handle_of_secret,
             "filter: open_by_handle_at; no capability"),
@@ -203,14 +203,14 @@ constexpr Attack kAttacks[] = {
      .inside = "EPERM",
      // Of what he sees only, and of no use without the other call.
      .unfiltered = "ok|EOPNOTSUPP",
-     .outside = "ok|EOPNOTSUPP",
+     .outside = "ok|EOPNOTSUPP",  // overlayfs has none
      .attempt = make_handle},
     {.name = "mounts.quota",
      .aim = "have all quotas written",
      .control = "filter: quotactl",
      .inside = "EPERM",
      .unfiltered = "ok|ENOSYS",
-     .outside = "ok|ENOSYS",
+     .outside = "ok|ENOSYS",  // kernels without quotas
      .attempt = [] { return syscall(SYS_quotactl, 0x80000100 /* Q_SYNC */, nullptr, 0, nullptr); }},
 };
 
