@@ -2,8 +2,10 @@
 // worth outside. With SBX_CONTAINMENT=1 each answer is printed, for docs/containment.md
 // (tests/security/report).
 #include <fcntl.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -78,11 +80,15 @@ class Targets {
 
   [[nodiscard]] const std::string& place() const { return place_; }
 
-  // A caller that leaves open and in its environment what a program must not get: see descriptors.cc.
+  // A caller that leaves open, shared and in its environment what a program must not get: see
+  // descriptors.cc and mounts.cc.
   [[nodiscard]] ProgramOptions careless_caller() const {
     ProgramOptions options;
-    options.environment = {{"SBX_CALLERS_SECRET", "hunter2"}};
+    options.environment = {{"SBX_CALLERS_SECRET", "hunter2"}, {"HOME", "/SBX_CALLERS_SECRET"}};
     options.before_exec = [place = place_] {
+      // As systemd has it: what is mounted anywhere is mounted for everybody.
+      (void)unshare(CLONE_NEWNS);
+      (void)mount(nullptr, "/", nullptr, MS_SHARED | MS_REC, nullptr);
       (void)dup2(open((place + "/input").c_str(), O_RDONLY), 0);
       (void)dup2(open("/", O_RDONLY | O_DIRECTORY), 3);
       (void)dup2(open("/etc", O_PATH), 4);

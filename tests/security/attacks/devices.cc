@@ -5,8 +5,6 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include <cstdlib>
-
 #include "attempts.h"
 
 namespace sbx::attack {
@@ -168,11 +166,7 @@ constexpr Attack kAttacks[] = {
     made("devices.make_var_tmp", "make one in /var/tmp", make_zero_in<"/var/tmp">),
     made("devices.make_shm", "make one in /dev/shm", make_zero_in<"/dev/shm">),
     made("devices.make_home", "make one in his HOME",
-         [] {
-           const char* home = std::getenv("HOME");
-           const std::string directory = home != nullptr ? home : ".";
-           return make_and_read((directory + "/sbx-node").c_str(), S_IFCHR, kZero);
-         }),
+         [] { return make_and_read((target("home") + "/sbx-node").c_str(), S_IFCHR, kZero); }),
     made("devices.make_outputs", "make one in a second folder of his workspace",
          [] { return make_and_read((target("outputs") + "/sbx-node").c_str(), S_IFCHR, kZero); }),
     made("devices.make_bind", "make one in a writable directory of the host",
