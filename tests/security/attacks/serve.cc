@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -164,6 +165,7 @@ int serve() {
     use(place + "/shown/file");
   }
   (void)kill(victim, SIGKILL);
+  (void)waitpid(victim, nullptr, 0);
   return 0;
 }
 
