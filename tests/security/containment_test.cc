@@ -1,16 +1,11 @@
 // Every attack of attacks/ under every shipped policy, in the image `host` and a real one; and what it is
 // worth outside. With SBX_CONTAINMENT=1 each answer is printed, for docs/containment.md
 // (tests/security/report).
-#include <linux/capability.h>
-#include <sys/stat.h>
-#include <sys/xattr.h>
-
-#include <cstdlib>
-#include <filesystem>
 #include <set>
 
 #include "integration/isolation.h"
 #include "security/tables.h"
+#include "security/targets.h"
 #include "security/unfiltered.h"
 
 TEST_SUITE_BEGIN("v2");
@@ -18,10 +13,10 @@ TEST_SUITE_BEGIN("v2");
 namespace sbx::test {
 namespace {
 
-constexpr const char* kFamilies[] = {"abi",        "cgroups",    "credentials", "debugging",   "init",
-                                     "interfaces", "ipc",        "kernel",      "multicast",   "namespaces",
-                                     "netlink",    "network",    "processes",   "rights",      "sockets",
-                                     "terminals",  "user_limits"};
+constexpr const char* kFamilies[] = {
+    "abi",        "cgroups",   "credentials", "debugging", "descriptors", "devices",    "files",   "init",
+    "interfaces", "ipc",       "kernel",      "mounts",    "multicast",   "namespaces", "netlink", "network",
+    "proc",       "processes", "rights",      "sockets",   "terminals",   "user_limits"};
 
 // Where nothing else holds a kernel back that loads modules.
 constexpr const char* kSpareModules = "modules=spare";
@@ -51,52 +46,20 @@ std::vector<Attack> all_attacks() {
 
 std::string family_of(const Attack& attack) { return attack.name.substr(0, attack.name.find('.')); }
 
-// What is there outside for attacks to aim at, while it lives.
-class Targets {
- public:
-  Targets() : process_({probe_directory() + "/attacks", "serve", "key=" + std::to_string(getpid())}) {
-    REQUIRE(process_.wait_for("serving\n"));
-  }
-  // As arguments of `attacks run`.
-  [[nodiscard]] std::vector<std::string> words() const {
-    std::vector<std::string> words = lines_of(process_.said());
-    words.pop_back();
-    return words;
-  }
-
- private:
-  Background process_;
-};
-
-// Copies of the probe rights_held with rights of their own, and the directory that they are in.
-std::string make_gifts(const Sandbox& sandbox) {
-  namespace fs = std::filesystem;
-  const std::string directory = sandbox.directory() + "/gifts";
-  if (fs::exists(directory)) return directory;
-  fs::create_directory(directory);
-  for (const char* name : {"set_uid", "set_gid", "capable"}) {
-    fs::copy_file(probe_directory() + "/rights_held", directory + "/" + name);
-  }
-  REQUIRE(chmod((directory + "/set_uid").c_str(), 04755) == 0);
-  REQUIRE(chmod((directory + "/set_gid").c_str(), 02755) == 0);
-  const vfs_cap_data all{VFS_CAP_REVISION_2 | VFS_CAP_FLAGS_EFFECTIVE, {{1U << CAP_NET_ADMIN, 0}, {0, 0}}};
-  REQUIRE(setxattr((directory + "/capable").c_str(), "security.capability", &all, sizeof all, 0) == 0);
-  return directory;
-}
-
-constexpr const char* kGifts = "/mnt/gifts";
-
 Answers attack_inside(const Sandbox& sandbox, const Targets& targets, const std::string& family,
                       std::vector<std::string> options, const std::vector<std::string>& more) {
   const std::vector<std::string> words = targets.words();
-  options.insert(options.end(),
-                 {bind_probes(), "--bind=" + make_gifts(sandbox) + ":" + kGifts, "--timeout=1m",
-                  "--cpu-time=1m", "--", kProbes + "/attacks", "run", family});
+  options.insert(options.end(), {bind_probes(), "--bind=" + targets.place() + "/shown:/mnt/shown",
+                                 "--bind=" + targets.place() + "/writable:/mnt/writable:rw", "--timeout=1m",
+                                 "--cpu-time=1m", "--", kProbes + "/attacks", "run", family});
   options.insert(options.end(), words.begin(), words.end());
-  // Inside there is nobody else than init.
-  options.insert(options.end(), {"victim=1", "apart=1", std::string("gifts=") + kGifts});
+  // What is somewhere else inside; and nobody is there to be a victim but init.
+  options.insert(options.end(),
+                 {"inside=1", "victim=1", "apart=1", "shown=/mnt/shown", "writable=/mnt/writable",
+                  "files=/workspace/project_files", "outputs=/workspace/outputs", "home=/home/sandbox",
+                  "handle_place=/workspace/agent_workspace"});
   options.insert(options.end(), more.begin(), more.end());
-  const ProgramResult result = sandbox.run(options);
+  const ProgramResult result = sandbox.run(options, targets.careless_caller());
   CHECK_MESSAGE(result.exit_status == 0, family << ": " << result.err);
   return parse_answers(result.out);
 }
@@ -135,13 +98,13 @@ TEST_CASE("every attack has a name of its own, and no family is missing") {
 TEST_CASE("no attack is contained by chance: what it tries works outside") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
-  const Targets targets;
+  const Targets targets(sandbox);
   std::vector<std::string> command{
       "/usr/bin/unshare", "--mount", "--uts", probe_directory() + "/attacks", "run", "--outside"};
   const std::vector<std::string> words = targets.words();
   command.insert(command.end(), words.begin(), words.end());
-  command.insert(command.end(), {"gifts=" + make_gifts(sandbox), kSpareModules});
-  const Answers answers = parse_answers(run_program(command).out);
+  command.push_back(kSpareModules);
+  const Answers answers = parse_answers(run_program(command, targets.careless_caller()).out);
   for (const Attack& attack : all_attacks()) {
     const bool tried = !attack.outside.starts_with("not tried");
     const std::string what = tried ? answer(answers, attack.name) : attack.outside;
@@ -154,18 +117,23 @@ TEST_CASE("no attack is contained by chance: what it tries works outside") {
 TEST_CASE("every attack is contained, by the control that is meant to") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
-  const Targets targets;
+  const Targets targets(sandbox);
+  const std::string left_by_host = dangerous_files(targets.place());
   for (const std::string policy : {"default", "strict", "permissive"}) {
-    check_contained(sandbox, targets, policy, {"--policy=" + policy});
+    make_project(sandbox, policy);
+    check_contained(sandbox, targets, policy, {"--policy=" + policy, "--project=" + policy});
+    CHECK(dangerous_files(ProjectView(sandbox, policy).path()) == "");
+    CHECK(dangerous_files(targets.place()) == left_by_host);
   }
 }
 
 TEST_CASE("without the system call filter the other controls hold") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
-  const Targets targets;
-  check_contained(sandbox, targets, "unfiltered", {"--policy=" + unfiltered_policy(sandbox)},
-                  {kSpareModules});
+  const Targets targets(sandbox);
+  make_project(sandbox, "unfiltered");
+  check_contained(sandbox, targets, "unfiltered",
+                  {"--policy=" + unfiltered_policy(sandbox), "--project=unfiltered"}, {kSpareModules});
 }
 
 }  // namespace sbx::test

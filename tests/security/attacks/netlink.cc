@@ -18,7 +18,6 @@
 namespace sbx::attack {
 namespace {
 
-
 // Does this network have it by now? The kernel's own socket of each is in the list.
 bool is_there(int protocol) {
   std::ifstream list("/proc/net/netlink");

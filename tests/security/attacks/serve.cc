@@ -53,6 +53,8 @@ void make_terminal() {
 
 int serve() {
   const std::string key = target("key");
+  const std::string place = target("place");
+  if (key.empty() || place.empty()) return 2;
   int alive[2];
   if (pipe(alive) != 0) return 1;
   const pid_t cleaner = fork();
@@ -67,10 +69,10 @@ int serve() {
   make_terminal();
   make_ipc_objects(key);
   open_servers(key);
+  make_files(place);
   std::printf("serving\n");
   (void)std::fflush(stdout);
-  while (serve_for(kRound)) {
-  }
+  while (serve_for(kRound)) use_files(place);
   for (const pid_t pid : processes) (void)kill(pid, SIGKILL);
   for (const pid_t pid : processes) (void)waitpid(pid, nullptr, 0);
   (void)close(alive[1]);

@@ -25,6 +25,11 @@ void open_servers(const std::string& key);
 bool serve_for(int milliseconds);
 void remove_servers(const std::string& key);
 
+// Files below `place`, a directory that whoever started this removes; a lock on a file of the system.
+void make_files(const std::string& place);
+// Opens and reads some, for whoever watches them.
+void use_files(const std::string& place);
+
 // IPC objects, each of which holds kIpcSecret.
 inline constexpr long kIpcSecret = 0x5eC4e7;
 void make_ipc_objects(const std::string& key);

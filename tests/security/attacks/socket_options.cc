@@ -15,7 +15,6 @@
 namespace sbx::attack {
 namespace {
 
-
 // Sets it on a socket of its own, which may be refused before (under strict, and IPv6 on some hosts).
 template <class T>
 long set(int family, int type, unsigned long level, unsigned long option, const T& value) {

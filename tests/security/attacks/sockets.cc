@@ -14,7 +14,6 @@
 namespace sbx::attack {
 namespace {
 
-
 // Of the protocols that the kernel has (/proc/net/protocols), whether it has this one by now.
 bool is_there(const char* protocol) {
   std::ifstream list("/proc/net/protocols");
