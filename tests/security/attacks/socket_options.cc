@@ -253,13 +253,17 @@ constexpr Attack kAttacks[] = {
      .inside = "ok",
      .attempt = set_number<AF_UNIX, SOCK_DGRAM, SOL_SOCKET, SO_PASSSEC, 1>},
     // Kernels without IPsec (CONFIG_XFRM) have no such option.
-    {.name = "sockets.udp_encapsulation",
-     .aim = "have the kernel take UDP packets for IPsec",
-     .control = "none but the network's own state: there is no key to decrypt with",
-     .inside = "ok|ENOPROTOOPT",
-     .strict = "EAFNOSUPPORT",
-     .outside = "ok|ENOPROTOOPT",
-     .attempt = set_number<AF_INET, SOCK_DGRAM, IPPROTO_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP>},
+    filtered_inet("sockets.udp_encapsulation", "have the kernel take UDP packets for IPsec", "ok|ENOPROTOOPT",
+                  "ok|ENOPROTOOPT",
+                  set_number<AF_INET, SOCK_DGRAM, IPPROTO_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP>),
+    // UDP obeys the options of its other variant, too.
+    filtered_inet("sockets.udp_encapsulation_lite", "the same by the level of UDP-Lite", "ok|ENOPROTOOPT",
+                  "ok|ENOPROTOOPT",
+                  set_number<AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE, UDP_ENCAP, UDP_ENCAP_ESPINUDP>),
+    filtered_inet(
+        "sockets.udp_encapsulation_high", "the same with bits set that the kernel does not read",
+        "ok|ENOPROTOOPT", "ok|ENOPROTOOPT",
+        set_number<AF_INET6, SOCK_DGRAM, IPPROTO_UDP | kHighBit, UDP_ENCAP | kHighBit, UDP_ENCAP_ESPINUDP>),
 };
 
 }  // namespace
