@@ -314,7 +314,9 @@ bool reap(long command, int& status) {
   while (true) {
     const long pid = call(SYS_wait4, -1, pointer(&status), 1 /* WNOHANG */, 0);
     if (pid <= 0) return false;
-    if (pid == command) return true;
+    // A child that asked for it (PTRACE_TRACEME) is told of when it stops, too, though nobody asked:
+    // WIFSTOPPED is no end.
+    if (pid == command && (status & 0xff) != 0x7f) return true;
   }
 }
 

@@ -41,24 +41,6 @@ std::string standard_input_inside(const Sandbox& sandbox, const std::function<in
 
 }  // namespace
 
-TEST_CASE("only the three standard descriptors are open, whatever the caller had open") {
-  SKIP_UNLESS(is_root(), "needs root");
-  const Sandbox sandbox;
-  const auto open_many = [] {
-    const int root = fcntl(open("/", O_RDONLY | O_DIRECTORY), F_DUPFD_CLOEXEC, 60);
-    const int path = fcntl(open("/etc", O_PATH), F_DUPFD_CLOEXEC, 60);
-    for (int fd = 3; fd <= 50; ++fd) (void)dup2(fd % 2 == 0 ? root : path, fd);  // without close-on-exec
-  };
-  ProgramOptions options;
-  options.before_exec = open_many;
-  const Answers outside = parse_answers(run_program({probe_directory() + "/list_fds"}, options).out);
-  CHECK(answer(outside, "50") == "directory");
-  CHECK(answer(outside, "49") == "directory (O_PATH)");
-  CHECK(outside.contains("leads_out"));
-  CHECK(names_of(list_fds(sandbox, options)) == kStandard);
-  CHECK(names_of(list_fds(sandbox)) == kStandard);
-}
-
 TEST_CASE("closed standard streams of the caller are open inside and lead nowhere") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;

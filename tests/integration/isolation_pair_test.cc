@@ -1,5 +1,5 @@
-// Two sandboxes, at once and one after the other: neither finds anything of the other, but in a project of
-// both.
+// Two sandboxes, at once and one after the other: what they share is a project, if they are runs of one. That
+// neither finds anything else of the other is in tests/security/traces.
 #include <filesystem>
 
 #include "isolation.h"
@@ -16,25 +16,6 @@ const std::string kLeave = "for d in " + kPlaces + "; do echo secret 2>/dev/null
 const std::string kLook = "for d in " + kPlaces + "; do ls $d/left 2>/dev/null; done; ";
 
 }  // namespace
-
-TEST_CASE("two sandboxes at once share no files, IPC objects, sockets or processes") {
-  SKIP_UNLESS(is_root(), "needs root");
-  const Sandbox sandbox;
-  const std::string key = std::to_string(getpid());
-  Background other(sbxrun_command(sandbox, {bind_probes(), "--", "/bin/sh", "-c",
-                                            kLeave + kLook + kProbes + "/ipc_objects make " + key}));
-  REQUIRE(other.wait_for("abstract="));
-  // It does find what it left, and could be found were it outside.
-  CHECK(lines_of(other.said()).size() >= 6 + 5);
-  CHECK(answer(parse_answers(other.said()), "abstract") == "ok");
-
-  CHECK(said_inside(sandbox, kLook) == "");
-  const Answers found = probe_inside(sandbox, {"ipc_objects", "find", key});
-  check_answers(found, {"shm", "sem", "msg", "mq"}, "ENOENT");
-  CHECK(answer(found, "abstract") == "ECONNREFUSED");
-  CHECK(said_inside(sandbox, "cat /proc/*/cmdline | tr '\\0' ' '").find("ipc_objects") == std::string::npos);
-  CHECK(other.end() == 0);  // and nothing that happened here hurt it
-}
 
 TEST_CASE("a sandbox cannot signal another's processes") {
   SKIP_UNLESS(is_root(), "needs root");
@@ -62,16 +43,6 @@ TEST_CASE("a sandbox does not use up what the kernel counts by user") {
   const ProgramResult host = run_program({probe_directory() + "/user_limits", "one"}, {});
   check_answers(parse_answers(host.out), {"inotify", "signals"}, "ok");
   CHECK(other.end() == 0);
-}
-
-TEST_CASE("a sandbox leaves nothing for the next one") {
-  SKIP_UNLESS(is_root(), "needs root");
-  const Sandbox sandbox;
-  const std::string key = std::to_string(getpid());
-  const std::string make = kProbes + "/ipc_objects make " + key + " </dev/null";
-  CHECK(lines_of(sandbox.shell(kLeave + kLook + make, {bind_probes()}).out).size() >= 6 + 5);
-  CHECK(said_inside(sandbox, kLook) == "");
-  check_answers(probe_inside(sandbox, {"ipc_objects", "find", key}), {"shm", "sem", "msg", "mq"}, "ENOENT");
 }
 
 TEST_CASE("a project keeps its workspace and nothing else") {

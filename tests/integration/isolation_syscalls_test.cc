@@ -44,42 +44,6 @@ TEST_CASE("what changes the machine is refused by the filter, whatever its argum
   }
 }
 
-TEST_CASE("sockets are those of the allowlist alone") {
-  SKIP_UNLESS(is_root(), "needs root");
-  const Sandbox sandbox;
-  const Answers outside = probe_outside({"sockets", "builtin"});
-  check_answers(outside,
-                {"raw_icmp", "raw_icmp_flags", "raw_icmp_high", "netlink_route", "netlink_uevent",
-                 "netlink_uevent_high"},
-                "ok");
-  for (const std::string policy : {"default", "permissive"}) {
-    CAPTURE(policy);
-    for (const auto& [name, result] : probe_inside(sandbox, {"sockets", "all"}, {"--policy", policy})) {
-      std::string expected = "EAFNOSUPPORT";
-      if (name == "unix" || name == "udp" || name == "pair_1") expected = "ok";
-      if (name == "tcp" || name == "tcp6") expected = "ok";
-      if (name == "netlink_route" && policy == "permissive") expected = "ok";
-      if (name.starts_with("raw_icmp") || name.starts_with("tcp_ulp")) expected = "EPERM";
-      if (name == "sctp" || name == "mptcp" || name == "dccp" || name == "udplite" || name == "l2tp") {
-        expected = "EPROTONOSUPPORT";
-      }
-      CHECK_MESSAGE(result == expected, name << " gave " << result);
-    }
-  }
-}
-
-TEST_CASE("under the policy strict there are unix sockets only") {
-  SKIP_UNLESS(is_root(), "needs root");
-  const Sandbox sandbox;
-  for (const auto& [name, result] : probe_inside(sandbox, {"sockets", "all"}, {"--policy", "strict"})) {
-    const bool option = name.starts_with("tcp_ulp");  // on a socket that could not be made
-    CHECK_MESSAGE(result == (name == "unix" ? "ok"
-                             : option       ? "EPERM"
-                                            : "EAFNOSUPPORT"),
-                  name << " gave " << result);
-  }
-}
-
 TEST_CASE("a program has terminals of its own, and no file gets flags") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;

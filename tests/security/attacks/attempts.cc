@@ -2,12 +2,22 @@
 #include "attempts.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <csignal>
 
 namespace sbx::attack {
+
+volatile long victim_mark = 0;
+
+void not_tried() { _exit(kNotTried); }
+
+void try_own_network() { (void)unshare(CLONE_NEWNET); }
+
+bool is_modular() { return !target("modular").empty(); }
+bool spares_modules() { return target("modules") == "spare" && is_modular(); }
 
 pid_t start_child() {
   const pid_t parent = getpid();
@@ -23,15 +33,14 @@ long end_as(pid_t child) {
   int status = 0;
   if (child < 0 || waitpid(child, &status, __WALL) != child) return -1;
   if (WIFSIGNALED(status)) (void)kill(getpid(), WTERMSIG(status));
-  errno = WEXITSTATUS(status);
-  return errno == 0 ? 0 : -1;
+  return result_of(WEXITSTATUS(status));
 }
 
-std::string content_of(const char* path) {
+std::string content_of(const std::string& path) {
   std::string content;
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return content;
-  char buffer[4096];
+  char buffer[65536];
   ssize_t size = 0;
   while ((size = read(fd, buffer, sizeof buffer)) > 0) content.append(buffer, static_cast<std::size_t>(size));
   (void)close(fd);

@@ -13,11 +13,35 @@ namespace sbx::attack {
 
 constexpr unsigned long kHighBit = 1UL << 32U;  // above what the kernel reads of an int
 
-// For calls that said nothing of an error.
-inline long only_if(bool got_it) {
-  errno = 0;
-  return got_it ? 0 : -1;
+inline long fail(int error) {
+  errno = error;
+  return -1;
 }
+
+// The call worked, and there was nothing in it for the attacker.
+inline long in_vain() { return fail(0); }
+inline long only_if(bool got_it) { return got_it ? 0 : in_vain(); }
+
+// What came of an attempt as the exit status of a process, and back.
+inline int status_of(long result) {
+  if (result >= 0) return 0;
+  return errno != 0 ? errno : kInVain;
+}
+inline long result_of(int status) { return status == 0 ? 0 : fail(status == kInVain ? 0 : status); }
+
+// Ends the attempt: there is nothing here to try it on.
+[[noreturn]] void not_tried();
+
+// In the victim its pid; 0 elsewhere.
+extern volatile long victim_mark;
+
+// A network of the attacker's own, where he is allowed to make one: there he harms nobody.
+void try_own_network();
+
+// Whether this kernel loads modules (target "modular"), and whether the tests ask to spare it that (target
+// "modules" is "spare").
+bool is_modular();
+bool spares_modules();
 
 // A child that ends with this process; as fork(2).
 pid_t start_child();
@@ -29,7 +53,7 @@ inline long ends(long pid) {
   return pid;
 }
 
-std::string content_of(const char* path);
+std::string content_of(const std::string& path);  // empty where it cannot be read
 long open_pidfd(pid_t pid);
 
 // A call in the numbering of i386, by the interrupt that every process may use.

@@ -1,8 +1,12 @@
 // Tries every attack, each in a process of its own, and prints NAME=WHAT CAME OF IT.
 // attacks list                               the tables, a line each, tab-separated
-// attacks serve key=NUMBER                   makes the targets, until its input ends
-// attacks run [--outside] [NAME=VALUE…]      --outside leaves out what would harm the machine; targets by
-// name
+// attacks serve key=NUMBER place=DIRECTORY   makes the targets, until its input ends
+// attacks run [--outside] [FAMILY…] [NAME=VALUE…]
+//                                            those of these families only; --outside leaves out what would
+//                                            harm the machine; targets by name
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,15 +15,52 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <set>
 #include <string>
 
-#include "attack.h"
+#include "attempts.h"
 
 namespace sbx::attack {
 namespace {
 
 constexpr unsigned kPatience = 10;  // seconds
-constexpr int kInVain = 255;        // no error has this number
+
+constexpr std::span<const Attack> (*kFamilies[])() = {
+    namespace_attacks,
+    namespace_entry_attacks,
+    kernel_attacks,
+    kernel_memory_attacks,
+    administration_attacks,
+    rights_attacks,
+    priority_attacks,
+    abi_attacks,
+    argument_attacks,
+    terminal_attacks,
+    cgroup_attacks,
+    debugging_attacks,
+    process_attacks,
+    credential_attacks,
+    socket_family_attacks,
+    netlink_attacks,
+    socket_option_attacks,
+    multicast_attacks,
+    interface_attacks,
+    network_attacks,
+    ipc_attacks,
+    user_limit_attacks,
+    init_attacks,
+    init_signal_attacks,
+    proc_attacks,
+    proc_victim_attacks,
+    proc_sysctl_attacks,
+    descriptor_attacks,
+    mount_attacks,
+    new_mount_attacks,
+    device_attacks,
+    file_attacks,
+    file_rights_attacks,
+    set_id_attacks,
+};
 
 std::map<std::string, std::string>& targets() {
   static std::map<std::string, std::string> all;
@@ -31,29 +72,41 @@ std::string error_name(int number) {
   return name != nullptr ? name : std::to_string(number);
 }
 
-std::string outcome_of(const Attack& attack) {
+// Outside: a directory of one's own in memory, and an /etc in which nothing that is done matters. Both go
+// with the mount namespace, so with the attempt.
+bool take_away_from_host() {
+  const std::string own = target("outputs");
+  const std::string layers = "lowerdir=/etc,upperdir=" + own + "/upper,workdir=" + own + "/work";
+  return unshare(CLONE_NEWNS | CLONE_NEWUTS) == 0 &&
+         mount(nullptr, "/", nullptr, MS_PRIVATE | MS_REC, nullptr) == 0 &&
+         mount("none", own.c_str(), "tmpfs", 0, nullptr) == 0 && chdir(own.c_str()) == 0 &&
+         mkdir("upper", 0755) == 0 && mkdir("work", 0755) == 0 && mkdir("start", 0755) == 0 &&
+         mount("none", "/etc", "overlay", 0, layers.c_str()) == 0 && chdir("start") == 0;
+}
+
+std::string outcome_of(const Attack& attack, bool outside) {
   const pid_t pid = fork();
   if (pid == 0) {
+    if (outside && !take_away_from_host()) _exit(EDEADLK);
     (void)alarm(kPatience);
     errno = 0;
-    if (attack.attempt() >= 0) _exit(0);
-    _exit(errno != 0 ? errno : kInVain);
+    _exit(status_of(attack.attempt()));
   }
   int status = 0;
   if (pid < 0 || waitpid(pid, &status, 0) != pid) return "not started: " + error_name(errno);
+  while (waitpid(-1, nullptr, WNOHANG) > 0) {  // what it left as ours
+  }
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) return "late";
   if (WIFSIGNALED(status)) return std::string("SIG") + sigabbrev_np(WTERMSIG(status));
   if (WEXITSTATUS(status) == kInVain) return "in vain";
+  if (WEXITSTATUS(status) == kNotTried) return "not tried";
   return WEXITSTATUS(status) == 0 ? "ok" : error_name(WEXITSTATUS(status));
 }
 
 template <class F>
 void for_each_attack(F use) {
-  for (const auto& family :
-       {namespace_attacks(), namespace_entry_attacks(), kernel_attacks(), kernel_memory_attacks(),
-        administration_attacks(), rights_attacks(), priority_attacks(), abi_attacks(), argument_attacks(),
-        terminal_attacks(), cgroup_attacks(), debugging_attacks()}) {
-    for (const Attack& attack : family) use(attack);
+  for (const auto family : kFamilies) {
+    for (const Attack& attack : family()) use(attack);
   }
 }
 
@@ -65,14 +118,31 @@ void list(const Attack& attack) {
   std::printf("\n");
 }
 
+void run(const std::set<std::string>& families, bool outside) {
+  for_each_attack([&](const Attack& attack) {
+    const std::string family(attack.name.substr(0, attack.name.find('.')));
+    if (!families.empty() && !families.contains(family)) return;
+    if (outside && attack.outside.starts_with("not tried")) return;
+    std::printf("%.*s=%s\n", static_cast<int>(attack.name.size()), attack.name.data(),
+                outcome_of(attack, outside).c_str());
+    (void)std::fflush(stdout);
+  });
+}
+
 int main_with(int argc, char** argv) {
   const std::string command = argc > 1 ? argv[1] : "";
+  std::set<std::string> families;
   bool outside = false;
   for (int i = 2; i < argc; ++i) {
     const std::string word = argv[i];
     const std::size_t equals = word.find('=');
-    if (word == "--outside") outside = true;
-    if (equals != std::string::npos) targets()[word.substr(0, equals)] = word.substr(equals + 1);
+    if (word == "--outside") {
+      outside = true;
+    } else if (equals != std::string::npos) {
+      targets()[word.substr(0, equals)] = word.substr(equals + 1);
+    } else {
+      families.insert(word);
+    }
   }
   if (command == "list") {
     for_each_attack(list);
@@ -80,19 +150,18 @@ int main_with(int argc, char** argv) {
   }
   if (command == "serve") return serve();
   if (command != "run") return 2;
-  for_each_attack([outside](const Attack& attack) {
-    if (outside && attack.outside.starts_with("not tried")) return;
-    std::printf("%.*s=%s\n", static_cast<int>(attack.name.size()), attack.name.data(),
-                outcome_of(attack).c_str());
-    (void)std::fflush(stdout);
-  });
+  run(families, outside);
   return 0;
 }
 
 }  // namespace
 
 const std::string& target(const std::string& name) { return targets()[name]; }
-long target_number(const std::string& name) { return std::atol(target(name).c_str()); }
+
+long target_number(const std::string& name) {
+  if (target(name).empty()) not_tried();  // 0 would be oneself
+  return std::atol(target(name).c_str());
+}
 
 }  // namespace sbx::attack
 

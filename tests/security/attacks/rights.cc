@@ -122,10 +122,10 @@ long find_any_capability() {
   return only_if(false);
 }
 
-// Copies of tests/probes/rights_held, as somebody who has rights may leave them in a directory that is shown.
-// Outside nobody but root may reach it.
-long run_given_program(const char* name) {
-  const int program = open((target("gifts") + "/" + name).c_str(), O_PATH | O_CLOEXEC);
+// Copies of tests/probes/rights_held, as the host's root may leave them in a directory that is shown (target
+// `directory`). Outside nobody but root may reach it.
+long run_given_program(const char* directory, const char* name) {
+  const int program = open((target(directory) + "/" + name).c_str(), O_PATH | O_CLOEXEC);
   if (getuid() == 0 && (setresgid(1000, 1000, 1000) != 0 || setresuid(1000, 1000, 1000) != 0)) return -1;
   const char* const arguments[] = {name, nullptr};
   return syscall(SYS_execveat, program, "", arguments, arguments + 1, AT_EMPTY_PATH);
@@ -221,17 +221,27 @@ constexpr Attack kAttacks[] = {
      .aim = "be root by a set-id program of root's",
      .control = "no_new_privs; nosuid; ids of the host are nobody's inside",
      .inside = "in vain",
-     .attempt = [] { return run_given_program("set_uid"); }},
+     .attempt = [] { return run_given_program("shown", "set_uid"); }},
     {.name = "rights.set_gid_program",
      .aim = "have root's group by a set-id program",
      .control = "no_new_privs; nosuid; ids of the host are nobody's inside",
      .inside = "in vain",
-     .attempt = [] { return run_given_program("set_gid"); }},
+     .attempt = [] { return run_given_program("shown", "set_gid"); }},
     {.name = "rights.file_capabilities",
      .aim = "have a capability by a program that carries it",
      .control = "no_new_privs; nosuid; the bounding set is empty",
      .inside = "in vain",
-     .attempt = [] { return run_given_program("capable"); }},
+     .attempt = [] { return run_given_program("shown", "capable"); }},
+    {.name = "rights.set_uid_program_writable",
+     .aim = "be root by a set-id program in a directory that he may write to",
+     .control = "no_new_privs; nosuid; ids of the host are nobody's inside",
+     .inside = "in vain",
+     .attempt = [] { return run_given_program("writable", "set_uid"); }},
+    {.name = "rights.file_capabilities_writable",
+     .aim = "have a capability by a program that carries it, in such a directory",
+     .control = "no_new_privs; nosuid; the bounding set is empty",
+     .inside = "in vain",
+     .attempt = [] { return run_given_program("writable", "capable"); }},
 };
 
 }  // namespace

@@ -1,90 +1,82 @@
 // What belongs to somebody else outside, for the attackers to aim at.
+#include "serve.h"
+
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <csignal>
 #include <cstdio>
-#include <string>
 
 #include "attempts.h"
 
 namespace sbx::attack {
 namespace {
 
-void wait_for_ever() {
-  while (true) (void)pause();
-}
+constexpr int kRound = 50;  // milliseconds
 
-pid_t start_victim() {
-  const pid_t pid = start_child();
-  if (pid == 0) wait_for_ever();
-  return pid;
-}
-
-// A process with namespaces of its own.
-pid_t start_apart() {
-  std::array<int, 2> ready{};
-  (void)!pipe(ready.data());
-  const pid_t parent = getpid();
-  const pid_t pid = fork();
-  if (pid == 0) {
-    (void)unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP);
-    // After it: new credentials forget the death signal.
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(1);
-    (void)!write(ready[1], "r", 1);
-    wait_for_ever();
-  }
+// Removes what outlives processes, when all that hold `pipe` for writing have gone, however they ended.
+[[noreturn]] void clean_up_after(int pipe, const std::string& key) {
+  (void)setsid();
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) (void)signal(number, SIG_IGN);
   char byte = 0;
-  (void)close(ready[1]);
-  (void)!read(ready[0], &byte, 1);
-  return pid;
+  (void)!read(pipe, &byte, 1);
+  remove_ipc_objects(key);
+  remove_servers(key);
+  _exit(0);
 }
 
-// A key that everybody may look at and read; it goes with this process.
-long make_key() {
-  const std::string secret = "secret";
-  const long key = syscall(SYS_add_key, "user", "sbx-attack", secret.c_str(), secret.size(), -2);
-  (void)syscall(SYS_keyctl, 5 /* KEYCTL_SETPERM */, key, 0x3f030303);
-  return key;
-}
-
-// The name of a terminal of ours.
-std::string make_terminal() {
-  const int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
-  const int unlocked = 0;
-  unsigned number = 0;
-  (void)ioctl(master, TIOCSPTLCK, &unlocked);
-  (void)ioctl(master, TIOCGPTN, &number);
-  return "/dev/pts/" + std::to_string(number);
-}
+}  // namespace
 
 void say(const std::string& name, const std::string& value) {
   std::printf("%s=%s\n", name.c_str(), value.c_str());
 }
 
-}  // namespace
+// That everybody may look at and read.
+void make_key() {
+  const std::string secret = "secret";
+  const long key = syscall(SYS_add_key, "user", "sbx-attack", secret.c_str(), secret.size(), -2);
+  (void)syscall(SYS_keyctl, 5 /* KEYCTL_SETPERM */, key, 0x3f030303);
+  say("readable_key", std::to_string(key));
+}
+
+void make_terminal() {
+  const int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+  const int unlocked = 0;
+  unsigned number = 0;
+  (void)ioctl(master, TIOCSPTLCK, &unlocked);
+  (void)ioctl(master, TIOCGPTN, &number);
+  say("terminal", "/dev/pts/" + std::to_string(number));
+}
 
 int serve() {
-  const pid_t victim = start_victim();
-  const pid_t apart = start_apart();
-  say("key", target("key"));
-  say("victim", std::to_string(victim));
-  say("apart", std::to_string(apart));
-  say("readable_key", std::to_string(make_key()));
-  say("terminal", make_terminal());
+  const std::string key = target("key");
+  const std::string place = target("place");
+  if (key.empty() || place.empty()) return 2;
+  int alive[2];
+  if (pipe(alive) != 0) return 1;
+  const pid_t cleaner = fork();
+  if (cleaner == 0) {
+    (void)close(alive[1]);
+    clean_up_after(alive[0], key);
+  }
+  say("key", key);
+  if (access("/proc/modules", F_OK) == 0) say("modular", "yes");
+  const std::vector<pid_t> processes = start_processes();
+  make_key();
+  make_terminal();
+  make_ipc_objects(key);
+  open_servers(key);
+  make_files(place);
   std::printf("serving\n");
   (void)std::fflush(stdout);
-  char byte = 0;
-  while (read(0, &byte, 1) > 0) {
-  }
-  (void)kill(victim, SIGKILL);
-  (void)kill(apart, SIGKILL);
+  while (serve_for(kRound)) use_files(place);
+  for (const pid_t pid : processes) (void)kill(pid, SIGKILL);
+  for (const pid_t pid : processes) (void)waitpid(pid, nullptr, 0);
+  (void)close(alive[1]);
+  (void)waitpid(cleaner, nullptr, 0);
   return 0;
 }
 

@@ -62,7 +62,7 @@ TEST_CASE("TCP_ULP cannot be set") {
   }
 }
 
-TEST_CASE("options that the kernel keeps in memory of nobody cannot be set") {
+TEST_CASE("options that bring kernel code to a socket, or that are kept in memory of nobody, cannot be set") {
   struct Option {
     long level;
     std::vector<long> refused;
@@ -72,7 +72,9 @@ TEST_CASE("options that the kernel keeps in memory of nobody cannot be set") {
       {SOL_SOCKET, {26, 50, 51, 52}, {2, 7, 8, 9, 27 /* SO_DETACH_FILTER */, 44, 49}},
       {0, {37, 38, 39, 40, 41, 43, 44, 46, 47, 48}, {1, 26, 35, 36, 42, 45, 50}},
       {41, {6, 20, 32, 42, 43, 44, 46, 47, 48}, {21, 26, 45, 50}},
-      {6, {14, 31, 32, 38}, {1, 6, 26}}};
+      {6, {14, 31, 32, 38}, {1, 6, 26}},
+      {17, {100 /* UDP_ENCAP */}, {1, 101, 102, 103, 104}},
+      {136 /* SOL_UDPLITE, which UDP obeys, too */, {100}, {1, 101}}};
   const auto set = [](const Loaded& filter, long level, long option) {
     return filter.run(SYS_setsockopt, -1, level, option, 0, 0);  // EBADF, where the filter lets it pass
   };
