@@ -10,6 +10,7 @@
 #include <linux/close_range.h>
 #include <linux/mman.h>
 #include <linux/prctl.h>
+#include <linux/ptrace.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
@@ -308,15 +309,24 @@ long exec_command(const Received& received) {
   return pid;
 }
 
+// A child that asked to be traced by its parent (PTRACE_TRACEME) stops at its next signal, and we are told.
+// It gets the signal and goes on, traced by nobody. SIGTRAP is what an exec tells its tracer, and nothing
+// more.
+void let_go(long pid, int signal) {
+  (void)call(SYS_ptrace, PTRACE_DETACH, pid, 0, signal == SIGTRAP ? 0 : signal);
+}
+
 // Reaps what ended until it meets the command, whose end is the sandbox's: a storm of orphans cannot keep it
 // from being told. True with the command's wait status.
 bool reap(long command, int& status) {
   while (true) {
     const long pid = call(SYS_wait4, -1, pointer(&status), 1 /* WNOHANG */, 0);
     if (pid <= 0) return false;
-    // A child that asked for it (PTRACE_TRACEME) is told of when it stops, too, though nobody asked:
-    // WIFSTOPPED is no end.
-    if (pid == command && (status & 0xff) != 0x7f) return true;
+    if ((status & 0xff) == 0x7f) {  // WIFSTOPPED, which is no end
+      let_go(pid, (status >> 8) & 0xff);
+    } else if (pid == command) {
+      return true;
+    }
   }
 }
 
