@@ -202,7 +202,7 @@ class Supervision {
     if (!message || message->version != init::kVersion) return;
     switch (message->type) {
     case init::MessageType::started:
-      if (report_.started) return;
+      if (report_.started || ended_) return;
       report_.started = true;
       report_.started_ns = told_time(message->when_ns);
       deadline_ = in_.limits.wall_ms ? report_.started_ns + wall_limit_ns() : kNever;

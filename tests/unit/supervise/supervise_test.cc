@@ -166,4 +166,15 @@ TEST_CASE("what init says after the end of a run changes nothing of it") {
   CHECK(report.ended_ns > report.started_ns);
 }
 
+TEST_CASE("a run that ended before its program started has no time of a start") {
+  Run run;
+  run.init_says(MessageType::exec_failed, 0, ENOENT);
+  run.init_says(MessageType::started, now_ns() + kHour);
+  run.init_ends();
+  const SuperviseReport report = run.supervise();
+  CHECK(report.ending.cause == Ending::Cause::exec_failed);
+  CHECK_FALSE(report.started);
+  CHECK(report.started_ns == 0);
+}
+
 }  // namespace sbx
