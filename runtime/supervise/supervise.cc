@@ -183,8 +183,8 @@ class Supervision {
 
   // --- init ------------------------------------------------------------------------------------------
 
-  // Init is dead. Its end of the socket may be open all the same, in the hands of whoever it gave it to: nothing
-  // more is waited for.
+  // Init is dead. Its end of the socket may be open all the same, in the hands of whoever it gave it to:
+  // nothing more is waited for.
   void read_init_until_end() {
     pollfd ready{in_.init, POLLIN, 0};
     while (!init_gone_ && poll(&ready, 1, 0) > 0) read_init();

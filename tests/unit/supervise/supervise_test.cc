@@ -1,4 +1,5 @@
-// What init says to the supervisor of a run, and what the supervisor takes from it: init may have been taken over.
+// What init says to the supervisor of a run, and what the supervisor takes from it: init may have been taken
+// over.
 #include "supervise/supervise.h"
 
 #include <doctest/doctest.h>
