@@ -76,13 +76,17 @@ Result<void> load_config(const std::string& path, Settings& settings) {
     if (path.empty()) return {};
     return fail("--config or SBX_CONFIG: there is no file '" + path + "'");
   }
-  const yaml::Node document = TRY(yaml::parse_document(file, *text));
-  const yaml::Map map = TRY(yaml::Map::open(file, document, "", kKeys));
+  return parse_config(file, *text, settings);
+}
+
+Result<void> parse_config(std::string_view path, std::string_view text, Settings& settings) {
+  const yaml::Node document = TRY(yaml::parse_document(path, text));
+  const yaml::Map map = TRY(yaml::Map::open(path, document, "", kKeys));
   TRY(read_path(map, "state_dir", settings.state_dir));
   TRY(read_path(map, "run_dir", settings.run_dir));
   TRY(read_path(map, "cgroup_parent", settings.cgroup_parent));
-  if (const yaml::Node* log = map.find("log")) TRY(read_log(file, *log, settings.log));
-  if (const yaml::Node* pool = map.find("id_pool")) TRY(read_pool(file, *pool, settings.ids));
+  if (const yaml::Node* log = map.find("log")) TRY(read_log(path, *log, settings.log));
+  if (const yaml::Node* pool = map.find("id_pool")) TRY(read_pool(path, *pool, settings.ids));
   return {};
 }
 

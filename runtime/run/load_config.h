@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "run/settings.h"
@@ -11,5 +12,8 @@ namespace sbx {
 // state_dir, run_dir, log {path, rotate, keep}, id_pool {first, ranges}, cgroup_parent. Unknown key, wrong
 // type or duplicate: an error with file, line and column.
 Result<void> load_config(const std::string& path, Settings& settings);
+
+// The same from text; `path` is for messages only.
+Result<void> parse_config(std::string_view path, std::string_view text, Settings& settings);
 
 }  // namespace sbx

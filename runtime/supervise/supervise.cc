@@ -33,7 +33,7 @@ std::int64_t now_ns() {
 class Supervision {
  public:
   explicit Supervision(SuperviseInput input) : in_(std::move(input)) {
-    deadline_ = now_ns() + kSetupTimeout;
+    deadline_ = began_ns_ + kSetupTimeout;
     for (CapturePipe& capture : in_.captures) {
       if (capture.fd.valid()) (void)fcntl(capture.fd.get(), F_SETFL, O_NONBLOCK);
     }
@@ -169,7 +169,7 @@ class Supervision {
       break;
     }
     case SpawnerMessageType::ended: {
-      if (!init_gone_) read_init_until_end();  // its last word may still be in the socket
+      read_init_until_end();  // its last word may still be in the socket
       processes_gone_ = true;
       Ending ending;
       ending.cause = Ending::Cause::init_died;
@@ -183,12 +183,16 @@ class Supervision {
 
   // --- init ------------------------------------------------------------------------------------------
 
+  // Init is dead. Its end of the socket may be open all the same, in the hands of whoever it gave it to:
+  // nothing more is waited for.
   void read_init_until_end() {
     pollfd ready{in_.init, POLLIN, 0};
     while (!init_gone_ && poll(&ready, 1, 0) > 0) read_init();
+    init_gone_ = true;
   }
 
   void read_init() {
+    if (init_gone_) return;
     auto received = os::receive_message(in_.init, sizeof(init::Message));
     if (!received || !*received) {
       init_gone_ = true;  // the spawner tells how it ended
@@ -198,9 +202,9 @@ class Supervision {
     if (!message || message->version != init::kVersion) return;
     switch (message->type) {
     case init::MessageType::started:
-      if (report_.started) return;
+      if (report_.started || ended_) return;
       report_.started = true;
-      report_.started_ns = message->when_ns;
+      report_.started_ns = told_time(message->when_ns);
       deadline_ = in_.limits.wall_ms ? report_.started_ns + wall_limit_ns() : kNever;
       next_cpu_check_ = in_.limits.cpu_ms ? now_ns() : kNever;
       if (in_.tty && in_.client >= 0 && !(*received)->descriptors.empty()) {
@@ -221,17 +225,21 @@ class Supervision {
       break;
     }
     case init::MessageType::exited: {
+      if (!report_.started || ended_) return;
       Ending ending;
       ending.cause = Ending::Cause::command_exited;
       ending.command_ended = true;
       ending.wait_status = message->value;
       end(std::move(ending));
-      report_.ended_ns = std::clamp(message->when_ns, report_.started_ns, report_.ended_ns);
+      report_.ended_ns = std::max(told_time(message->when_ns), report_.started_ns);
       break;
     }
     default: break;
     }
   }
+
+  // Init may have been taken over, and lie: no time of its lies before the launch, or is still to come.
+  std::int64_t told_time(std::int64_t when_ns) const { return std::clamp(when_ns, began_ns_, now_ns()); }
 
   std::int64_t wall_limit_ns() const {
     constexpr auto kMost = static_cast<std::uint64_t>(kNever / 4 / kMillisecond);
@@ -337,6 +345,7 @@ class Supervision {
   SuperviseInput in_;
   SuperviseReport report_;
   UniqueFd init_pidfd_;
+  std::int64_t began_ns_ = now_ns();
   bool ended_ = false;
   bool processes_gone_ = false;
   bool spawner_gone_ = false;
