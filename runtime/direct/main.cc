@@ -89,7 +89,9 @@ void continue_in_scope() {
   if (!scope || std::getenv("SBX_IN_SCOPE") != nullptr) return;
   (void)setenv("SBX_IN_SCOPE", "1", 1);
   (void)setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
-  const std::string program = os::own_directory() + "/sbx-direct";
+  const Result<std::string> directory = os::own_directory();
+  if (!directory) return;
+  const std::string program = *directory + "/sbx-direct";
   const std::string tasks_max = "TasksMax=" + (scope->tasks_max == "max" ? "infinity" : scope->tasks_max);
   (void)fcntl(kClientSocketFd, F_SETFD, 0);
   (void)execlp("systemd-run", "systemd-run", "--scope", "--quiet", "--collect", "--slice-inherit", "-p",

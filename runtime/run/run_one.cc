@@ -233,6 +233,8 @@ class Run {
     read_usage(watched);
     note_controls();
     if (denial_table_.valid()) result.denied = read_denial_table(denial_table_.get());
+    if (watched.spawner_ended && watched.ending.cause == Ending::Cause::supervisor_error)
+      watched.ending.text = context_.spawner->ended_unexpectedly().text;
     decide_outcome(watched.ending, facts_, request_.hint, result);
     if (watched.ending.cause == Ending::Cause::launch_failed)
       result.message += behind(watched.ending.failure);

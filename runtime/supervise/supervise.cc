@@ -149,7 +149,9 @@ class Supervision {
       processes_gone_ = true;  // init dies with its spawner; removing the cgroup makes sure
       Ending ending;
       ending.cause = Ending::Cause::supervisor_error;
-      ending.text = "the spawner ended unexpectedly";
+      report_.spawner_ended = received.has_value();
+      ending.text = received ? "the spawner ended unexpectedly"
+                             : std::move(received.error()).while_doing("listening to the spawner").text;
       return end(std::move(ending));
     }
     const auto message = os::read_struct<SpawnerMessage>(**received, "spawner");

@@ -1,5 +1,6 @@
 #include "tracer.h"
 
+#include <fcntl.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <string.h>
@@ -172,7 +173,9 @@ void Tracer::enter(pid_t pid, Process& process, unsigned long number, const std:
                                               : 0;
   const std::string role(role_name(process.role));
   const unsigned index = calls_[process.role]++;
-  const std::string name = call_name(static_cast<long>(number));
+  // Of fcntl only what makes a descriptor can fail for want of one.
+  const bool duplicates = number == SYS_fcntl && (arguments[1] == F_DUPFD || arguments[1] == F_DUPFD_CLOEXEC);
+  const std::string name = duplicates ? "fcntl_dupfd" : call_name(static_cast<long>(number));
   if (list_) (void)fprintf(report_, "call %s %u %s\n", role.c_str(), index, name.c_str());
   if (fault_.what == Fault::What::none || fault_.role != role || fault_.index != index) return;
   if (fault_.what == Fault::What::kill) {

@@ -67,7 +67,9 @@ Result<UniqueFd> open_result(const std::string& target, bool runs) {
 
 // sbxctl doctor in our place, for the same policy and places.
 int become_doctor(const Options& options) {
-  const std::string path = os::own_directory() + "/sbxctl";
+  const Result<std::string> directory = os::own_directory();
+  if (!directory) return complain(kOurFailure, directory.error());
+  const std::string path = *directory + "/sbxctl";
   std::vector<std::string> arguments{"sbxctl", "doctor", "--policy=" + options.request.policy};
   if (!options.request.state_dir.empty()) arguments.push_back("--state-dir=" + options.request.state_dir);
   if (!options.request.config.empty()) arguments.push_back("--config=" + options.request.config);
