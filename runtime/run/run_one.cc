@@ -341,7 +341,8 @@ class Run {
     report_.json = captured ? result_to_json(result, true) : std::move(record);
     if (!logged) report_.notice = "the monitor log could not be written: " + logged.error().text;
     if (!claimed_ || !clean) return;
-    if (const auto cleared = ids_.clear_journal(); !cleared) report_.notice = cleared.error().text;
+    if (const auto cleared = ids_.clear_journal(); !cleared)
+      report_.notice = "the journal could not be emptied; the next start tries again: " + cleared.error().text;
   }
 
   const RunContext& context_;

@@ -121,13 +121,6 @@ std::vector<FaultyRun> faulty_runs() {
   };
 }
 
-FaultCase parse_fault(const std::string& text) {
-  FaultCase fault;
-  std::istringstream words(text);
-  for (std::string* word : {&fault.run, &fault.role, &fault.index, &fault.what}) std::getline(words, *word, ':');
-  return fault;
-}
-
 std::vector<FaultCase> faults_in(const std::string& report, const std::string& run) {
   std::vector<FaultCase> faults;
   std::istringstream lines(report);
@@ -137,7 +130,7 @@ std::vector<FaultCase> faults_in(const std::string& report, const std::string& r
     std::string word;
     FaultCase fault;
     fault.run = run;
-    if (!(words >> word >> fault.role >> fault.index >> fault.call) || word != "call") continue;
+    if (!(words >> word >> fault.role >> fault.call >> fault.index) || word != "call") continue;
     // Of the many that set a process's own handlers back one is as good as the other.
     const bool again = fault.call == "rt_sigaction" && fault.role + fault.call == last;
     last = fault.role + fault.call;

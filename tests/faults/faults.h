@@ -15,18 +15,17 @@ struct FaultyRun {
 
 std::vector<FaultyRun> faulty_runs();
 
-// One fault: RUN:ROLE:INDEX:WHAT, what SBX_TEST_FAULTS takes. WHAT is SIGKILL or an errno.
+// One fault: RUN:ROLE:CALL:N:WHAT, what SBX_TEST_FAULTS takes. WHAT is SIGKILL or an errno, which the Nth such call
+// of the process meets.
 struct FaultCase {
   std::string run;
   std::string role;
+  std::string call;
   std::string index;
   std::string what;
-  std::string call;  // the call that it met when they were listed, for people
 
-  [[nodiscard]] std::string text() const { return run + ":" + role + ":" + index + ":" + what; }
+  [[nodiscard]] std::string text() const { return run + ":" + role + ":" + call + ":" + index + ":" + what; }
 };
-
-FaultCase parse_fault(const std::string& text);
 
 // What `report`, written by `inject REPORT list`, has to offer: each call with SIGKILL and with every errno
 // that is plausible for it.

@@ -1,10 +1,10 @@
 // One fault at one system call of one process of a run.
-//   inject REPORT list -- COMMAND…                    every call: "call ROLE INDEX NAME", in order
-//   inject REPORT kill ROLE INDEX -- COMMAND…         SIGKILL as it enters the INDEXth call of its role
-//   inject REPORT fail ROLE INDEX ERRNO -- COMMAND…   that call is not made and fails
-// Into the file REPORT go "injected ROLE INDEX NAME WHAT" once that is done, "survivor ROLE PROGRAM" for what
-// still runs two seconds after the command, and "hang ROLE PROGRAM" for all of it when the command does not end
-// within SBX_INJECT_SECONDS (default: 60). The exit status is the command's; 2 for wrong usage, 3 when it hangs.
+//   inject REPORT list -- COMMAND…                    every call: "call ROLE CALL N", in order
+//   inject REPORT kill ROLE CALL N -- COMMAND…        SIGKILL as it enters the Nth such call of its role, from 0
+//   inject REPORT fail ROLE CALL N ERRNO -- COMMAND…  that call is not made and fails
+// Into the file REPORT go "injected ROLE CALL N WHAT" once that is done, "survivor ROLE PROGRAM" for what still runs
+// two seconds after the command, and "hang ROLE PROGRAM" for all of it when the command does not end within
+// SBX_INJECT_SECONDS (default: 60). The exit status is the command's; 2 for wrong usage, 3 when it hangs.
 #include <string.h>
 
 #include <cstdlib>
@@ -19,7 +19,7 @@ namespace {
 using sbx::faults::Fault;
 
 [[noreturn]] void usage() {
-  (void)fputs("usage: inject REPORT list|kill ROLE INDEX|fail ROLE INDEX ERRNO -- COMMAND…\n", stderr);
+  (void)fputs("usage: inject REPORT list|kill ROLE CALL N|fail ROLE CALL N ERRNO -- COMMAND…\n", stderr);
   exit(2);
 }
 
@@ -44,15 +44,16 @@ int main(int argc, char** argv) {
 
   Fault fault;
   const bool list = words[1] == "list" && words.size() == 2;
-  if (words[1] == "kill" && words.size() == 4) fault.what = Fault::What::kill;
-  if (words[1] == "fail" && words.size() == 5) {
+  if (words[1] == "kill" && words.size() == 5) fault.what = Fault::What::kill;
+  if (words[1] == "fail" && words.size() == 6) {
     fault.what = Fault::What::fail;
-    fault.error_number = error_number(words[4]);
+    fault.error_number = error_number(words[5]);
   }
   if (!list && fault.what == Fault::What::none) usage();
   if (!list) {
     fault.role = words[2];
-    fault.index = static_cast<unsigned>(strtoul(words[3].c_str(), nullptr, 10));
+    fault.call = words[3];
+    fault.index = static_cast<unsigned>(strtoul(words[4].c_str(), nullptr, 10));
   }
   const char* seconds = getenv("SBX_INJECT_SECONDS");
   FILE* report = fopen(words[0].c_str(), "we");

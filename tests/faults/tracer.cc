@@ -172,21 +172,22 @@ void Tracer::enter(pid_t pid, Process& process, unsigned long number, const std:
                         : number == SYS_clone ? arguments[0]
                                               : 0;
   const std::string role(role_name(process.role));
-  const unsigned index = calls_[process.role]++;
   // Of fcntl only what makes a descriptor can fail for want of one.
   const bool duplicates = number == SYS_fcntl && (arguments[1] == F_DUPFD || arguments[1] == F_DUPFD_CLOEXEC);
   const std::string name = duplicates ? "fcntl_dupfd" : call_name(static_cast<long>(number));
-  if (list_) (void)fprintf(report_, "call %s %u %s\n", role.c_str(), index, name.c_str());
-  if (fault_.what == Fault::What::none || fault_.role != role || fault_.index != index) return;
+  const unsigned index = calls_[{process.role, name}]++;
+  if (list_) (void)fprintf(report_, "call %s %s %u\n", role.c_str(), name.c_str(), index);
+  if (fault_.what == Fault::What::none || fault_.role != role || fault_.call != name || fault_.index != index)
+    return;
   if (fault_.what == Fault::What::kill) {
-    (void)fprintf(report_, "injected %s %u %s SIGKILL\n", role.c_str(), index, name.c_str());
+    (void)fprintf(report_, "injected %s %s %u SIGKILL\n", role.c_str(), name.c_str(), index);
     (void)kill(pid, SIGKILL);
     return;
   }
   // A call that does nothing and that no filter refuses is made in its place.
   if (ptrace(PTRACE_POKEUSER, pid, offsetof(user_regs_struct, orig_rax), SYS_getpid) != 0) return;
   process.failing = true;
-  (void)fprintf(report_, "injected %s %u %s %s\n", role.c_str(), index, name.c_str(),
+  (void)fprintf(report_, "injected %s %s %u %s\n", role.c_str(), name.c_str(), index,
                 strerrorname_np(fault_.error_number));
 }
 

@@ -19,7 +19,8 @@ struct Fault {
   enum class What { none, kill, fail };
   What what = What::none;
   std::string role;
-  unsigned index = 0;    // which call of the role, from 0
+  std::string call;
+  unsigned index = 0;    // which of these calls of the role, from 0
   int error_number = 0;  // of `fail`
 };
 
@@ -57,7 +58,7 @@ class Tracer {
   int root_status_ = -1;
   std::map<pid_t, Process> processes_;
   std::set<pid_t> early_;  // stopped before the event that tells whose copy it is
-  std::map<Role, unsigned> calls_;
+  std::map<std::pair<Role, std::string>, unsigned> calls_;  // so far
 };
 
 std::string call_name(long number);
