@@ -307,7 +307,8 @@ long exec_command(const Received& received) {
     Message started;
     started.type = MessageType::started;
     started.when_ns = now_ns();
-    (void)send(started);
+    // A run whose start the supervisor does not know of has no deadline.
+    if (send(started) < 0) end(1);
   }
   return pid;
 }

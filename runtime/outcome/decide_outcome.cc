@@ -152,6 +152,8 @@ void decide_outcome(const Ending& ending, const RunFacts& facts, const std::stri
     end_with(result, Outcome::setup_failed, ending.text);
     break;
   }
+  if (!facts.counters_known)
+    result.message += "; the kernel's counters could not be read: what is said of limits may lack some";
   note_limits_felt(facts, result);
 }
 

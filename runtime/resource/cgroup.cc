@@ -152,6 +152,14 @@ std::optional<std::uint64_t> CgroupDirectory::keyed(const std::string& file, std
   return find_keyed_number(*text, key);
 }
 
+void CgroupDirectory::count(const std::string& file, std::string_view key, std::uint64_t& counter,
+                            bool& known) const {
+  const auto value = keyed(file, key);
+  if (value) counter = *value;
+  // A file that is not there is a controller that is not used.
+  if (!value && (faccessat(fd_.get(), file.c_str(), F_OK, 0) == 0 || errno != ENOENT)) known = false;
+}
+
 Result<void> CgroupDirectory::remove() {
   if (!fd_.valid()) return {};
   fd_.reset();
@@ -177,7 +185,8 @@ std::optional<std::uint64_t> find_keyed_number(std::string_view text, std::strin
 
 bool host_has_swap() {
   const auto swaps = os::read_file(AT_FDCWD, "/proc/swaps");
-  return swaps && swaps->find('\n') + 1 < swaps->size();  // more than the heading
+  if (!swaps) return swaps.error().error_number != ENOENT;  // a kernel without swap has no such file
+  return swaps->find('\n') + 1 < swaps->size();            // more than the heading
 }
 
 Result<void> degrade(std::string_view control, std::string_view why, const std::vector<std::string>& allowed,

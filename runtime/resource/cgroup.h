@@ -70,6 +70,7 @@ struct CgroupCounters {
   std::uint64_t oom_kills = 0;
   std::uint64_t pids_limit_hits = 0;
   std::uint64_t throttled_periods = 0;
+  bool known = true;  // false: some could not be read
 };
 
 struct CgroupUsage {
@@ -158,6 +159,8 @@ class CgroupDirectory {
   // A file with one number ("max" and what cannot be read: empty).
   [[nodiscard]] std::optional<std::uint64_t> number(const std::string& file) const;
   // The number after `key` in a file of "key number" lines.
+  // Sets `counter` to it, and `known` to false when the file is there and it cannot be read.
+  void count(const std::string& file, std::string_view key, std::uint64_t& counter, bool& known) const;
   [[nodiscard]] std::optional<std::uint64_t> keyed(const std::string& file, std::string_view key) const;
   Result<void> remove();
 

@@ -289,6 +289,9 @@ class Run {
     facts_.oom_kills = counters.oom_kills;
     facts_.pids_limit_hits = counters.pids_limit_hits;
     facts_.throttled_periods = counters.throttled_periods;
+    facts_.counters_known = counters.known;
+    if (!counters.known)
+      report_.notice = "the kernel's counters could not be read: what is said of limits may lack some";
     facts_.cpu_us = counted.cpu_us.value_or(0);
     facts_.output_bytes = watched.output_bytes;
     StorageReport storage = read_storage(prepared_.storage, plan_.limits);

@@ -10,6 +10,8 @@
 namespace sbx {
 namespace {
 
+constexpr std::string_view kSweeping = "sweeping what killed runs left";
+
 // The run's supervisor may have been killed between its record and the end of its journal.
 bool is_recorded(const std::string& log, const std::string& record) {
   constexpr off_t kTail = 1 << 20;
@@ -43,12 +45,12 @@ Result<void> recover(const Settings& settings, const Orphan& orphan) {
 Result<unsigned> sweep_orphans(const Settings& settings) {
   unsigned swept = 0;
   Result<void> first;
-  for (const Orphan& orphan : TRY(find_orphans(settings.run_dir, settings.ids))) {
+  for (const Orphan& orphan : TRY_DOING(kSweeping, find_orphans(settings.run_dir, settings.ids))) {
     Result<void> recovered = recover(settings, orphan);
     if (recovered) ++swept;
     if (!recovered && first) first = std::move(recovered);  // the others are swept all the same
   }
-  TRY_DOING("sweeping what a killed supervisor left", std::move(first));
+  TRY_DOING(kSweeping, std::move(first));
   return swept;
 }
 

@@ -218,8 +218,10 @@ class Supervision {
         const int master = (*received)->descriptors.front().get();
         ClientHeader header;
         header.type = ClientMessageType::terminal;
-        (void)os::send_struct(in_.client, header,
-                              std::span(&master, 1));  // a client that is gone is seen below
+        const auto sent = os::send_struct(in_.client, header, std::span(&master, 1));
+        // A client that is gone is seen at its socket.
+        if (!sent && sent.error().error_number != EPIPE)
+          return end_with_error(Error(sent.error()).while_doing("handing over the terminal"));
       }
       break;
     case init::MessageType::exec_failed: {

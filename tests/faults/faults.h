@@ -27,6 +27,8 @@ struct FaultCase {
   [[nodiscard]] std::string text() const { return run + ":" + role + ":" + call + ":" + index + ":" + what; }
 };
 
+FaultCase parse_fault(const std::string& text);
+
 // What `report`, written by `inject REPORT list`, has to offer: each call with SIGKILL and with every errno
 // that is plausible for it.
 std::vector<FaultCase> faults_in(const std::string& report, const std::string& run);

@@ -46,7 +46,7 @@ class Faults {
   }
 
   // True when the fault was met; what it led to is checked.
-  bool meets(const FaultCase& fault, const FaultyRun& run) {
+  bool meets(const FaultCase& fault, const FaultyRun& run, const std::string& says = "") {
     forget_first(run);
     std::error_code error;
     fs::remove(sandbox_.log(), error);
@@ -63,6 +63,7 @@ class Faults {
     CHECK_FALSE(holds(report, "survivor"));
     if (!holds(report, "injected")) return false;
     check_result(fault, run, result);
+    CHECK_MESSAGE(holds(result.err, says), says);
     // What could not be removed is said, and the next start tries again.
     if (!kills && !holds(result.err, "the next start")) CHECK(sandbox_.leftovers(2) == "");
     check_next();
@@ -138,6 +139,36 @@ class Faults {
 };
 
 }  // namespace
+
+// Each was once ignored, or told as something else.
+TEST_CASE("a fault is told as what it is") {
+  SKIP_UNLESS(is_root(), "needs root");
+  struct Told {
+    const char* fault;  // RUN:ROLE:CALL:N:WHAT
+    const char* as;
+  };
+  const std::vector<Told> told{
+      {"plain:direct:readlink:1:EIO", "readlink '/proc/self/exe'"},
+      {"plain:sbxrun:readlink:2:EIO", "readlink '/proc/self/exe'"},
+      {"plain:direct:prctl:6:SIGKILL", "the supervisor ended without an answer: it was killed by SIGKILL"},
+      {"plain:spawner:unshare:0:SIGKILL", "the spawner ended unexpectedly: it was killed by SIGKILL"},
+      {"plain:spawner:openat:0:EMFILE", "/proc/self/oom_score_adj"},
+      {"plain:child:openat:0:EMFILE", "step 'forbid_user_namespaces': too many open files (EMFILE)"},
+      {"plain:init:prctl:0:EPERM", "step 'init_start': operation not permitted (EPERM)"},
+      {"plain:init:recvmsg:0:ENOMEM", "step 'init_start': cannot allocate memory (ENOMEM)"},
+      {"plain:init:mmap:0:ENOMEM", "step 'init_start': cannot allocate memory (ENOMEM)"},
+      {"plain:init:sendmsg:0:ENOBUFS", "init ended with status 1 and did not tell how the program ended"},
+      {"plain:init:sendmsg:1:ENOBUFS", "init ended with status 1 and did not tell how the program ended"},
+      {"terminal:direct:sendmsg:2:ENOBUFS", "handing over the terminal: sendmsg: no buffer space available (ENOBUFS)"},
+  };
+  Faults faults;
+  for (const FaultyRun& run : faulty_runs()) {
+    for (const Told& one : told) {
+      const FaultCase fault = parse_fault(one.fault);
+      if (fault.run == run.name) CHECK_MESSAGE(faults.meets(fault, run, one.as), one.fault);
+    }
+  }
+}
 
 TEST_CASE("a fault at any step of a run is told, ends it, and leaves nothing") {
   SKIP_UNLESS(is_root(), "needs root");
