@@ -126,8 +126,13 @@ Result<std::unique_ptr<SandboxCgroup>> make_cgroup(const CgroupLayout& layout, c
                                                    const std::vector<std::string>& allowed,
                                                    CgroupControls& controls);
 
+struct RemovedCgroups {
+  std::size_t groups = 0;
+  std::size_t processes = 0;  // killed in them
+};
+
 // Kills and removes what a dead supervisor left at these directories; missing ones are fine.
-Result<void> remove_cgroup_directories(const std::vector<std::string>& directories);
+Result<RemovedCgroups> remove_cgroup_directories(const std::vector<std::string>& directories);
 
 // --- for the implementations ------------------------------------------------------------------------------
 
