@@ -62,8 +62,8 @@ int64_t now_ns() {
   return now.tv_sec * 1'000'000'000 + now.tv_nsec;
 }
 
-// Sends a message, with one descriptor when `fd` is not -1. A failure means that the supervisor is gone, then we
-// end at the next read, or that the kernel has no memory for it.
+// Sends a message, with one descriptor when `fd` is not -1. A failure means that the supervisor is gone, then
+// we end at the next read, or that the kernel has no memory for it.
 long send(const Message& message, int fd = -1) {
   iovec part{const_cast<Message*>(&message), sizeof message};
   msghdr header{};

@@ -116,10 +116,10 @@ void decide_outcome(const Ending& ending, const RunFacts& facts, const std::stri
   case Cause::init_died:
     result.step = "init";
     end_with(result, Outcome::setup_failed,
-             WIFEXITED(ending.wait_status) ? "the sandbox's init ended with status " +
-                                                 std::to_string(WEXITSTATUS(ending.wait_status)) +
-                                                 " and did not tell how the program ended"
-                                           : "the sandbox's init was killed from outside");
+             WIFEXITED(ending.wait_status)
+                 ? "the sandbox's init ended with status " + std::to_string(WEXITSTATUS(ending.wait_status)) +
+                       " and did not tell how the program ended"
+                 : "the sandbox's init was killed from outside");
     break;
   case Cause::wall_time:
     hit(result, "wall_ms", result.usage.wall_ms);

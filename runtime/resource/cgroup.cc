@@ -200,7 +200,7 @@ std::optional<std::uint64_t> find_keyed_number(std::string_view text, std::strin
 bool host_has_swap() {
   const auto swaps = os::read_file(AT_FDCWD, "/proc/swaps");
   if (!swaps) return swaps.error().error_number != ENOENT;  // a kernel without swap has no such file
-  return swaps->find('\n') + 1 < swaps->size();            // more than the heading
+  return swaps->find('\n') + 1 < swaps->size();             // more than the heading
 }
 
 Result<void> degrade(std::string_view control, std::string_view why, const std::vector<std::string>& allowed,

@@ -345,7 +345,8 @@ class Run {
     if (!logged) report_.notice = "the monitor log could not be written: " + logged.error().text;
     if (!claimed_ || !clean) return;
     if (const auto cleared = ids_.clear_journal(); !cleared)
-      report_.notice = "the journal could not be emptied; the next start tries again: " + cleared.error().text;
+      report_.notice =
+          "the journal could not be emptied; the next start tries again: " + cleared.error().text;
   }
 
   const RunContext& context_;

@@ -70,7 +70,8 @@ Sweep sweep_orphans(const Settings& settings) {
     Result<std::string> removed = recover(settings, orphan);
     if (removed) {
       const std::string id = run_id_in(orphan.journal.record);
-      sweep.done += (sweep.done.empty() ? std::string(kSwept) : ", ") + (id.empty() ? "a run" : id) + " (" + *removed + ")";
+      sweep.done += (sweep.done.empty() ? std::string(kSwept) : ", ") + (id.empty() ? "a run" : id) + " (" +
+                    *removed + ")";
     } else if (sweep.failure.empty()) {  // the others are swept all the same
       sweep.failure = std::move(removed.error()).while_doing(kSweeping).text;
     }

@@ -155,9 +155,8 @@ class Supervision {
       spawner_gone_ = true;
       processes_gone_ = true;  // init dies with its spawner; removing the cgroup makes sure
       report_.spawner_ended = received.has_value();
-      return end_with_error(received
-                                ? Error{"the spawner ended unexpectedly", 0}
-                                : std::move(received.error()).while_doing("listening to the spawner"));
+      return end_with_error(received ? Error{"the spawner ended unexpectedly", 0}
+                                     : std::move(received.error()).while_doing("listening to the spawner"));
     }
     const auto message = os::read_struct<SpawnerMessage>(**received, "spawner");
     if (!message || message->type == SpawnerMessageType::hello || message->id != in_.launch_id) return;

@@ -114,7 +114,9 @@ std::vector<FaultyRun> faulty_runs() {
       {"plain", {"--", "/bin/echo", "right"}, "right\n"},
       {"json", {"--json", "--", "/bin/echo", "right"}, "right\n"},
       {"project", {"--project", "kept", "--", "/bin/sh", "-c", note}, "whole\nright\n"},
-      {"cow", {"--here=cow", "--", "/bin/sh", "-c", "cat note; echo spoiled >note; echo right"}, "whole\nright\n"},
+      {"cow",
+       {"--here=cow", "--", "/bin/sh", "-c", "cat note; echo spoiled >note; echo right"},
+       "whole\nright\n"},
       {"terminal", {"-t", "--", "/bin/echo", "right"}, "right\r\n"},
       {"first", {"--", "/bin/echo", "right"}, "right\n"},
       {"new-project", {"--project", "new", "--", "/bin/sh", "-c", "echo right | tee file"}, "right\n"},
@@ -146,7 +148,8 @@ std::vector<FaultCase> faults_in(const std::string& report, const std::string& r
     fault.what = "SIGKILL";
     faults.push_back(fault);
     // What a tool of the host makes of an error is its own matter, and EIO from a pty is its end (pty(7)).
-    if (fault.role == "tool" || (fault.role == "sbxrun" && fault.call == "read" && run == "terminal")) continue;
+    if (fault.role == "tool" || (fault.role == "sbxrun" && fault.call == "read" && run == "terminal"))
+      continue;
     const auto errnos = plausible().find(fault.call);
     if (errnos == plausible().end()) continue;
     for (const std::string& name : errnos->second) {

@@ -15,8 +15,8 @@ struct FaultyRun {
 
 std::vector<FaultyRun> faulty_runs();
 
-// One fault: RUN:ROLE:CALL:N:WHAT, what SBX_TEST_FAULTS takes. WHAT is SIGKILL or an errno, which the Nth such call
-// of the process meets.
+// One fault: RUN:ROLE:CALL:N:WHAT, what SBX_TEST_FAULTS takes. WHAT is SIGKILL or an errno, which the Nth
+// such call of the process meets.
 struct FaultCase {
   std::string run;
   std::string role;

@@ -22,8 +22,8 @@ namespace {
 
 constexpr int kCallStop = SIGTRAP | 0x80;  // PTRACE_O_TRACESYSGOOD
 constexpr unsigned kAfterwards = 20;       // tenths of a second that what is left may take to end
-constexpr long kOptions = PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC |
-                          PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
+constexpr long kOptions = PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
+                          PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
 
 [[noreturn]] void die(const char* what) {
   perror(what);
@@ -138,7 +138,8 @@ void Tracer::event(pid_t pid, Process& process, int event, int signal) {
     if (ptrace(PTRACE_GETEVENTMSG, pid, nullptr, &message) == 0) adopt(static_cast<pid_t>(message), process);
     break;
   case PTRACE_EVENT_EXEC:
-    if (pid != root_ || process.role != Role::sbxrun) process.role = after_exec(process.role, program_of(pid));
+    if (pid != root_ || process.role != Role::sbxrun)
+      process.role = after_exec(process.role, program_of(pid));
     break;
   case PTRACE_EVENT_STOP:
     if (signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU) {
@@ -194,7 +195,8 @@ void Tracer::enter(pid_t pid, Process& process, unsigned long number, const std:
 void Tracer::leave(pid_t pid, Process& process) {
   if (!process.failing) return;
   process.failing = false;
-  (void)ptrace(PTRACE_POKEUSER, pid, offsetof(user_regs_struct, rax), -static_cast<long>(fault_.error_number));
+  (void)ptrace(PTRACE_POKEUSER, pid, offsetof(user_regs_struct, rax),
+               -static_cast<long>(fault_.error_number));
 }
 
 void Tracer::resume(pid_t pid, int signal) {

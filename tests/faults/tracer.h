@@ -1,5 +1,5 @@
-// Follows a command and everything that comes of it with ptrace(2), stops each process at its system calls and
-// does one thing to one of them.
+// Follows a command and everything that comes of it with ptrace(2), stops each process at its system calls
+// and does one thing to one of them.
 #pragma once
 
 #include <sys/types.h>

@@ -63,11 +63,13 @@ TEST_CASE("the start after a kill says what it swept, on standard error and in t
     const Killed killed = run_and_kill(sandbox, mark, {Program::direct, {}, true});
     REQUIRE(killed.hit);
     check_nothing_survives(mark);
-    const ProgramResult next = quiet ? sandbox.run({"--", "/bin/true"}) : sandbox.sbxrun({"--direct", "--", "/bin/true"});
+    const ProgramResult next =
+        quiet ? sandbox.run({"--", "/bin/true"}) : sandbox.sbxrun({"--direct", "--", "/bin/true"});
     CHECK(next.exit_status == 0);
     const auto lines = lines_with(sandbox, mark);
     REQUIRE(lines.size() == 1);
-    const std::string said = "swept what killed runs left: " + lines[0]["run_id"].get<std::string>() + " (its ids, ";
+    const std::string said =
+        "swept what killed runs left: " + lines[0]["run_id"].get<std::string>() + " (its ids, ";
     CHECK_MESSAGE((next.err.find(said) != std::string::npos) == !quiet, next.err);
     if (quiet) CHECK(next.err == "");
     const std::string message = lines[0]["message"];

@@ -66,7 +66,8 @@ TEST_CASE("an init that ended without a word was killed only if it was") {
   ending.wait_status = SIGKILL;
   CHECK(decide(ending).message == "the sandbox's init was killed from outside");
   ending.wait_status = 1 << 8;
-  CHECK(decide(ending).message == "the sandbox's init ended with status 1 and did not tell how the program ended");
+  CHECK(decide(ending).message ==
+        "the sandbox's init ended with status 1 and did not tell how the program ended");
 }
 
 TEST_CASE("a program that exits keeps its code, whatever the code") {
