@@ -89,7 +89,9 @@ void continue_in_scope() {
   if (!scope || std::getenv("SBX_IN_SCOPE") != nullptr) return;
   (void)setenv("SBX_IN_SCOPE", "1", 1);
   (void)setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
-  const std::string program = os::own_directory() + "/sbx-direct";
+  const Result<std::string> directory = os::own_directory();
+  if (!directory) return;
+  const std::string program = *directory + "/sbx-direct";
   const std::string tasks_max = "TasksMax=" + (scope->tasks_max == "max" ? "infinity" : scope->tasks_max);
   (void)fcntl(kClientSocketFd, F_SETFD, 0);
   (void)execlp("systemd-run", "systemd-run", "--scope", "--quiet", "--collect", "--slice-inherit", "-p",
@@ -126,7 +128,7 @@ Result<void> serve() {
   }
 
   const Result<void> places = check_own_directories(settings->state_dir, settings->run_dir);
-  const Result<unsigned> swept = places ? sweep_orphans(*settings) : 0U;  // the run says why not
+  const Sweep sweep = places ? sweep_orphans(*settings) : Sweep();  // the run says why not
   const RunContext context{*settings, *policy,         places,   cgroups,  spawner,
                            true,      kClientSocketFd, getuid(), "direct", cpus};
   RunReport report = run_one(context, request, std::move(received->streams));
@@ -137,8 +139,9 @@ Result<void> serve() {
   if (result.outcome != Outcome::exited || hinted) finished.message = result.message;
   finished.notice = report.notice;
   std::vector<std::string> notices = bind_warnings(request);
-  if (!swept) notices.push_back(swept.error().text);
+  if (!sweep.failure.empty()) notices.push_back(sweep.failure);
   for (const std::string& notice : notices) finished.notice += (finished.notice.empty() ? "" : "; ") + notice;
+  finished.sweep = sweep.done;
   finished.json = std::move(report.json);
   return answer(ClientMessageType::finished, sbxrun_exit_status(result), encode_finished_run(finished));
 }

@@ -63,8 +63,9 @@ int64_t now_ns() {
   return now.tv_sec * 1'000'000'000 + now.tv_nsec;
 }
 
-// Sends a message, with one descriptor when `fd` is not -1.
-void send(const Message& message, int fd = -1) {
+// Sends a message, with one descriptor when `fd` is not -1. A failure means that the supervisor is gone, then
+// we end at the next read, or that the kernel has no memory for it.
+long send(const Message& message, int fd = -1) {
   iovec part{const_cast<Message*>(&message), sizeof message};
   msghdr header{};
   header.msg_iov = &part;
@@ -79,8 +80,7 @@ void send(const Message& message, int fd = -1) {
     rights->cmsg_len = CMSG_LEN(sizeof(int));
     memcpy(CMSG_DATA(rights), &fd, sizeof fd);
   }
-  // A failure means that the supervisor is gone; then we end at the next read.
-  (void)call(SYS_sendmsg, kControlFd, pointer(&header), MSG_NOSIGNAL);
+  return call(SYS_sendmsg, kControlFd, pointer(&header), MSG_NOSIGNAL);
 }
 
 void send_failure(LaunchStep step, long error) {
@@ -88,7 +88,13 @@ void send_failure(LaunchStep step, long error) {
   message.type = MessageType::exec_failed;
   message.step = static_cast<uint32_t>(step);
   message.value = static_cast<int32_t>(error);
-  send(message);
+  (void)send(message);
+}
+
+// Of ours, before the command: `result` is -errno.
+[[noreturn]] void fail_to_start(long result) {
+  send_failure(LaunchStep::init_start, -result);
+  end(1);
 }
 
 struct Received {
@@ -97,8 +103,8 @@ struct Received {
   unsigned fd_count = 0;
 };
 
-// False at end-of-file or on an error: the supervisor is gone.
-bool receive(Received& received) {
+// 0 at end-of-file or when it is not a message of ours: the supervisor is gone. Else its size, or -errno.
+long receive(Received& received) {
   iovec part{&received.message, sizeof received.message};
   alignas(cmsghdr) char control[CMSG_SPACE(kExecMaxDescriptors * sizeof(int))] = {};
   msghdr header{};
@@ -107,14 +113,15 @@ bool receive(Received& received) {
   header.msg_control = control;
   header.msg_controllen = sizeof control;
   const long size = call(SYS_recvmsg, kControlFd, pointer(&header), MSG_CMSG_CLOEXEC);
-  if (size != sizeof received.message || received.message.version != kVersion) return false;
+  if (size < 0) return size;
+  if (size != sizeof received.message || received.message.version != kVersion) return 0;
   received.fd_count = 0;
   const cmsghdr* rights = CMSG_FIRSTHDR(&header);
   if (rights != nullptr && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS) {
     received.fd_count = static_cast<unsigned>((rights->cmsg_len - CMSG_LEN(0)) / sizeof(int));
     memcpy(received.fds, CMSG_DATA(rights), received.fd_count * sizeof(int));
   }
-  return true;
+  return size;
 }
 
 // The payload of an exec, mapped privately, its offsets made into pointers.
@@ -126,24 +133,24 @@ struct Command {
   const char* directory = nullptr;
 };
 
-bool map_command(int fd, Command& command) {
+long map_command(int fd, Command& command) {
   struct stat status {};
-  if (call(SYS_fstat, fd, pointer(&status)) < 0) return false;
+  if (const long result = call(SYS_fstat, fd, pointer(&status)); result < 0) return result;
   const auto size = static_cast<uint64_t>(status.st_size);
-  if (size < sizeof(ExecPayload)) return false;
+  if (size < sizeof(ExecPayload)) return -kInvalid;
   const long address = call(SYS_mmap, 0, status.st_size, 1 | 2 /* read, write */, MAP_PRIVATE, fd, 0);
-  if (address < 0 && address > -4096) return false;
+  if (address < 0 && address > -4096) return address;
   auto* base = reinterpret_cast<char*>(address);  // NOLINT(performance-no-int-to-ptr): a raw system call
   const auto* header = reinterpret_cast<const ExecPayload*>(base);
   const uint64_t lists = uint64_t{header->argc} + header->envc + header->candidates + 3;
   if (header->version != kVersion || header->argc == 0 ||
       lists > (size - sizeof *header) / sizeof(uint64_t) || header->cwd_offset >= size ||
       base[size - 1] != '\0') {
-    return false;
+    return -kInvalid;
   }
   auto* slots = reinterpret_cast<uint64_t*>(base + sizeof *header);
   for (uint64_t i = 0; i < lists; ++i) {
-    if (slots[i] >= size) return false;
+    if (slots[i] >= size) return -kInvalid;
     if (slots[i] != 0) slots[i] += static_cast<uint64_t>(address);
   }
   auto* list = reinterpret_cast<const char* const*>(slots);
@@ -152,7 +159,7 @@ bool map_command(int fd, Command& command) {
   command.environment = list + header->argc + 1;
   command.candidates = command.environment + header->envc + 1;
   command.directory = base + header->cwd_offset;
-  return true;
+  return 0;
 }
 
 struct ExecContext {
@@ -180,7 +187,8 @@ long open_terminal(const ExecPayload& header) {
   Message message;
   message.type = MessageType::started;
   message.when_ns = now_ns();
-  send(message, static_cast<int>(master));
+  result = send(message, static_cast<int>(master));
+  if (result < 0) return result;
   (void)call(SYS_close, master);
   result = call(SYS_ioctl, slave, TIOCSCTTY, 0);
   return result < 0 ? result : slave;
@@ -278,17 +286,13 @@ long exec_command(const Received& received) {
   const bool denials = (flags & kExecDenials) != 0;
   const unsigned streams = context.tty ? 0 : 3;
   const unsigned expected = 1 + streams + (denials ? 2 : 0);
-  if (received.fd_count != expected || !map_command(received.fds[0], context.command)) {
-    send_failure(LaunchStep::init_start, kInvalid);
-    end(1);
-  }
+  const long mapped =
+      received.fd_count == expected ? map_command(received.fds[0], context.command) : -kInvalid;
+  if (mapped < 0) fail_to_start(mapped);
   for (unsigned i = 0; i < streams; ++i) context.streams[i] = received.fds[1 + i];
   if (denials) {
     const long counting = start_denial_counter(received.fds[expected - 2], received.fds[expected - 1]);
-    if (counting < 0) {
-      send_failure(LaunchStep::init_start, -counting);
-      end(1);
-    }
+    if (counting < 0) fail_to_start(counting);
   }
   const long pid = start_command(context);
   close_all(received);
@@ -304,7 +308,8 @@ long exec_command(const Received& received) {
     Message started;
     started.type = MessageType::started;
     started.when_ns = now_ns();
-    send(started);
+    // A run whose start the supervisor does not know of has no deadline.
+    if (send(started) < 0) end(1);
   }
   return pid;
 }
@@ -341,14 +346,14 @@ int open_child_signal() {
 
 [[noreturn]] void run() {
   // Before anything is read: nobody may trace us or open our /proc files.
-  if (call(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) end(1);
+  if (const long result = call(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0); result < 0) fail_to_start(result);
   const int child_signal = open_child_signal();
   Received received;
-  if (!receive(received)) end(0);
-  if (child_signal < 0 || received.message.type != MessageType::exec) {
-    send_failure(LaunchStep::init_start, child_signal < 0 ? -child_signal : kInvalid);
-    end(1);
-  }
+  const long size = receive(received);
+  if (size == 0) end(0);
+  if (size < 0) fail_to_start(size);
+  if (child_signal < 0) fail_to_start(child_signal);
+  if (received.message.type != MessageType::exec) fail_to_start(-kInvalid);
   const long command = exec_command(received);
 
   while (true) {
@@ -365,13 +370,12 @@ int open_child_signal() {
         exited.type = MessageType::exited;
         exited.value = status;
         exited.when_ns = now_ns();
-        send(exited);
-        end(0);  // and with PID 1 everything that is left in the sandbox
+        end(send(exited) < 0 ? 1 : 0);  // and with PID 1 everything that is left in the sandbox
       }
     }
     if (polled[0].revents != 0) {
       Received more;
-      if (!receive(more)) end(0);
+      if (receive(more) <= 0) end(0);
       close_all(more);
       if (more.message.type == MessageType::signal) {
         // The command leads a process group of its own (setsid): a terminal would signal all of it, too.

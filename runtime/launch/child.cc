@@ -87,7 +87,8 @@ long open_null() noexcept {
 // with come from. The file is that of the namespace of the one who looks it up (namespaces(7)). It is opened
 // as 0, for a moment: the limit of open files is in force, and lower numbers than the spawner's may be all it
 // has.
-long forbid_user_namespaces(int sysctls) noexcept {
+long forbid_user_namespaces(long sysctls) noexcept {
+  if (sysctls < 0) return sysctls;  // that is why they could not be opened
   (void)call(SYS_close, 0);
   const long fd = call(SYS_openat, sysctls, pointer("user/max_user_namespaces"), O_WRONLY | O_CLOEXEC);
   if (fd < 0) return fd;
@@ -225,7 +226,7 @@ void run_child(void* argument) noexcept {
   // Everything above was made with the host's rights and belongs to the initial user namespace, so that
   // even a root inside has no power over it.
   done(LaunchStep::join_user_namespace, call(SYS_setns, plan.user_namespace_fd, CLONE_NEWUSER));
-  done(LaunchStep::forbid_user_namespaces, forbid_user_namespaces(static_cast<int>(sysctls)));
+  done(LaunchStep::forbid_user_namespaces, forbid_user_namespaces(sysctls));
   done(LaunchStep::drop_groups, call(SYS_setgroups, 0, 0));
   done(LaunchStep::set_ids, set_ids(plan));
   done(LaunchStep::ambient_capabilities, raise_ambient_capabilities());

@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 
 #include "os/file.h"
+#include "os/process_end.h"
 #include "os/socket.h"
 #include "resource/host_needs.h"
 
@@ -73,8 +75,19 @@ Result<void> SpawnerProcess::launch(std::uint64_t id, const LaunchPlan& plan,
   message.type = SpawnerMessageType::launch;
   message.id = id;
   message.last = last ? 1 : 0;
-  TRY_DOING("asking the spawner", os::send_struct(socket_.get(), message, all));
+  const Result<void> sent = os::send_struct(socket_.get(), message, all);
+  if (!sent && sent.error().error_number == EPIPE) return fail(ended_unexpectedly());
+  TRY_DOING("asking the spawner", sent);
   return {};
+}
+
+Error SpawnerProcess::ended_unexpectedly() const {
+  Error error{"the spawner ended unexpectedly", 0};
+  // It is about to be gone, unless it hangs in the kernel.
+  const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
+  pollfd ended{process.get(), POLLIN, 0};
+  if (process.valid() && poll(&ended, 1, kEndMs) > 0) error.text += ": it " + os::how_it_ended(pid_);
+  return error;
 }
 
 }  // namespace sbx

@@ -27,6 +27,8 @@ class SpawnerProcess {
   ~SpawnerProcess();
 
   [[nodiscard]] int socket() const { return socket_.get(); }
+  // What is said of one whose end of the socket is closed.
+  [[nodiscard]] Error ended_unexpectedly() const;
 
   // `descriptors` in the order of wire/spawner_protocol.h. `last`: the spawner ends when this sandbox has.
   Result<void> launch(std::uint64_t id, const LaunchPlan& plan, const std::vector<int>& descriptors,

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 
 namespace sbx::os {
 namespace {
@@ -19,10 +20,12 @@ OwnPlaces installed(std::string_view directory, std::string_view ending) {
 
 }  // namespace
 
-std::string own_directory() {
+Result<std::string> own_directory() {
+  static constexpr const char* kSelf = "/proc/self/exe";
   std::array<char, 4096> path{};
-  const ssize_t size = readlink("/proc/self/exe", path.data(), path.size());
-  const std::string text(path.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+  const ssize_t size = readlink(kSelf, path.data(), path.size());
+  if (size < 0) return fail(system_error("readlink", kSelf, errno));
+  const std::string text(path.data(), static_cast<std::size_t>(size));
   return text.substr(0, text.find_last_of('/'));
 }
 

@@ -8,10 +8,12 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.h"
+
 namespace sbx::os {
 
 // The directory of the running program; of what a symbolic link to it leads to.
-std::string own_directory();
+Result<std::string> own_directory();
 
 struct OwnPlaces {
   std::string helpers;   // sbx-direct, sbx-spawner, sbx-init

@@ -10,6 +10,7 @@
 
 #include "base/printable.h"
 #include "os/file.h"
+#include "os/process_end.h"
 
 namespace sbx::os {
 namespace {
@@ -72,14 +73,13 @@ Result<void> run_tool(const std::vector<std::string>& command, int most) {
 
   writing.reset();
   const std::string said = last_words(reading.get());
+  const std::string how = how_it_ended(pid);
   int status = 0;
   while (waitpid(pid, &status, 0) < 0) {
     if (errno != EINTR) return fail(system_error("waitpid", command.front(), errno));
   }
   if (WIFEXITED(status) && WEXITSTATUS(status) <= most) return {};
-  const std::string how = WIFEXITED(status) ? "exit status " + std::to_string(WEXITSTATUS(status))
-                                            : "signal " + std::to_string(WTERMSIG(status));
-  return fail(command.front() + " failed (" + how + "): " + printable(said));
+  return fail(command.front() + " " + how + (said.empty() ? "" : ": " + printable(said)));
 }
 
 }  // namespace sbx::os

@@ -115,7 +115,11 @@ void decide_outcome(const Ending& ending, const RunFacts& facts, const std::stri
   case Cause::launch_failed: not_started(ending.failure, hint, result); break;
   case Cause::init_died:
     result.step = "init";
-    end_with(result, Outcome::setup_failed, "the sandbox's init was killed from outside");
+    end_with(result, Outcome::setup_failed,
+             WIFEXITED(ending.wait_status)
+                 ? "the sandbox's init ended with status " + std::to_string(WEXITSTATUS(ending.wait_status)) +
+                       " and did not tell how the program ended"
+                 : "the sandbox's init was killed from outside");
     break;
   case Cause::wall_time:
     hit(result, "wall_ms", result.usage.wall_ms);
@@ -148,6 +152,8 @@ void decide_outcome(const Ending& ending, const RunFacts& facts, const std::stri
     end_with(result, Outcome::setup_failed, ending.text);
     break;
   }
+  if (!facts.counters_known)
+    result.message += "; the kernel's counters could not be read: what is said of limits may lack some";
   note_limits_felt(facts, result);
 }
 

@@ -14,6 +14,7 @@ struct RunFacts {
   std::uint64_t oom_kills = 0;
   std::uint64_t pids_limit_hits = 0;
   std::uint64_t throttled_periods = 0;
+  bool counters_known = true;  // false: of the three above some could not be read
   std::uint64_t cpu_us = 0;
   std::uint64_t output_bytes = 0;
   std::vector<LimitHit> storage_hits;

@@ -15,6 +15,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+std::string one_line(const Json& json) {
+  constexpr int kOneLine = -1;
+  constexpr bool kAscii = true;
+  return json.dump(kOneLine, ' ', kAscii, Json::error_handler_t::replace);
+}
+
 // The command in a result is for a person who looks for a run, not a copy of a program.
 constexpr std::size_t kMaxArguments = 64;
 constexpr std::size_t kMaxCommandBytes = 4096;
@@ -225,9 +231,15 @@ std::string result_to_json(const RunResult& result, bool with_output) {
   json["created_at"] = or_null(result.created_at);
   json["started_at"] = or_null(result.started_at);
   json["finished_at"] = or_null(result.finished_at);
-  constexpr int kOneLine = -1;
-  constexpr bool kAscii = true;
-  return json.dump(kOneLine, ' ', kAscii, Json::error_handler_t::replace);
+  return one_line(json);
+}
+
+std::string with_more_in_message(const std::string& json, std::string_view more) {
+  Json object = Json::parse(json, nullptr, false);
+  const auto message = object.find("message");
+  if (!object.is_object() || message == object.end() || !message->is_string()) return json;
+  *message = message->get<std::string>() + std::string(more);
+  return one_line(object);
 }
 
 bool is_result_json(std::string_view text) {

@@ -110,6 +110,9 @@ std::string result_to_json(const RunResult& result, bool with_output);
 // Whether `text` is one JSON object, as result_to_json makes them.
 bool is_result_json(std::string_view text);
 
+// The object with `more` at the end of its message; as it is where it has none.
+std::string with_more_in_message(const std::string& json, std::string_view more);
+
 // Now, as the result writes times: "2026-11-21T10:00:00.123Z".
 std::string timestamp_now();
 

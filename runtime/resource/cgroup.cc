@@ -11,6 +11,7 @@
 #include <charconv>
 #include <chrono>
 #include <iterator>
+#include <set>
 #include <thread>
 
 #include "os/file.h"
@@ -35,20 +36,28 @@ Result<void> remove_when_empty(const std::string& path) {
   return {};
 }
 
+std::set<int> members_of(const std::string& path) {
+  std::set<int> pids;
+  const auto members = os::read_file(AT_FDCWD, path + "/cgroup.procs");
+  if (!members) return pids;
+  const char* at = members->data();
+  const char* end = at + members->size();
+  while (at < end) {
+    int pid = 0;
+    const auto [next, error] = std::from_chars(at, end, pid);
+    if (error != std::errc{}) break;
+    if (pid > 0) pids.insert(pid);  // 0: of another pid namespace
+    at = next + 1;
+  }
+  return pids;
+}
+
 // v1 without a v2 mount: no cgroup.kill. A fork can slip between reading and killing, so again until empty.
 void kill_members(const std::string& path) {
   for (int round = 0; round < 100; ++round) {
-    const auto members = os::read_file(AT_FDCWD, path + "/cgroup.procs");
-    if (!members || members->empty()) return;
-    const char* at = members->data();
-    const char* end = at + members->size();
-    while (at < end) {
-      int pid = 0;
-      const auto [next, error] = std::from_chars(at, end, pid);
-      if (error != std::errc{}) break;
-      if (pid > 0) (void)::kill(pid, SIGKILL);
-      at = next + 1;
-    }
+    const std::set<int> pids = members_of(path);
+    if (pids.empty()) return;
+    for (const int pid : pids) (void)::kill(pid, SIGKILL);
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
@@ -89,14 +98,19 @@ Result<std::unique_ptr<SandboxCgroup>> make_cgroup(const CgroupLayout& layout, c
   return make(layout, name, limits, allowed, controls);
 }
 
-Result<void> remove_cgroup_directories(const std::vector<std::string>& all) {
+Result<RemovedCgroups> remove_cgroup_directories(const std::vector<std::string>& all) {
+  RemovedCgroups removed;
+  std::set<int> processes;  // on v1 each is in several groups
   std::vector<std::string> directories;
   std::ranges::copy_if(all, std::back_inserter(directories), is_our_group);
+  for (const std::string& directory : directories) processes.merge(members_of(directory));
   for (const std::string& directory : directories) {
     if (!os::write_existing(AT_FDCWD, directory + "/cgroup.kill", "1")) kill_members(directory);
   }
   for (const std::string& directory : directories) TRY(remove_when_empty(directory));
-  return {};
+  removed.groups = directories.size();
+  removed.processes = processes.size();
+  return removed;
 }
 
 Result<CgroupDirectory> CgroupDirectory::create(const std::string& path) {
@@ -152,6 +166,14 @@ std::optional<std::uint64_t> CgroupDirectory::keyed(const std::string& file, std
   return find_keyed_number(*text, key);
 }
 
+void CgroupDirectory::count(const std::string& file, std::string_view key, std::uint64_t& counter,
+                            bool& known) const {
+  const auto value = keyed(file, key);
+  if (value) counter = *value;
+  // A file that is not there is a controller that is not used.
+  if (!value && (faccessat(fd_.get(), file.c_str(), F_OK, 0) == 0 || errno != ENOENT)) known = false;
+}
+
 Result<void> CgroupDirectory::remove() {
   if (!fd_.valid()) return {};
   fd_.reset();
@@ -177,7 +199,8 @@ std::optional<std::uint64_t> find_keyed_number(std::string_view text, std::strin
 
 bool host_has_swap() {
   const auto swaps = os::read_file(AT_FDCWD, "/proc/swaps");
-  return swaps && swaps->find('\n') + 1 < swaps->size();  // more than the heading
+  if (!swaps) return swaps.error().error_number != ENOENT;  // a kernel without swap has no such file
+  return swaps->find('\n') + 1 < swaps->size();             // more than the heading
 }
 
 Result<void> degrade(std::string_view control, std::string_view why, const std::vector<std::string>& allowed,

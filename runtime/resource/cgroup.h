@@ -70,6 +70,7 @@ struct CgroupCounters {
   std::uint64_t oom_kills = 0;
   std::uint64_t pids_limit_hits = 0;
   std::uint64_t throttled_periods = 0;
+  bool known = true;  // false: some could not be read
 };
 
 struct CgroupUsage {
@@ -125,8 +126,13 @@ Result<std::unique_ptr<SandboxCgroup>> make_cgroup(const CgroupLayout& layout, c
                                                    const std::vector<std::string>& allowed,
                                                    CgroupControls& controls);
 
+struct RemovedCgroups {
+  std::size_t groups = 0;
+  std::size_t processes = 0;  // killed in them
+};
+
 // Kills and removes what a dead supervisor left at these directories; missing ones are fine.
-Result<void> remove_cgroup_directories(const std::vector<std::string>& directories);
+Result<RemovedCgroups> remove_cgroup_directories(const std::vector<std::string>& directories);
 
 // --- for the implementations ------------------------------------------------------------------------------
 
@@ -158,6 +164,8 @@ class CgroupDirectory {
   // A file with one number ("max" and what cannot be read: empty).
   [[nodiscard]] std::optional<std::uint64_t> number(const std::string& file) const;
   // The number after `key` in a file of "key number" lines.
+  // Sets `counter` to it, and `known` to false when the file is there and it cannot be read.
+  void count(const std::string& file, std::string_view key, std::uint64_t& counter, bool& known) const;
   [[nodiscard]] std::optional<std::uint64_t> keyed(const std::string& file, std::string_view key) const;
   Result<void> remove();
 

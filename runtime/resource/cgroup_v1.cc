@@ -25,9 +25,9 @@ class CgroupV1 final : public SandboxCgroup {
 
   CgroupCounters counters() override {
     CgroupCounters counters;
-    if (memory.valid()) counters.oom_kills = memory.keyed("memory.oom_control", "oom_kill").value_or(0);
-    if (pids.valid()) counters.pids_limit_hits = pids.keyed("pids.events", "max").value_or(0);
-    if (cpu.valid()) counters.throttled_periods = cpu.keyed("cpu.stat", "nr_throttled").value_or(0);
+    if (memory.valid()) memory.count("memory.oom_control", "oom_kill", counters.oom_kills, counters.known);
+    if (pids.valid()) pids.count("pids.events", "max", counters.pids_limit_hits, counters.known);
+    if (cpu.valid()) cpu.count("cpu.stat", "nr_throttled", counters.throttled_periods, counters.known);
     return counters;
   }
 

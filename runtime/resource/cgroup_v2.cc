@@ -33,9 +33,9 @@ class CgroupV2 final : public SandboxCgroup {
 
   CgroupCounters counters() override {
     CgroupCounters counters;
-    counters.oom_kills = directory.keyed("memory.events", "oom_kill").value_or(0);
-    counters.pids_limit_hits = directory.keyed("pids.events", "max").value_or(0);
-    counters.throttled_periods = directory.keyed("cpu.stat", "nr_throttled").value_or(0);
+    directory.count("memory.events", "oom_kill", counters.oom_kills, counters.known);
+    directory.count("pids.events", "max", counters.pids_limit_hits, counters.known);
+    directory.count("cpu.stat", "nr_throttled", counters.throttled_periods, counters.known);
     return counters;
   }
 

@@ -13,6 +13,8 @@
 namespace sbx {
 namespace {
 
+constexpr std::size_t kMaxFileBytes = 256U << 20U;
+
 std::uint64_t end_of(const IdPool& pool) { return pool.first + std::uint64_t{pool.ranges} * kIdsPerSandbox; }
 
 std::optional<std::uint64_t> number_in(std::string_view text) {
@@ -61,18 +63,20 @@ std::vector<IdRange> parse_subordinate_ids(std::string_view file, std::string_vi
   return ranges;
 }
 
-std::vector<IdRange> foreign_ids() {
+Result<std::vector<IdRange>> foreign_ids() {
   std::vector<IdRange> all;
-  const auto add = [&all](const char* file, auto parse) {
-    const auto text = os::read_file(AT_FDCWD, file);
-    if (!text) return;
-    const std::vector<IdRange> ranges = parse(file, *text);
+  const auto add = [&all](const char* file, auto parse) -> Result<void> {
+    const std::optional<UniqueFd> fd = TRY(os::open_if_exists(AT_FDCWD, file, O_RDONLY));
+    if (!fd) return {};
+    const std::string text = TRY(os::read_all(fd->get(), file, kMaxFileBytes));
+    const std::vector<IdRange> ranges = parse(file, text);
     all.insert(all.end(), ranges.begin(), ranges.end());
+    return {};
   };
-  add("/etc/passwd", parse_account_ids);
-  add("/etc/group", parse_account_ids);
-  add("/etc/subuid", parse_subordinate_ids);
-  add("/etc/subgid", parse_subordinate_ids);
+  TRY(add("/etc/passwd", parse_account_ids));
+  TRY(add("/etc/group", parse_account_ids));
+  TRY(add("/etc/subuid", parse_subordinate_ids));
+  TRY(add("/etc/subgid", parse_subordinate_ids));
   // DynamicUser= and systemd-nspawn (systemd's UIDS-GIDS document), whether or not systemd runs today.
   all.push_back({"systemd's dynamic users", 61184, 65519 - 61184 + 1});
   all.push_back({"systemd's containers", 524'288, 1'879'048'191 - 524'288 + 1});
@@ -95,7 +99,8 @@ std::string pool_text(const IdPool& pool) {
 }
 
 Result<void> check_id_pool(const IdPool& pool) {
-  const std::vector<std::string> owners = pool_overlaps(pool, foreign_ids());
+  const std::vector<IdRange> others = TRY_DOING("checking whose ids the id pool has", foreign_ids());
+  const std::vector<std::string> owners = pool_overlaps(pool, others);
   if (owners.empty()) return {};
   std::string text = "the id pool, " + pool_text(pool) + ", overlaps with ";
   for (const std::string& owner : owners) text += (&owner == &owners.front() ? "" : ", ") + owner;

@@ -18,8 +18,9 @@ struct IdRange {
   bool operator==(const IdRange&) const = default;
 };
 
-// Of /etc/passwd, /etc/group, /etc/subuid and /etc/subgid, and what systemd gives to services and containers.
-std::vector<IdRange> foreign_ids();
+// Of /etc/passwd, /etc/group, /etc/subuid and /etc/subgid, where they are there, and what systemd gives to
+// services and containers.
+Result<std::vector<IdRange>> foreign_ids();
 
 // Names of owners whose ids lie in the pool, without repetition.
 std::vector<std::string> pool_overlaps(const IdPool& pool, const std::vector<IdRange>& others);

@@ -198,7 +198,7 @@ HostFacts gather_host_facts(const HostFactsOptions& options) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) facts.nofile_hard = limit.rlim_max;
   facts.pool = options.pool;
-  facts.foreign_ids = foreign_ids();
+  if (auto others = foreign_ids()) facts.foreign_ids = std::move(*others);  // a run says why not
   facts.state = state_facts(options.state_dir);
   struct stat status {};
   facts.merged_usr = lstat("/bin", &status) == 0 && S_ISLNK(status.st_mode);

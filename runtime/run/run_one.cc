@@ -233,6 +233,8 @@ class Run {
     read_usage(watched);
     note_controls();
     if (denial_table_.valid()) result.denied = read_denial_table(denial_table_.get());
+    if (watched.spawner_ended && watched.ending.cause == Ending::Cause::supervisor_error)
+      watched.ending.text = context_.spawner->ended_unexpectedly().text;
     decide_outcome(watched.ending, facts_, request_.hint, result);
     if (watched.ending.cause == Ending::Cause::launch_failed)
       result.message += behind(watched.ending.failure);
@@ -287,6 +289,9 @@ class Run {
     facts_.oom_kills = counters.oom_kills;
     facts_.pids_limit_hits = counters.pids_limit_hits;
     facts_.throttled_periods = counters.throttled_periods;
+    facts_.counters_known = counters.known;
+    if (!counters.known)
+      report_.notice = "the kernel's counters could not be read: what is said of limits may lack some";
     facts_.cpu_us = counted.cpu_us.value_or(0);
     facts_.output_bytes = watched.output_bytes;
     StorageReport storage = read_storage(prepared_.storage, plan_.limits);
@@ -339,7 +344,9 @@ class Run {
     report_.json = captured ? result_to_json(result, true) : std::move(record);
     if (!logged) report_.notice = "the monitor log could not be written: " + logged.error().text;
     if (!claimed_ || !clean) return;
-    if (const auto cleared = ids_.clear_journal(); !cleared) report_.notice = cleared.error().text;
+    if (const auto cleared = ids_.clear_journal(); !cleared)
+      report_.notice =
+          "the journal could not be emptied; the next start tries again: " + cleared.error().text;
   }
 
   const RunContext& context_;

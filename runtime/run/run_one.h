@@ -39,10 +39,14 @@ struct RunReport {
 // Runs the request. `passed` are the stream descriptors that came with it.
 RunReport run_one(const RunContext& context, const RunRequest& request, std::vector<UniqueFd> passed);
 
+struct Sweep {
+  std::string done;     // what was removed, for a person; empty: there was nothing
+  std::string failure;  // the first; empty: none
+};
+
 // Only in a run directory that is ours alone: a journal says what root kills and logs.
 // Finds what killed supervisors left behind, removes it and writes its record. Errors are told, not fatal.
-// Returns how many sandboxes were swept, or the first error.
-Result<unsigned> sweep_orphans(const Settings& settings);
+Sweep sweep_orphans(const Settings& settings);
 
 // What a run would be, in the form that the request's action asks for. Runs, makes and changes nothing; an
 // error is the one that a run would end with.

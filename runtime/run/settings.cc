@@ -23,17 +23,18 @@ Result<void> check_absolute(std::string_view what, const std::string& path) {
   return fail(std::string(what) + ": '" + path + "' is not an absolute path");
 }
 
-void find_own_parts(Settings& settings) {
-  os::OwnPlaces own = os::own_places(os::own_directory());
+Result<void> find_own_parts(Settings& settings) {
+  os::OwnPlaces own = os::own_places(TRY(os::own_directory()));
   settings.helpers = std::move(own.helpers);
   settings.policy_dirs = {"/etc/sbx/policies", "/usr/share/sbx/policies"};
   if (std::ranges::find(settings.policy_dirs, own.policies) == settings.policy_dirs.end())
     settings.policy_dirs.push_back(std::move(own.policies));
+  return {};
 }
 
 Result<Settings> make_settings(const RunRequest& request) {
   Settings settings;
-  find_own_parts(settings);
+  TRY(find_own_parts(settings));
   TRY(check_absolute("SBX_CONFIG", request.config));
   TRY(load_config(request.config, settings));
   TRY(override_with("SBX_STATE_DIR", request.state_dir, settings.state_dir));

@@ -27,7 +27,7 @@ struct Settings {
 };
 
 // Fills in what is found from where the running program is: the helpers, and where policies are looked for.
-void find_own_parts(Settings& settings);
+Result<void> find_own_parts(Settings& settings);
 
 // An error that begins with `what` for a path that is not absolute; an empty one is none.
 Result<void> check_absolute(std::string_view what, const std::string& path);

@@ -10,13 +10,23 @@
 namespace sbx {
 namespace {
 
+constexpr const char* kSweeping = "sweeping what killed runs left";
+
+constexpr std::string_view kSwept = "swept what killed runs left: ";
+constexpr std::string_view kKey = "\"run_id\":\"";
+constexpr std::size_t kIdLength = 36;
+
+// Empty where there is none.
+std::string run_id_in(const std::string& record) {
+  const std::size_t at = record.find(kKey);
+  return at == std::string::npos ? "" : record.substr(at + kKey.size(), kIdLength);
+}
+
 // The run's supervisor may have been killed between its record and the end of its journal.
 bool is_recorded(const std::string& log, const std::string& record) {
   constexpr off_t kTail = 1 << 20;
-  constexpr std::string_view kKey = "\"run_id\":\"";
-  const std::size_t at = record.find(kKey);
-  if (at == std::string::npos) return false;
-  const std::string id = record.substr(at, kKey.size() + 36);
+  if (run_id_in(record).empty()) return false;
+  const std::string id = std::string(kKey) + run_id_in(record);
   for (const std::string& path : {log, log + ".1"}) {
     const auto fd = os::open_at(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW);
     if (!fd) continue;
@@ -28,28 +38,45 @@ bool is_recorded(const std::string& log, const std::string& record) {
   return false;
 }
 
-Result<void> recover(const Settings& settings, const Orphan& orphan) {
-  TRY(remove_cgroup_directories(orphan.journal.cgroups));
+std::string some(std::size_t count, const std::string& what) {
+  if (count == 0) return "";
+  return ", " + std::to_string(count) + " " + what + (count == 1 ? "" : what.ends_with('s') ? "es" : "s");
+}
+
+// What was removed.
+Result<std::string> recover(const Settings& settings, const Orphan& orphan) {
+  const RemovedCgroups removed = TRY(remove_cgroup_directories(orphan.journal.cgroups));
+  const std::string what = "its ids" + some(removed.groups, "cgroup") + some(removed.processes, "process");
   // A journal that was cut short or spoiled has no record worth a line.
   const std::string& record = orphan.journal.record;
   MonitorLogOptions log = settings.log;
   if (!orphan.journal.log.empty()) log.path = orphan.journal.log;  // the killed run's own
-  if (is_result_json(record) && !is_recorded(log.path, record)) TRY(append_to_monitor_log(log, record));
-  return orphan.claim.clear_journal();
+  const std::string line = with_more_in_message(record, "; the next start removed " + what);
+  if (is_result_json(record) && !is_recorded(log.path, record)) TRY(append_to_monitor_log(log, line));
+  TRY(orphan.claim.clear_journal());
+  return what;
 }
 
 }  // namespace
 
-Result<unsigned> sweep_orphans(const Settings& settings) {
-  unsigned swept = 0;
-  Result<void> first;
-  for (const Orphan& orphan : TRY(find_orphans(settings.run_dir, settings.ids))) {
-    Result<void> recovered = recover(settings, orphan);
-    if (recovered) ++swept;
-    if (!recovered && first) first = std::move(recovered);  // the others are swept all the same
+Sweep sweep_orphans(const Settings& settings) {
+  Sweep sweep;
+  const auto orphans = find_orphans(settings.run_dir, settings.ids);
+  if (!orphans) {
+    sweep.failure = Error(orphans.error()).while_doing(kSweeping).text;
+    return sweep;
   }
-  TRY_DOING("sweeping what a killed supervisor left", std::move(first));
-  return swept;
+  for (const Orphan& orphan : *orphans) {
+    Result<std::string> removed = recover(settings, orphan);
+    if (removed) {
+      const std::string id = run_id_in(orphan.journal.record);
+      sweep.done += (sweep.done.empty() ? std::string(kSwept) : ", ") + (id.empty() ? "a run" : id) + " (" +
+                    *removed + ")";
+    } else if (sweep.failure.empty()) {  // the others are swept all the same
+      sweep.failure = std::move(removed.error()).while_doing(kSweeping).text;
+    }
+  }
+  return sweep;
 }
 
 }  // namespace sbx

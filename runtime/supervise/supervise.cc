@@ -81,6 +81,13 @@ class Supervision {
     end(std::move(ending));
   }
 
+  void end_with_error(const Error& error) {
+    Ending ending;
+    ending.cause = Ending::Cause::supervisor_error;
+    ending.text = error.text;
+    end(std::move(ending));
+  }
+
   void kill_all() const {
     if (in_.cgroup != nullptr) (void)in_.cgroup->kill();
     if (init_pidfd_.valid()) (void)syscall(SYS_pidfd_send_signal, init_pidfd_.get(), SIGKILL, nullptr, 0);
@@ -147,10 +154,9 @@ class Supervision {
     if (!received || !*received) {
       spawner_gone_ = true;
       processes_gone_ = true;  // init dies with its spawner; removing the cgroup makes sure
-      Ending ending;
-      ending.cause = Ending::Cause::supervisor_error;
-      ending.text = "the spawner ended unexpectedly";
-      return end(std::move(ending));
+      report_.spawner_ended = received.has_value();
+      return end_with_error(received ? Error{"the spawner ended unexpectedly", 0}
+                                     : std::move(received.error()).while_doing("listening to the spawner"));
     }
     const auto message = os::read_struct<SpawnerMessage>(**received, "spawner");
     if (!message || message->type == SpawnerMessageType::hello || message->id != in_.launch_id) return;
@@ -194,7 +200,11 @@ class Supervision {
   void read_init() {
     if (init_gone_) return;
     auto received = os::receive_message(in_.init, sizeof(init::Message));
-    if (!received || !*received) {
+    if (!received) {
+      init_gone_ = true;
+      return end_with_error(std::move(received.error()).while_doing("listening to the sandbox's init"));
+    }
+    if (!*received) {
       init_gone_ = true;  // the spawner tells how it ended
       return;
     }
@@ -211,8 +221,10 @@ class Supervision {
         const int master = (*received)->descriptors.front().get();
         ClientHeader header;
         header.type = ClientMessageType::terminal;
-        (void)os::send_struct(in_.client, header,
-                              std::span(&master, 1));  // a client that is gone is seen below
+        const auto sent = os::send_struct(in_.client, header, std::span(&master, 1));
+        // A client that is gone is seen at its socket.
+        if (!sent && sent.error().error_number != EPIPE)
+          return end_with_error(Error(sent.error()).while_doing("handing over the terminal"));
       }
       break;
     case init::MessageType::exec_failed: {
@@ -249,8 +261,12 @@ class Supervision {
   // --- the caller ------------------------------------------------------------------------------------
 
   void read_client() {
-    const auto received = os::receive_message(in_.client, sizeof(ClientHeader));
-    if (!received || !*received) {
+    auto received = os::receive_message(in_.client, sizeof(ClientHeader));
+    if (!received) {
+      client_gone_ = true;
+      return end_with_error(std::move(received.error()).while_doing("listening to sbxrun"));
+    }
+    if (!*received) {
       client_gone_ = true;
       return end_because(Ending::Cause::cancelled);
     }
@@ -318,10 +334,7 @@ class Supervision {
     if (now >= cancel_deadline_) return end_because(Ending::Cause::cancelled);
     if (now >= deadline_) {
       if (report_.started) return end_because(Ending::Cause::wall_time);
-      Ending ending;
-      ending.cause = Ending::Cause::supervisor_error;
-      ending.text = "the sandbox was not ready after 60 s";
-      return end(std::move(ending));
+      return end_with_error(Error{"the sandbox was not ready after 60 s", 0});
     }
     if (now >= next_cpu_check_) check_cpu_time(now);
   }

@@ -8,6 +8,7 @@ std::string encode_finished_run(const FinishedRun& finished) {
   wire::Writer out;
   out.put(finished.message);
   out.put(finished.notice);
+  out.put(finished.sweep);
   out.put(finished.json);
   return std::move(out).take();
 }
@@ -17,6 +18,7 @@ Result<FinishedRun> decode_finished_run(std::string_view bytes) {
   FinishedRun finished;
   finished.message = in.get_string();
   finished.notice = in.get_string();
+  finished.sweep = in.get_string();
   finished.json = in.get_string();
   TRY(in.finish("finished run"));
   return finished;

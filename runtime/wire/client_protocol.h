@@ -25,7 +25,7 @@
 
 namespace sbx {
 
-inline constexpr std::uint32_t kClientProtocolVersion = 1;
+inline constexpr std::uint32_t kClientProtocolVersion = 2;
 inline constexpr std::size_t kMaxRequestBytes = 8U << 20U;
 inline constexpr int kClientSocketFd = 3;  // in a direct supervisor
 
@@ -47,10 +47,12 @@ struct ClientHeader {
 };
 
 // The memfd of Finished, encoded with wire/wire.h: the sentence for a person (empty when the program ended by
-// itself), what could not be done for the record (empty: nothing), and the result as JSON.
+// itself), what could not be done for the record (empty: nothing), what was removed that killed runs had left
+// (empty: nothing), and the result as JSON.
 struct FinishedRun {
   std::string message;
   std::string notice;
+  std::string sweep;
   std::string json;
 };
 

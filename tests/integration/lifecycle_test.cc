@@ -47,12 +47,36 @@ TEST_CASE("a sandbox whose supervisor was killed dies at once and is recorded by
   REQUIRE(lines.size() == 1);
   CHECK(lines[0]["outcome"] == "cancelled");
   CHECK(lines[0]["status"] == "error");
-  CHECK(lines[0]["message"] == kKilled);
+  CHECK(lines[0]["message"].get<std::string>().starts_with(kKilled));
   CHECK(sandbox.log_lines().size() == 2);
 
   CHECK(sandbox.run({"--", "/bin/true"}).exit_status == 0);
   CHECK(lines_with(sandbox, mark).size() == 1);
   CHECK(sandbox.log_lines().size() == 3);
+}
+
+TEST_CASE("the start after a kill says what it swept, on standard error and in the line of the killed run") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  for (const bool quiet : {false, true}) {
+    const std::string mark = unique_duration();
+    const Killed killed = run_and_kill(sandbox, mark, {Program::direct, {}, true});
+    REQUIRE(killed.hit);
+    check_nothing_survives(mark);
+    const ProgramResult next =
+        quiet ? sandbox.run({"--", "/bin/true"}) : sandbox.sbxrun({"--direct", "--", "/bin/true"});
+    CHECK(next.exit_status == 0);
+    const auto lines = lines_with(sandbox, mark);
+    REQUIRE(lines.size() == 1);
+    const std::string said =
+        "swept what killed runs left: " + lines[0]["run_id"].get<std::string>() + " (its ids, ";
+    CHECK_MESSAGE((next.err.find(said) != std::string::npos) == !quiet, next.err);
+    if (quiet) CHECK(next.err == "");
+    const std::string message = lines[0]["message"];
+    CHECK_MESSAGE(message.starts_with(kKilled + "; the next start removed its ids, "), message);
+    CHECK_MESSAGE(message.find(" cgroup") != std::string::npos, message);
+  }
+  CHECK(sandbox.sbxrun({"--direct", "--", "/bin/true"}).err.find("swept") == std::string::npos);
 }
 
 TEST_CASE("a sandbox whose spawner was killed ends at once as our failure") {
@@ -135,7 +159,7 @@ TEST_CASE("a stopped supervisor does not keep sbxrun from ending at the third si
   check_nothing_survives(mark);
   CHECK(sandbox.run({"--", "/bin/true"}).exit_status == 0);  // sweeps
   REQUIRE(lines_with(sandbox, mark).size() == 1);
-  CHECK(lines_with(sandbox, mark).front()["message"] == kKilled);
+  CHECK(lines_with(sandbox, mark).front()["message"].get<std::string>().starts_with(kKilled));
 }
 
 TEST_CASE("what the caller ignores or is limited to does not change how a run ends") {
@@ -211,7 +235,7 @@ TEST_CASE("a kill -9 of any program of ours at any moment leaves nothing and los
     CHECK(lines.size() <= 1);
     if (journaled) {
       REQUIRE(lines.size() == 1);
-      CHECK(lines[0]["message"] == kKilled);
+      CHECK(lines[0]["message"].get<std::string>().starts_with(kKilled));
     }
     if (victim == Program::spawner || victim == Program::init) CHECK(lines.size() == 1);
     for (const json& line : lines) {

@@ -36,7 +36,7 @@ TEST_CASE("many supervisors killed at once are all swept by the next starts, whi
   for (const std::string& mark : marks) {
     const auto lines = lines_with(sandbox, mark);
     REQUIRE(lines.size() == 1);
-    CHECK(lines[0]["message"] == kKilled);
+    CHECK(lines[0]["message"].get<std::string>().starts_with(kKilled));
   }
   CHECK(sandbox.log_lines().size() == 2 * kRuns);
 }

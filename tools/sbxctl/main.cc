@@ -54,7 +54,7 @@ int with_output_written(int status) {
 int run(int argc, char** argv) {
   CLI::App app("Looks after the images and the host of sbx.", "sbxctl");
   Settings settings;
-  find_own_parts(settings);
+  const Result<void> found = find_own_parts(settings);
   Action action;
   std::string state_dir;
   std::string config;
@@ -75,6 +75,7 @@ int run(int argc, char** argv) {
     (void)report_failure(usage_error(app, error));
     return kExitUsage;
   }
+  if (!found) return report_failure(found.error().text);
   const Result<std::string> config_file = place(config, "SBX_CONFIG");
   const Result<std::string> state = place(state_dir, "SBX_STATE_DIR");
   for (const Result<std::string>* path : {&config_file, &state}) {

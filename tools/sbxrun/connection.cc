@@ -15,6 +15,7 @@
 #include <cstring>
 
 #include "os/own_places.h"
+#include "os/process_end.h"
 #include "os/socket.h"
 #include "wire/client_protocol.h"
 
@@ -38,7 +39,7 @@ Result<Connection> connect_socket(const std::string& path) {
 }
 
 Result<Connection> start_direct() {
-  const std::string path = os::own_places(os::own_directory()).helpers + "/sbx-direct";
+  const std::string path = os::own_places(TRY(os::own_directory())).helpers + "/sbx-direct";
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   posix_spawn_file_actions_t actions;
   (void)posix_spawn_file_actions_init(&actions);
@@ -82,12 +83,7 @@ void DirectSupervisor::kill() const {
 }
 
 std::string DirectSupervisor::how_it_ended() const {
-  siginfo_t info{};
-  if (pid_ <= 0 || waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT) != 0) return {};
-  if (info.si_code == CLD_EXITED) return "it exited with status " + std::to_string(info.si_status);
-  const char* signal = sigabbrev_np(info.si_status);
-  return "it was killed by " +
-         (signal == nullptr ? "signal " + std::to_string(info.si_status) : "SIG" + std::string(signal));
+  return pid_ > 0 ? os::how_it_ended(pid_) : std::string();
 }
 
 DirectSupervisor::~DirectSupervisor() {

@@ -67,7 +67,9 @@ Result<UniqueFd> open_result(const std::string& target, bool runs) {
 
 // sbxctl doctor in our place, for the same policy and places.
 int become_doctor(const Options& options) {
-  const std::string path = os::own_directory() + "/sbxctl";
+  const Result<std::string> directory = os::own_directory();
+  if (!directory) return complain(kOurFailure, directory.error());
+  const std::string path = *directory + "/sbxctl";
   std::vector<std::string> arguments{"sbxctl", "doctor", "--policy=" + options.request.policy};
   if (!options.request.state_dir.empty()) arguments.push_back("--state-dir=" + options.request.state_dir);
   if (!options.request.config.empty()) arguments.push_back("--config=" + options.request.config);
@@ -93,6 +95,7 @@ int print_answer(const Answer& answer, const Options& options, int result_fd) {
   const bool not_run = status == kUsageError || (status >= kOurFailure && status <= kNotFound);
   const bool said = !finished.message.empty() && (!options.quiet || not_run);
   if (said) say(finished.message);
+  if (!options.quiet && !finished.sweep.empty()) say(finished.sweep);
   // What stopped the run may have stopped the sweep before it.
   if (!finished.notice.empty() && !(said && finished.notice == finished.message)) say(finished.notice);
   if (options.json && !finished.json.empty() && print(finished.json + "\n") != 0) return kOurFailure;

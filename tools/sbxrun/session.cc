@@ -62,7 +62,9 @@ class Session {
   Result<Answer> hold() {
     TRY(open_signals());
     const Result<void> held = [&]() -> Result<void> {
-      TRY(send_request());
+      // A supervisor that is gone is seen at the socket.
+      if (const auto sent = send_request(); !sent && sent.error().error_number != EPIPE)
+        return fail(sent.error());
       while (!finished()) TRY(wait());
       return {};
     }();
@@ -71,7 +73,7 @@ class Session {
     if (gave_up_) return gave_up();
     if (!answer_) {
       const std::string how = supervisor_.how_it_ended();
-      return fail("the supervisor ended without an answer" + (how.empty() ? "" : ": " + how) +
+      return fail("the supervisor ended without an answer" + (how.empty() ? "" : ": it " + how) +
                   "; the next run removes what is left of this one");
     }
     for (const Relay& relay : streams_.outputs) {

@@ -17,7 +17,7 @@ TEST_CASE("an installed program finds the others in its own prefix, wherever tha
 }
 
 TEST_CASE("in a checkout all programs are together, and the policies two above") {
-  const os::OwnPlaces places = os::own_places(os::own_directory() + "/../bin");
+  const os::OwnPlaces places = os::own_places(os::own_directory().value() + "/../bin");
   CHECK(places.helpers.ends_with("/../bin"));
   CHECK(places.policies == places.helpers + "/../../policies");
 }

@@ -52,6 +52,24 @@ bool felt(const RunResult& result, const std::string& limit) {
 
 }  // namespace
 
+TEST_CASE("a verdict without the kernel's counters says so") {
+  RunFacts facts;
+  facts.counters_known = false;
+  const RunResult result = decide(exited(SIGKILL), facts);
+  CHECK(result.outcome == Outcome::signaled);
+  CHECK(result.message.find("counters could not be read") != std::string::npos);
+  CHECK(decide(exited(SIGKILL)).message.find("counters") == std::string::npos);
+}
+
+TEST_CASE("an init that ended without a word was killed only if it was") {
+  Ending ending = because(Cause::init_died);
+  ending.wait_status = SIGKILL;
+  CHECK(decide(ending).message == "the sandbox's init was killed from outside");
+  ending.wait_status = 1 << 8;
+  CHECK(decide(ending).message ==
+        "the sandbox's init ended with status 1 and did not tell how the program ended");
+}
+
 TEST_CASE("a program that exits keeps its code, whatever the code") {
   CHECK(decide(exited(3 << 8)).outcome == Outcome::exited);
   CHECK(decide(exited(3 << 8)).exit_code == 3);
