@@ -1,7 +1,7 @@
 // Every step of a run, killed or failing: an end that docs/results.md knows, an error that says why, no false
 // verdict, nobody who survives, and nothing left: at once, or after a SIGKILL with the next start.
 //
-// Of all faults of all runs (tests/faults/faults.cc) a few are tried, others each time. SBX_TEST_FAULTS=all
+// Of all faults of all runs (tests/faults/faults.cc) a few are tried, spread over all. SBX_TEST_FAULTS=all
 // tries all; SBX_TEST_FAULTS=RUN:ROLE:CALL:N:WHAT, as a failure names it, or the start of it, tries these.
 #include "faults/faults.h"
 
