@@ -109,6 +109,7 @@ class Faults {
     const int status = result.exit_status;
     if (status == 0) {
       CHECK(right(run, result));
+      CHECK((fault.what == "SIGKILL" || !is_containment(fault)));
       return;
     }
     // Who is killed outside is sbxrun itself, who is killed inside the program; else it is a failure of ours.
