@@ -27,6 +27,9 @@ struct FaultCase {
   [[nodiscard]] std::string text() const { return run + ":" + role + ":" + call + ":" + index + ":" + what; }
 };
 
+// Whether the call is a part of the containment, so that a run must not go on without it.
+bool is_containment(const FaultCase& fault);
+
 FaultCase parse_fault(const std::string& text);
 
 // What `report`, written by `inject REPORT list`, has to offer: each call with SIGKILL and with every errno

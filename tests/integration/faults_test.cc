@@ -61,6 +61,7 @@ class Faults {
     Strings what{kills ? "kill" : "fail", fault.role, fault.call, fault.index};
     if (!kills) what.push_back(fault.what);
     const ProgramResult result = inject(what, run);
+    said_ = result.err;
     const std::string report = read_file(report_path());
     const std::string text = fault.text();
     INFO("SBX_TEST_FAULTS=", text);
@@ -78,6 +79,9 @@ class Faults {
     check_log();
     return true;
   }
+
+  // What sbxrun said at the last fault.
+  [[nodiscard]] const std::string& said() const { return said_; }
 
  private:
   [[nodiscard]] std::string report_path() const { return sandbox_.directory() + "/report"; }
@@ -109,6 +113,7 @@ class Faults {
     const int status = result.exit_status;
     if (status == 0) {
       CHECK(right(run, result));
+      CHECK((fault.what == "SIGKILL" || !is_containment(fault)));
       return;
     }
     // Who is killed outside is sbxrun itself, who is killed inside the program; else it is a failure of ours.
@@ -145,6 +150,7 @@ class Faults {
 
   const Sandbox sandbox_;
   std::string here_;
+  std::string said_;
 };
 
 }  // namespace
@@ -164,6 +170,7 @@ TEST_CASE("a fault is told as what it is") {
       {"plain:spawner:unshare:0:SIGKILL", "the spawner ended unexpectedly: it was killed by SIGKILL"},
       {"plain:spawner:openat:0:EMFILE", "/proc/self/oom_score_adj"},
       {"plain:child:openat:0:EMFILE", "step 'forbid_user_namespaces': too many open files (EMFILE)"},
+      {"plain:child:seccomp:0:ENOMEM", "step 'seccomp': cannot allocate memory (ENOMEM)"},
       {"plain:init:prctl:0:EPERM", "step 'init_start': operation not permitted (EPERM)"},
       {"plain:init:recvmsg:0:ENOMEM", "step 'init_start': cannot allocate memory (ENOMEM)"},
       {"plain:init:mmap:0:ENOMEM", "step 'init_start': cannot allocate memory (ENOMEM)"},
@@ -179,6 +186,24 @@ TEST_CASE("a fault is told as what it is") {
       if (fault.run == run.name) CHECK_MESSAGE(faults.meets(fault, run, one.as), one.fault);
     }
   }
+}
+
+TEST_CASE("a run whose counters cannot be read says that a limit may be missing") {
+  SKIP_UNLESS(is_root(), "needs root");
+  SKIP_UNLESS(!kSanitized, "LeakSanitizer does not work under a tracer");
+  Faults faults;
+  const FaultyRun run = faulty_runs().front();
+  std::vector<FaultCase> all = faults_in(faults.list(run), run.name);
+  std::erase_if(all, [](const FaultCase& fault) {
+    return fault.role != "direct" || fault.call != "openat" || fault.what != "EMFILE";
+  });
+  // They are among the last files that are opened.
+  bool told = false;
+  for (auto fault = all.rbegin(); fault != all.rend() && !told; ++fault) {
+    (void)faults.meets(*fault, run);
+    told = holds(faults.said(), "the kernel's counters could not be read");
+  }
+  CHECK(told);
 }
 
 TEST_CASE("a fault at any step of a run is told, ends it, and leaves nothing") {

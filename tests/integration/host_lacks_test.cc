@@ -112,6 +112,19 @@ TEST_CASE("a pool over ids that somebody was given is refused by doctor and run"
   CHECK(holds(sandbox.run({"--", "/bin/true"}, program).err, "/etc/subuid: alice"));
 }
 
+TEST_CASE("a pool of which nobody can tell whose ids it has is refused") {
+  SKIP_UNLESS(is_root(), "needs root");
+  SKIP_UNLESS(access("/etc/subuid", F_OK) == 0, "needs /etc/subuid");
+  const Sandbox sandbox;
+  // It can be opened and not read: nothing is mapped at 0.
+  const ProgramResult result = sandbox.run({"--", "/bin/true"}, before([] {
+                                             enter_private_mounts();
+                                             replace_by("/etc/subuid", "/proc/self/mem");
+                                           }));
+  CHECK(result.exit_status == 125);
+  CHECK_MESSAGE(holds(result.err, "checking whose ids the id pool has: read '/etc/subuid'"), result.err);
+}
+
 TEST_CASE("a place for groups that is read-only is refused in the same words") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;

@@ -53,17 +53,25 @@ std::string our_processes() {
   return text;
 }
 
-std::set<std::string> sandbox_cgroups() {
-  std::set<std::string> paths;
+// Groups come and go while others run: one that is gone must not hide those behind it, as it would with a
+// recursive iterator.
+void add_sandbox_cgroups(const fs::path& directory, std::set<std::string>& paths) {
   std::error_code error;
-  const auto options = fs::directory_options::skip_permission_denied;
-  for (auto entry = fs::recursive_directory_iterator("/sys/fs/cgroup", options, error);
-       entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+  for (auto entry = fs::directory_iterator(directory, error); entry != fs::directory_iterator();
+       entry.increment(error)) {
     if (error) break;
-    if (entry->path().filename().string().starts_with("sbx-") && entry->is_directory(error)) {
+    if (entry->is_symlink(error) || !entry->is_directory(error)) continue;
+    if (entry->path().filename().string().starts_with("sbx-")) {
       paths.insert(entry->path());
+    } else {
+      add_sandbox_cgroups(entry->path(), paths);
     }
   }
+}
+
+std::set<std::string> sandbox_cgroups() {
+  std::set<std::string> paths;
+  add_sandbox_cgroups("/sys/fs/cgroup", paths);
   return paths;
 }
 
