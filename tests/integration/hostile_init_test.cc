@@ -71,7 +71,7 @@ TEST_CASE("whatever an init that was taken over says, the run ends with a result
                           Case{"turned_round", "exited", 0}, Case{"descriptors", "exited", 0},
                           Case{"twice", "exited", 7}, Case{"stopped", "signaled", 255},
                           Case{"odd_status", "signaled", 255}, Case{"own_socket", "exited", 0}}) {
-    CAPTURE(one.part);
+    CAPTURE(std::string(one.part));
     const auto [object, exit_status] = programs.run(one.part);
     CHECK(object["outcome"] == one.outcome);
     CHECK(exit_status == one.exit_status);
@@ -84,7 +84,7 @@ TEST_CASE("an init that was taken over has no more time than it was given") {
   const Programs programs(sandbox);
   const std::string limit = std::to_string(500 * time_scale()) + "ms";
   for (const char* part : {"future", "flood"}) {
-    CAPTURE(part);
+    CAPTURE(std::string(part));
     const auto [object, exit_status] = programs.run(part, {"--wall-time", limit});
     CHECK(object["outcome"] == "timed_out");
     CHECK(exit_status == 124);

@@ -85,7 +85,7 @@ TEST_CASE(
     "a program that writes a result, and the words of init, wherever it can write has its own verdict") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
-  const json captured = sandbox.run_json(python(kForge));
+  json captured = sandbox.run_json(python(kForge));
   CHECK(captured["outcome"] == "exited");
   CHECK(captured["exit_code"] == 9);
   CHECK(captured["status"] == "error");
@@ -136,7 +136,7 @@ TEST_CASE("a program that kills itself with most of its memory in use is no out-
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
   for (const char* end : {"os.kill(os.getpid(), 9)", "os._exit(137)"}) {
-    const json object = sandbox.run_json(
+    json object = sandbox.run_json(
         with({"-m", "96M"}, python("import os\na = bytearray(60 << 20)\n" + std::string(end))));
     CHECK(object["outcome"] == (std::string(end).ends_with("(137)") ? "exited" : "signaled"));
     CHECK(felt(object, "memory_bytes") == nullptr);
@@ -147,7 +147,7 @@ TEST_CASE("a program that hides that the kernel killed a process of it for memor
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
   for (int round = 0; round < 10; ++round) {
-    const json object = sandbox.run_json(
+    json object = sandbox.run_json(
         with({"-m", "48M"}, shell("python3 -c 'bytearray(200 << 20)' 2>/dev/null; echo passed; exit 0")));
     CHECK(object["outcome"] == "out_of_memory");
     CHECK(object["status"] == "error");
@@ -158,7 +158,7 @@ TEST_CASE("a program that hides that the kernel killed a process of it for memor
 TEST_CASE("megabytes on both streams before a kill for memory are all there, and the verdict too") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
-  const json object = sandbox.run_json(with(
+  json object = sandbox.run_json(with(
       {"-m", "64M"}, python("import os\nfor i in range(48):\n"
                             "  for stream in 1, 2:\n"
                             "    block = b'x' * 65536\n"
@@ -198,7 +198,7 @@ TEST_CASE("a grandchild that holds captured streams and prints a result adds not
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
   const std::string lie = R"({\"outcome\":\"exited\",\"exit_code\":0})";
-  const json object = sandbox.run_json(
+  json object = sandbox.run_json(
       shell("(setsid sh -c 'while :; do echo \"" + lie + "\"; sleep 0.01; done' &); sleep 0.2; kill -9 $$"));
   CHECK(object["outcome"] == "signaled");
   CHECK(object["signal"] == "SIGKILL");
@@ -213,7 +213,7 @@ TEST_CASE("a program that exits as its time runs out has either verdict, and all
     const Run run = run_with_file(
         sandbox, with({"--wall-time", "150ms"}, {"--", "/bin/sleep", "0." + std::to_string(milliseconds)}));
     const json& object = run.object;
-    const json hit = felt(object, "wall_ms");
+    json hit = felt(object, "wall_ms");
     if (object["outcome"] == "exited") {
       CHECK(run.said.exit_status == 0);
       CHECK(object["exit_code"] == 0);
@@ -234,7 +234,7 @@ TEST_CASE("a program that exits as its time runs out has either verdict, and all
 TEST_CASE("a kill in the middle of a character loses no byte") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
-  const json object = sandbox.run_json(
+  json object = sandbox.run_json(
       python("import os\nos.write(1, b'a\\0\\x1b[2J\\xe2\\x82')\nos.write(2, '\\u202e}\\n'.encode())\n"
              "os.kill(os.getpid(), 9)"));
   CHECK(object["outcome"] == "signaled");
