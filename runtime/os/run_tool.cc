@@ -49,6 +49,7 @@ Result<void> run_tool(const std::vector<std::string>& command, int most) {
   const UniqueFd reading(ends[0]);
   UniqueFd writing(ends[1]);
   std::vector<char*> arguments;
+  arguments.reserve(command.size() + 1);
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   const std::array<char*, 3> environment{const_cast<char*>(kPath), const_cast<char*>("LC_ALL=C"), nullptr};

@@ -25,6 +25,10 @@ constexpr std::uint64_t kInode = 256;
 constexpr std::uint64_t kBytesPerInode = 16384;  // what mke2fs(8) takes without a number
 constexpr std::uint64_t kMebibyte = 1ULL << 20U;
 constexpr std::uint64_t kSmall = 256 * kMebibyte;
+// By name, whatever mke2fs.conf(5) of this host says.
+constexpr const char* kFeatures =
+    "none,has_journal,ext_attr,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,"
+    "huge_file,dir_nlink,extra_isize,metadata_csum";
 constexpr std::uint64_t kOwnInodes = 16;  // reserved by ext4, and our folders
 
 std::uint64_t journal_bytes(std::uint64_t bytes) { return (bytes < kSmall ? 4 : 16) * kMebibyte; }
@@ -73,33 +77,30 @@ Result<void> make_project_image(const std::string& directory, const ProjectLimit
   const std::uint64_t size = file_bytes(bytes, inodes);
   const std::string path = path_of(directory);
   TRY(take_space(path, size));
-  // Features by name, whatever mke2fs.conf(5) of this host says. The file was never written: it reads as
-  // zeros.
-  return os::run_tool(
-      {"mke2fs",
-       "-q",
-       "-F",
-       "-t",
-       "ext4",
-       "-b",
-       std::to_string(kBlock),
-       "-I",
-       std::to_string(kInode),
-       "-N",
-       std::to_string(inodes),
-       "-m",
-       "0",
-       "-e",
-       "remount-ro",
-       "-O",
-       "none,has_journal,ext_attr,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,"
-       "huge_file,dir_nlink,extra_isize,metadata_csum",
-       "-J",
-       "size=" + std::to_string(journal_bytes(bytes) / kMebibyte),
-       "-E",
-       "nodiscard,assume_storage_prezeroed=1,lazy_itable_init=1,root_owner=0:0",
-       path,
-       std::to_string(size / kBlock)});
+  // The file was never written: it reads as zeros.
+  return os::run_tool({"mke2fs",
+                       "-q",
+                       "-F",
+                       "-t",
+                       "ext4",
+                       "-b",
+                       std::to_string(kBlock),
+                       "-I",
+                       std::to_string(kInode),
+                       "-N",
+                       std::to_string(inodes),
+                       "-m",
+                       "0",
+                       "-e",
+                       "remount-ro",
+                       "-O",
+                       kFeatures,
+                       "-J",
+                       "size=" + std::to_string(journal_bytes(bytes) / kMebibyte),
+                       "-E",
+                       "nodiscard,assume_storage_prezeroed=1,lazy_itable_init=1,root_owner=0:0",
+                       path,
+                       std::to_string(size / kBlock)});
 }
 
 Result<UniqueFd> mount_project_image(const std::string& directory) {

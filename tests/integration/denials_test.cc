@@ -44,8 +44,6 @@ const std::string kAnswers =
 
 }  // namespace
 
-TEST_SUITE_BEGIN("v2");
-
 TEST_CASE("refused system calls are told by name and number of times, and fail as they do untold") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
@@ -153,7 +151,5 @@ TEST_CASE("a program's own seccomp filter works beside it, its own listener does
   CHECK(run_python(sandbox, code, {})["stdout"]["text"] == "ok\nok\n");
   CHECK(run_python(sandbox, code, {telling_policy(sandbox)})["stdout"]["text"] == "ok\nEBUSY\n");
 }
-
-TEST_SUITE_END();
 
 }  // namespace sbx::test

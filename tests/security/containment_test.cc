@@ -8,8 +8,6 @@
 #include "security/targets.h"
 #include "security/unfiltered.h"
 
-TEST_SUITE_BEGIN("v2");
-
 namespace sbx::test {
 namespace {
 
@@ -137,5 +135,3 @@ TEST_CASE("without the system call filter the other controls hold") {
 }
 
 }  // namespace sbx::test
-
-TEST_SUITE_END();

@@ -5,8 +5,6 @@
 #include "security/tables.h"
 #include "security/unfiltered.h"
 
-TEST_SUITE_BEGIN("v2");
-
 namespace sbx::test {
 namespace {
 
@@ -104,5 +102,3 @@ TEST_CASE("without the system call filter no trace is found by another sandbox e
 }
 
 }  // namespace sbx::test
-
-TEST_SUITE_END();
