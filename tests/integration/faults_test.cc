@@ -166,7 +166,7 @@ TEST_CASE("a fault is told as what it is") {
   const std::vector<Told> told{
       {"plain:direct:readlink:1:EIO", "readlink '/proc/self/exe'"},
       {"plain:sbxrun:readlink:3:EIO", "readlink '/proc/self/exe'"},
-      {"plain:direct:prctl:6:SIGKILL", "the supervisor ended without an answer: it was killed by SIGKILL"},
+      {"plain:fork:openat:0:SIGKILL", "the supervisor ended without an answer: it was killed by SIGKILL"},
       {"plain:spawner:unshare:0:SIGKILL", "the spawner ended unexpectedly: it was killed by SIGKILL"},
       {"plain:spawner:openat:0:EMFILE", "/proc/self/oom_score_adj"},
       {"plain:child:openat:0:EMFILE", "step 'forbid_user_namespaces': too many open files (EMFILE)"},
