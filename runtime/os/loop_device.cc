@@ -7,6 +7,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 
@@ -31,20 +32,31 @@ Result<LoopDevice> open_loop_device(unsigned number) {
   return loop;
 }
 
-// The path of the file behind it; empty when there is none. The kernel adds " (deleted)" and a line break.
-std::string file_behind(const std::string& device) {
-  const auto path = read_file(AT_FDCWD, std::string(kBlockDevices) + "/" + device + "/loop/backing_file");
-  return path ? *path : std::string();
+// It is just being detached or removed. Any other error is one: a device that is overlooked would be made a
+// second time, and its file system mounted twice, which destroys it.
+bool is_going(int error_number) {
+  return error_number == ENOENT || error_number == ENXIO || error_number == ENODEV;
 }
 
-// Empty when it has another name, or no status any more because it is just being detached.
-std::optional<LoopDevice> open_if_named(unsigned number, const std::string& name) {
+// The path of the file behind it; empty when there is none. The kernel adds " (deleted)" and a line break.
+Result<std::string> file_behind(const std::string& device) {
+  auto path = read_file(AT_FDCWD, std::string(kBlockDevices) + "/" + device + "/loop/backing_file");
+  if (!path && is_going(path.error().error_number)) return std::string();
+  return path;
+}
+
+// Empty when it has another name, or no status any more.
+Result<std::optional<LoopDevice>> open_if_named(unsigned number, const std::string& name) {
   Result<LoopDevice> loop = open_loop_device(number);
-  if (!loop) return {};
+  if (!loop && is_going(loop.error().error_number)) return std::optional<LoopDevice>();
+  if (!loop) return fail(std::move(loop).error());
   loop_info64 info{};
-  if (ioctl(loop->device.get(), LOOP_GET_STATUS64, &info) != 0) return {};
-  if (name != reinterpret_cast<const char*>(info.lo_file_name)) return {};
-  return std::move(*loop);
+  if (ioctl(loop->device.get(), LOOP_GET_STATUS64, &info) != 0) {
+    if (is_going(errno)) return std::optional<LoopDevice>();
+    return fail(system_error("LOOP_GET_STATUS64", "loop" + std::to_string(number), errno));
+  }
+  if (name != reinterpret_cast<const char*>(info.lo_file_name)) return std::optional<LoopDevice>();
+  return std::optional(std::move(*loop));
 }
 
 }  // namespace
@@ -53,9 +65,10 @@ Result<std::optional<LoopDevice>> find_loop_device(const std::string& file_name,
   const std::vector<std::string> devices = TRY(list_directory(AT_FDCWD, kBlockDevices));
   for (const std::string& device : devices) {
     // Others' devices are not opened: that would keep them attached.
-    if (!device.starts_with("loop") || file_behind(device).find("/" + file_name) == std::string::npos)
-      continue;
-    auto loop = open_if_named(static_cast<unsigned>(std::atoi(device.c_str() + 4)), name);
+    if (!device.starts_with("loop")) continue;
+    const std::string file = TRY(file_behind(device));
+    if (file.find("/" + file_name) == std::string::npos) continue;
+    auto loop = TRY(open_if_named(static_cast<unsigned>(std::atoi(device.c_str() + 4)), name));
     if (loop) return loop;
   }
   return std::optional<LoopDevice>();

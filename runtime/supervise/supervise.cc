@@ -302,7 +302,13 @@ class Supervision {
       const ssize_t count = read(capture.fd.get(), buffer.data(), buffer.size());
       if (count < 0 && errno == EINTR) continue;
       if (count < 0 && errno == EAGAIN) return;
-      if (count <= 0) return capture.fd.reset();
+      if (count < 0) {
+        const Error error = system_error("read", "the captured output", errno);
+        capture.truncated = true;  // whatever ends the run: not all of it is here
+        capture.fd.reset();
+        return end_with_error(error);
+      }
+      if (count == 0) return capture.fd.reset();
       const auto size = static_cast<std::uint64_t>(count);
       const std::uint64_t room = in_.limits.output_bytes ? *in_.limits.output_bytes - kept_ : size;
       const std::uint64_t kept = std::min(room, size);

@@ -11,9 +11,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <set>
 #include <sstream>
 
+#include "support/process_tree.h"
 #include "support/sandbox.h"
 #include "support/skip.h"
 
@@ -80,6 +82,26 @@ class Faults {
     return true;
   }
 
+  // Does something while a run has the project; that run's output.
+  std::string hold_project(const std::function<void()>& during) const {
+    const std::string mark = unique_duration();
+    ProgramOptions options;
+    options.after_start = [&](pid_t sbxrun) {
+      CHECK(wait_until(milliseconds(10'000), [&] { return runs_inside(mark); }));
+      during();
+      (void)kill(sbxrun, SIGTERM);
+    };
+    return sandbox_.run({"--project", "kept", "--", "/bin/sh", "-c", "cat note; sleep " + mark}, options).out;
+  }
+
+  // True when the fault was met, and the run refused because of it.
+  bool is_refused(const FaultCase& fault, const FaultyRun& run) {
+    const ProgramResult result = inject({"fail", fault.role, fault.call, fault.index, fault.what}, run);
+    said_ = result.err;
+    return holds(read_file(report_path()), "injected") && result.exit_status == 125 &&
+           holds(said_, fault.what);
+  }
+
   // What sbxrun said at the last fault.
   [[nodiscard]] const std::string& said() const { return said_; }
 
@@ -106,7 +128,8 @@ class Faults {
   static bool right(const FaultyRun& run, const ProgramResult& result) {
     if (run.arguments.front() != "--json") return result.out == run.output;
     const json object = json::parse(result.out, nullptr, false);
-    return !object.is_discarded() && object["outcome"] == "exited" && object["stdout"]["text"] == run.output;
+    if (object.is_discarded() || object["outcome"] != "exited") return false;
+    return object["stdout"]["text"] == run.output || object["stdout"]["truncated"] == true;
   }
 
   static void check_result(const FaultCase& fault, const FaultyRun& run, const ProgramResult& result) {
@@ -166,7 +189,7 @@ TEST_CASE("a fault is told as what it is") {
   const std::vector<Told> told{
       {"plain:direct:readlink:1:EIO", "readlink '/proc/self/exe'"},
       {"plain:sbxrun:readlink:3:EIO", "readlink '/proc/self/exe'"},
-      {"plain:direct:prctl:6:SIGKILL", "the supervisor ended without an answer: it was killed by SIGKILL"},
+      {"plain:fork:openat:0:SIGKILL", "the supervisor ended without an answer: it was killed by SIGKILL"},
       {"plain:spawner:unshare:0:SIGKILL", "the spawner ended unexpectedly: it was killed by SIGKILL"},
       {"plain:spawner:openat:0:EMFILE", "/proc/self/oom_score_adj"},
       {"plain:child:openat:0:EMFILE", "step 'forbid_user_namespaces': too many open files (EMFILE)"},
@@ -186,6 +209,21 @@ TEST_CASE("a fault is told as what it is") {
       if (fault.run == run.name) CHECK_MESSAGE(faults.meets(fault, run, one.as), one.fault);
     }
   }
+}
+
+// A device that is overlooked is made a second time, and the file system of the project mounted twice.
+TEST_CASE("a run does not take a project whose block device it cannot look at for one that is not mounted") {
+  SKIP_UNLESS(is_root(), "needs root");
+  SKIP_UNLESS(!kSanitized, "LeakSanitizer does not work under a tracer");
+  Faults faults;
+  const FaultyRun run = faulty_runs()[2];
+  REQUIRE(run.name == "project");
+  // Its device is there while another run has it.
+  const std::string held = faults.hold_project([&] {
+    for (const char* fault : {"project:direct:ioctl:0:EIO", "project:direct:fsmount:0:EMFILE"})
+      CHECK_MESSAGE(faults.is_refused(parse_fault(fault), run), fault << ": " << faults.said());
+  });
+  CHECK(held == "whole\n");
 }
 
 TEST_CASE("a run whose counters cannot be read says that a limit may be missing") {
