@@ -1,6 +1,8 @@
 // Every attack of attacks/ under every shipped policy, in the image `host` and a real one; and what it is
 // worth outside. With SBX_CONTAINMENT=1 each answer is printed, for docs/containment.md
 // (tests/security/report).
+#include <cstdlib>
+#include <filesystem>
 #include <set>
 
 #include "integration/isolation.h"
@@ -63,9 +65,10 @@ Answers attack_inside(const Sandbox& sandbox, const Targets& targets, const std:
 }
 
 // Every family in a sandbox of its own: all of them are too many for the time that `strict` allows.
-// `policy` of the tables; `more` are words for `attacks run`.
+// `policy` is a column of the tables; `more` are words for `attacks run`.
 void check_contained(const Sandbox& sandbox, const Targets& targets, const std::string& policy,
-                     const std::vector<std::string>& options, const std::vector<std::string>& more = {}) {
+                     const std::string& image, const std::vector<std::string>& options,
+                     const std::vector<std::string>& more = {}) {
   std::map<std::string, std::vector<Attack>> families;
   for (const Attack& attack : all_attacks()) families[family_of(attack)].push_back(attack);
   for (const auto& [family, attacks] : families) {
@@ -73,11 +76,32 @@ void check_contained(const Sandbox& sandbox, const Targets& targets, const std::
     for (const Attack& attack : attacks) {
       const std::string what = answer(answers, attack.name);
       const std::string& wanted = attack.required.at(policy);
-      CHECK_MESSAGE(is_one_of(what, wanted),
-                    policy << ": " << attack.name << " must give " << wanted << ", not " << what);
-      record("containment", attack.name, policy, what);
+      CHECK_MESSAGE(is_one_of(what, wanted), policy << ", " << image << ": " << attack.name << " must give "
+                                                    << wanted << ", not " << what);
+      record("containment", attack.name, policy + ", " + image, what);
     }
   }
+}
+
+void check_policies(const Sandbox& sandbox, const Targets& targets, const std::string& image,
+                    const std::vector<std::string>& more = {}) {
+  const std::string left_by_host = dangerous_files(targets.place());
+  for (const std::string policy : {"default", "strict", "permissive"}) {
+    make_project(sandbox, policy);
+    const std::vector<std::string> options{"--policy=" + policy, "--project=" + policy, "--image=" + image};
+    check_contained(sandbox, targets, policy, image, options, more);
+    CHECK(dangerous_files(ProjectView(sandbox, policy).path()) == "");
+    CHECK(dangerous_files(targets.place()) == left_by_host);
+  }
+}
+
+// The names of the variables that an image brings, of its sidecar, with commas between them.
+std::string variables_of(const std::string& sidecar) {
+  std::string names;
+  for (const std::string variable : nlohmann::json::parse(read_file(sidecar)).at("env")) {
+    names += (names.empty() ? "" : ",") + variable.substr(0, variable.find('='));
+  }
+  return names;
 }
 
 }  // namespace
@@ -97,11 +121,11 @@ TEST_CASE("no attack is contained by chance: what it tries works outside") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
   const Targets targets(sandbox);
-  std::vector<std::string> command{
-      "/usr/bin/unshare", "--mount", "--uts", probe_directory() + "/attacks", "run", "--outside"};
+  std::vector<std::string> command{probe_directory() + "/attacks", "run", "--outside"};
   const std::vector<std::string> words = targets.words();
   command.insert(command.end(), words.begin(), words.end());
   command.push_back(kSpareModules);
+  record_machine();
   const Answers answers = parse_answers(run_program(command, targets.careless_caller()).out);
   for (const Attack& attack : all_attacks()) {
     const bool tried = !attack.outside.starts_with("not tried");
@@ -116,13 +140,21 @@ TEST_CASE("every attack is contained, by the control that is meant to") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
   const Targets targets(sandbox);
-  const std::string left_by_host = dangerous_files(targets.place());
-  for (const std::string policy : {"default", "strict", "permissive"}) {
-    make_project(sandbox, policy);
-    check_contained(sandbox, targets, policy, {"--policy=" + policy, "--project=" + policy});
-    CHECK(dangerous_files(ProjectView(sandbox, policy).path()) == "");
-    CHECK(dangerous_files(targets.place()) == left_by_host);
-  }
+  check_policies(sandbox, targets, "host");
+}
+
+TEST_CASE("every attack is contained in a real image, too") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const char* cache = std::getenv("SBX_CACHE_DIR");
+  const std::string cached = std::string(cache != nullptr ? cache : "/var/cache/sbx") + "/images/python-3.11";
+  SKIP_UNLESS(std::filesystem::exists(cached + ".tar.zst"),
+              "the image python-3.11 is not built here (rootfs/build)");
+  const Sandbox sandbox;
+  const Targets targets(sandbox);
+  const ProgramResult imported = run_program({program_directory() + "/sbxctl", "--state-dir",
+                                              sandbox.state_dir(), "images", "import", cached + ".tar.zst"});
+  REQUIRE_MESSAGE(imported.exit_status == 0, imported.err);
+  check_policies(sandbox, targets, "python-3.11", {"variables=" + variables_of(cached + ".json")});
 }
 
 TEST_CASE("without the system call filter the other controls hold") {
@@ -130,7 +162,7 @@ TEST_CASE("without the system call filter the other controls hold") {
   const Sandbox sandbox;
   const Targets targets(sandbox);
   make_project(sandbox, "unfiltered");
-  check_contained(sandbox, targets, "unfiltered",
+  check_contained(sandbox, targets, "unfiltered", "host",
                   {"--policy=" + unfiltered_policy(sandbox), "--project=unfiltered"}, {kSpareModules});
 }
 

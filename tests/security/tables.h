@@ -1,11 +1,15 @@
 // What the tests of the tables share: their lines, and what counts as a right answer.
 #pragma once
 
+#include <sys/utsname.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <sstream>
 #include <string>
 #include <vector>
+
+#include "support/sandbox.h"
 
 namespace sbx::test {
 
@@ -27,6 +31,15 @@ inline void record(const char* table, const std::string& name, const std::string
                    const std::string& what) {
   if (std::getenv("SBX_CONTAINMENT") == nullptr) return;
   std::printf("%s\t%s\t%s\t%s\n", table, name.c_str(), where.c_str(), what.c_str());
+}
+
+// Which machine gave these answers.
+inline void record_machine() {
+  if (std::getenv("SBX_CONTAINMENT") == nullptr) return;
+  utsname name{};
+  (void)uname(&name);
+  const bool v1 = read_file("/proc/self/mounts").find(" cgroup ") != std::string::npos;
+  std::printf("machine\t%s\t%s\n", name.release, v1 ? "hybrid cgroups (v1 controllers)" : "pure cgroup v2");
 }
 
 }  // namespace sbx::test

@@ -86,6 +86,7 @@ std::span<const Attack> set_id_attacks();
 //   files         one of his own that he may only read
 //   outputs       one of his own, beside the one that he starts in
 //   home          another, whose mount has no id map
+//   variables     names that his image brings, with commas between them
 //   disk          the number of the host's disk
 // and the names that serve_processes.cc, serve_ipc.cc and serve_network.cc say.
 const std::string& target(const std::string& name);

@@ -91,10 +91,12 @@ long inherited_variable() {
 
 long unlisted_variable() {
   static constexpr std::string_view kListed[] = {"HOME", "LANG", "LOGNAME", "PATH", "TERM", "USER"};
+  const std::string of_image = "," + target("variables") + ",";
   for (char** variable = environ; *variable != nullptr; ++variable) {
-    const std::string_view name =
-        std::string_view(*variable).substr(0, std::string_view(*variable).find('='));
-    if (std::ranges::find(kListed, name) == std::end(kListed)) return 0;
+    const std::string_view text = *variable;
+    const std::string name(text.substr(0, text.find('=')));
+    const bool listed = std::ranges::find(kListed, name) != std::end(kListed);
+    if (!listed && of_image.find("," + name + ",") == std::string::npos) return 0;
   }
   return in_vain();
 }
@@ -224,7 +226,7 @@ constexpr Attack kAttacks[] = {
      .inside = "in vain",
      .attempt = inherited_variable},
     {.name = "descriptors.variable_any",
-     .aim = "find any variable but the listed ones",
+     .aim = "find any variable but the listed ones and the image's",
      .control = "an environment made from scratch",
      .inside = "in vain",
      .attempt = unlisted_variable},

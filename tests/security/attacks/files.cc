@@ -129,8 +129,10 @@ constexpr Attack root_file(std::string_view name, std::string_view aim, long (*a
           .attempt = attempt};
 }
 
-constexpr Attack system_file(std::string_view name, std::string_view aim, long (*attempt)()) {
-  return {.name = name, .aim = aim, .control = kReadOnly, .inside = "EROFS", .attempt = attempt};
+// The same in /usr, which the image `host` shows read-only under `permissive`, too.
+constexpr Attack system_file(std::string_view name, std::string_view aim, long (*attempt)(),
+                             std::string_view permissive = "EROFS|EACCES") {
+  return root_file(name, aim, attempt, permissive);
 }
 
 constexpr Attack given_file(std::string_view name, std::string_view aim, long (*attempt)()) {
@@ -184,9 +186,16 @@ constexpr Attack kAttacks[] = {
                   return fd < 0 && errno == ETXTBSY ? 0 : fd;
                 }),
     system_file("files.truncate_system", "cut it off", [] { return truncate_it(kSystemFile); }),
-    system_file("files.rename_system", "move it", [] { return rename_itself(kSystemFile); }),
-    system_file("files.chmod_system", "change its rights", [] { return set_mode(kSystemFile); }),
-    system_file("files.times_system", "change its times", [] { return set_times(kSystemFile); }),
+    system_file("files.rename_system", "move it",
+                [] {
+                  // Outside it stays where it is.
+                  return target("inside").empty() ? rename_itself(kSystemFile)
+                                                  : rename_there_and_back(kSystemFile);
+                }),
+    system_file(
+        "files.chmod_system", "change its rights", [] { return set_mode(kSystemFile); }, "EROFS|EPERM"),
+    system_file(
+        "files.times_system", "change its times", [] { return set_times(kSystemFile); }, "EROFS|EPERM"),
     system_file("files.truncate_open", "cut it off as it is opened",
                 [] {
                   return target("inside").empty() ? open_it(kSystemFile, O_WRONLY)

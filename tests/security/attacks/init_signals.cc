@@ -190,7 +190,7 @@ constexpr Attack kAttacks[] = {
             }),
     {.name = "init.trace_me",
      .aim = "make init one's tracer, as its adopted child",
-     .control = "filter under strict; else none: init lets no child of its go on that stopped",
+     .control = "filter under strict; else none: init never traces, and lets it go at its next signal",
      .inside = "ok",
      .strict = "EPERM",
      .outside = "not tried: the host's init would be the tracer",

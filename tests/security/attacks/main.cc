@@ -72,13 +72,20 @@ std::string error_name(int number) {
   return name != nullptr ? name : std::to_string(number);
 }
 
-// Outside: a directory of one's own in memory, and an /etc in which nothing that is done matters. Both go
+// Shows a directory once more at its place, where its mount forbids devices or set-id programs: without that.
+bool allow_everything_in(const std::string& directory) {
+  return mount(directory.c_str(), directory.c_str(), nullptr, MS_BIND | MS_REC, nullptr) == 0 &&
+         mount(nullptr, directory.c_str(), nullptr, MS_BIND | MS_REMOUNT, nullptr) == 0;
+}
+
+// Outside: a directory of one's own in memory, and an /etc in which nothing that is done matters. All goes
 // with the mount namespace, so with the attempt.
 bool take_away_from_host() {
   const std::string own = target("outputs");
   const std::string layers = "lowerdir=/etc,upperdir=" + own + "/upper,workdir=" + own + "/work";
   return unshare(CLONE_NEWNS | CLONE_NEWUTS) == 0 &&
-         mount(nullptr, "/", nullptr, MS_PRIVATE | MS_REC, nullptr) == 0 &&
+         mount(nullptr, "/", nullptr, MS_PRIVATE | MS_REC, nullptr) == 0 && allow_everything_in("/tmp") &&
+         allow_everything_in("/dev/shm") && allow_everything_in(target("place")) &&
          mount("none", own.c_str(), "tmpfs", 0, nullptr) == 0 && chdir(own.c_str()) == 0 &&
          mkdir("upper", 0755) == 0 && mkdir("work", 0755) == 0 && mkdir("start", 0755) == 0 &&
          mount("none", "/etc", "overlay", 0, layers.c_str()) == 0 && chdir("start") == 0;

@@ -106,7 +106,8 @@ constexpr Attack kAttacks[] = {
      .control = "hidepid=invisible; a sealed memfd",
      .inside = "ENOENT",
      // It is being run, and cannot be written at the moment. The CVE waited until it was not.
-     .outside = "ETXTBSY",
+     // The second from a file system that is read-only.
+     .outside = "ETXTBSY|EROFS",
      .attempt = opens_of_victim<"exe", O_RDWR>},
     victims("proc.init_ns_net", "get hold of init's network namespace", opens_of_victim<"ns/net">),
     victims("proc.init_ns_mnt", "get hold of init's mount namespace", opens_of_victim<"ns/mnt">),
