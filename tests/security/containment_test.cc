@@ -98,7 +98,8 @@ void check_policies(const Sandbox& sandbox, const Targets& targets, const std::s
 // The names of the variables that an image brings, of its sidecar, with commas between them.
 std::string variables_of(const std::string& sidecar) {
   std::string names;
-  for (const std::string variable : nlohmann::json::parse(read_file(sidecar)).at("env")) {
+  const nlohmann::json image = nlohmann::json::parse(read_file(sidecar));
+  for (const std::string variable : image.at("env")) {
     names += (names.empty() ? "" : ",") + variable.substr(0, variable.find('='));
   }
   return names;
