@@ -1,8 +1,9 @@
 // Every step of a run, killed or failing: an end that docs/results.md knows, an error that says why, no false
 // verdict, nobody who survives, and nothing left: at once, or after a SIGKILL with the next start.
 //
-// Of all faults of all runs (tests/faults/faults.cc) a few are tried, spread over all. SBX_TEST_FAULTS=all
-// tries all; SBX_TEST_FAULTS=RUN:ROLE:CALL:N:WHAT, as a failure names it, or the start of it, tries these.
+// Of all faults of all runs (tests/faults/faults.cc) a few are tried, spread over all. SBX_TEST_FAULTS=NUMBER
+// tries about so many, SBX_TEST_FAULTS=all all of them; SBX_TEST_FAULTS=RUN:ROLE:CALL:N:WHAT, as a failure
+// names it, or the start of it, these.
 #include "faults/faults.h"
 
 #include <doctest/doctest.h>
@@ -248,17 +249,19 @@ TEST_CASE("a fault at any step of a run is told, ends it, and leaves nothing") {
   SKIP_UNLESS(is_root(), "needs root");
   SKIP_UNLESS(!kSanitized, "LeakSanitizer does not work under a tracer");
   const char* asked = std::getenv("SBX_TEST_FAULTS");
-  const std::string wanted = asked == nullptr ? "" : asked;
+  const std::string asked_for = asked == nullptr ? "" : asked;
+  const auto number = static_cast<std::size_t>(std::strtoul(asked_for.c_str(), nullptr, 10));
+  const std::string wanted = number > 0 || asked_for == "all" ? "" : asked_for;
   Faults faults;
   std::vector<std::pair<FaultCase, FaultyRun>> all;
   for (const FaultyRun& run : faulty_runs()) {
     for (FaultCase& fault : faults_in(faults.list(run), run.name)) {
-      if (wanted.empty() || wanted == "all" || fault.text().starts_with(wanted))
-        all.emplace_back(std::move(fault), run);
+      if (fault.text().starts_with(wanted)) all.emplace_back(std::move(fault), run);
     }
   }
   REQUIRE(!all.empty());
-  const std::size_t stride = wanted.empty() ? std::max<std::size_t>(1, all.size() / kTried) : 1;
+  const std::size_t few = number > 0 ? number : asked_for.empty() ? kTried : all.size();
+  const std::size_t stride = std::max<std::size_t>(1, all.size() / few);
   const std::size_t offset = stride / 2;
   std::size_t met = 0;
   std::size_t tried = 0;
