@@ -230,6 +230,18 @@ TEST_CASE("a journal's text is a result only as one line of JSON") {
   CHECK_FALSE(is_result_json("7"));
 }
 
+TEST_CASE("what is added to a message stays in one line of JSON") {
+  RunResult result;
+  result.message = "killed";
+  const std::string line = with_more_in_message(result_to_json(result, false), "; \"removed\"\n");
+  CHECK(is_result_json(line));
+  CHECK(ordered_json::parse(line)["message"] == "killed; \"removed\"\n");
+  for (const std::string& other :
+       {std::string("{"), std::string("7"), std::string("{}"), std::string(R"({"message":1})")}) {
+    CHECK(with_more_in_message(other, "more") == other);
+  }
+}
+
 TEST_CASE("no byte of a captured stream is lost") {
   std::string bytes;
   for (int i = 0; i < 1000; ++i) bytes += static_cast<char>(i * 7);
