@@ -23,6 +23,7 @@ int open_large(off_t& pages) {
     struct stat status {};
     if (fd < 0 || fstat(fd, &status) != 0) continue;
     pages = status.st_size / kPage;
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);  // nothing is read ahead, nor by looking
     return fd;
   }
   return -1;
@@ -37,7 +38,6 @@ long leave_page() {
   if (fd < 0) return -1;
   char byte = 0;
   (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-  (void)posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
   return pread(fd, &byte, 1, page_that_is_read(pages) * kPage);
 }
 
