@@ -236,6 +236,8 @@ class Run {
     if (watched.spawner_ended && watched.ending.cause == Ending::Cause::supervisor_error)
       watched.ending.text = context_.spawner->ended_unexpectedly().text;
     decide_outcome(watched.ending, facts_, request_.hint, result);
+    // sbxrun shows no message of a program that exited.
+    if (!facts_.counters_known && result.outcome == Outcome::exited) report_.notice = kCountersUnknown;
     if (watched.ending.cause == Ending::Cause::launch_failed)
       result.message += behind(watched.ending.failure);
   }
@@ -290,8 +292,6 @@ class Run {
     facts_.pids_limit_hits = counters.pids_limit_hits;
     facts_.throttled_periods = counters.throttled_periods;
     facts_.counters_known = counters.known;
-    if (!counters.known)
-      report_.notice = "the kernel's counters could not be read: what is said of limits may lack some";
     facts_.cpu_us = counted.cpu_us.value_or(0);
     facts_.output_bytes = watched.output_bytes;
     StorageReport storage = read_storage(prepared_.storage, plan_.limits);
