@@ -154,7 +154,7 @@ class Supervision {
     if (!received || !*received) {
       spawner_gone_ = true;
       processes_gone_ = true;  // init dies with its spawner; removing the cgroup makes sure
-      report_.spawner_ended = received.has_value();
+      report_.spawner_ended = received.has_value() && !ended_;
       return end_with_error(received ? Error{"the spawner ended unexpectedly", 0}
                                      : std::move(received.error()).while_doing("listening to the spawner"));
     }
@@ -190,10 +190,11 @@ class Supervision {
   // --- init ------------------------------------------------------------------------------------------
 
   // Init is dead. Its end of the socket may be open all the same, in the hands of whoever it gave it to:
-  // nothing more is waited for.
+  // nothing more is waited for, and who sends without end is not read without end.
   void read_init_until_end() {
+    constexpr int kMostMessages = 4096;
     pollfd ready{in_.init, POLLIN, 0};
-    while (!init_gone_ && poll(&ready, 1, 0) > 0) read_init();
+    for (int i = 0; i < kMostMessages && !init_gone_ && poll(&ready, 1, 0) > 0; ++i) read_init();
     init_gone_ = true;
   }
 

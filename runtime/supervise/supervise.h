@@ -39,7 +39,7 @@ struct SuperviseReport {
   bool started = false;
   std::int64_t started_ns = 0;  // CLOCK_MONOTONIC; 0: never started
   std::int64_t ended_ns = 0;
-  bool spawner_ended = false;      // without being asked to
+  bool spawner_ended = false;      // and nothing else had ended the run before
   bool abandoned = false;          // killed, but not seen to be gone in time: the next start sweeps it
   std::uint64_t output_bytes = 0;  // captured, or as sbxrun told when it relayed too much
   std::array<std::uint32_t, kLaunchSteps> step_us{};
