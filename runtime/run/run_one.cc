@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 
 #include "base/names.h"
@@ -183,6 +184,7 @@ class Run {
     for (const UniqueFd& mount : prepared_.mounts) descriptors.push_back(mount.get());
     if (!context_.spawner) return fail(context_.spawner.error());
     report_.result.started_at = timestamp_now();
+    launched_at_ = std::chrono::steady_clock::now();
     TRY(context_.spawner->launch(kLaunchId, launch, descriptors, context_.last_launch));
     prepared_.mounts.clear();
     return std::move(ours);
@@ -215,6 +217,7 @@ class Run {
     input.spawner = context_.spawner->socket();
     input.init = init_socket;
     input.launch_id = kLaunchId;
+    input.launched_ns = std::chrono::nanoseconds(launched_at_.time_since_epoch()).count();
     input.tty = plan_.exec.tty;
     input.cgroup = cgroup_.get();
     input.limits = plan_.limits;
@@ -355,6 +358,7 @@ class Run {
   bool rejected_ = false;
   bool claimed_ = false;
   bool abandoned_ = false;
+  std::chrono::steady_clock::time_point launched_at_;
   IdClaim ids_;
   Inputs inputs_;
   SandboxPlan plan_;

@@ -33,7 +33,7 @@ std::int64_t now_ns() {
 class Supervision {
  public:
   explicit Supervision(SuperviseInput input) : in_(std::move(input)) {
-    deadline_ = began_ns_ + kSetupTimeout;
+    deadline_ = in_.launched_ns + kSetupTimeout;
     for (CapturePipe& capture : in_.captures) {
       if (capture.fd.valid()) (void)fcntl(capture.fd.get(), F_SETFL, O_NONBLOCK);
     }
@@ -252,7 +252,9 @@ class Supervision {
   }
 
   // Init may have been taken over, and lie: no time of its lies before the launch, or is still to come.
-  std::int64_t told_time(std::int64_t when_ns) const { return std::clamp(when_ns, began_ns_, now_ns()); }
+  std::int64_t told_time(std::int64_t when_ns) const {
+    return std::clamp(when_ns, in_.launched_ns, now_ns());
+  }
 
   std::int64_t wall_limit_ns() const {
     constexpr auto kMost = static_cast<std::uint64_t>(kNever / 4 / kMillisecond);
@@ -365,7 +367,6 @@ class Supervision {
   SuperviseInput in_;
   SuperviseReport report_;
   UniqueFd init_pidfd_;
-  std::int64_t began_ns_ = now_ns();
   bool ended_ = false;
   bool processes_gone_ = false;
   bool spawner_gone_ = false;

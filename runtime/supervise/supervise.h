@@ -28,6 +28,7 @@ struct SuperviseInput {
   int spawner = -1;
   int init = -1;  // our end of init's socket
   std::uint64_t launch_id = 0;
+  std::int64_t launched_ns = 0;  // CLOCK_MONOTONIC, before the launch was sent: nothing of the run is earlier
   bool tty = false;
   SandboxCgroup* cgroup = nullptr;
   LimitSet limits;

@@ -57,12 +57,14 @@ class Run {
     SuperviseInput input;
     input.spawner = spawner_end_.get();
     input.init = init_end_.get();
+    input.launched_ns = launched_ns_;
     input.limits = limits;
     input.captures[0].fd = std::move(output);
     return sbx::supervise(std::move(input));
   }
 
  private:
+  std::int64_t launched_ns_ = now_ns();
   UniqueFd spawner_, spawner_end_, init_, init_end_;
 };
 
