@@ -308,7 +308,7 @@ long exec_command(const Received& received) {
     Message started;
     started.type = MessageType::started;
     started.when_ns = now_ns();
-    // A run whose start the supervisor does not know of has no deadline.
+    // Without it the supervisor would wait for a start, and not for the wall time.
     if (send(started) < 0) end(1);
   }
   return pid;

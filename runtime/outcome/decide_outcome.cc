@@ -91,6 +91,7 @@ void note_limits_felt(const RunFacts& facts, RunResult& result) {
   if (facts.pids_limit_hits > 0) hit(result, "pids", result.usage.pids_peak);
   if (facts.throttled_periods > 0) hit(result, "cpus", std::nullopt);
   for (const LimitHit& hit : facts.storage_hits) result.limits_hit.push_back(hit);
+  if (!facts.counters_known) result.message += std::string("; ") + kCountersUnknown;
 }
 
 }  // namespace
@@ -152,8 +153,6 @@ void decide_outcome(const Ending& ending, const RunFacts& facts, const std::stri
     end_with(result, Outcome::setup_failed, ending.text);
     break;
   }
-  if (!facts.counters_known)
-    result.message += "; the kernel's counters could not be read: what is said of limits may lack some";
   note_limits_felt(facts, result);
 }
 

@@ -9,6 +9,10 @@
 
 namespace sbx {
 
+// Of a run whose counters could not be read: at the end of its message.
+inline constexpr const char* kCountersUnknown =
+    "the kernel's counters could not be read: what is said of limits may lack some";
+
 // What the kernel counted over the whole run.
 struct RunFacts {
   std::uint64_t oom_kills = 0;

@@ -168,10 +168,9 @@ std::optional<std::uint64_t> CgroupDirectory::keyed(const std::string& file, std
 
 void CgroupDirectory::count(const std::string& file, std::string_view key, std::uint64_t& counter,
                             bool& known) const {
-  const auto value = keyed(file, key);
-  if (value) counter = *value;
-  // A file that is not there is a controller that is not used.
-  if (!value && (faccessat(fd_.get(), file.c_str(), F_OK, 0) == 0 || errno != ENOENT)) known = false;
+  const auto text = os::read_file(fd_.get(), file, 65536);
+  if (text) counter = find_keyed_number(*text, key).value_or(0);
+  if (!text && text.error().error_number != ENOENT) known = false;
 }
 
 Result<void> CgroupDirectory::remove() {

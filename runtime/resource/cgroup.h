@@ -164,9 +164,10 @@ class CgroupDirectory {
   // A file with one number ("max" and what cannot be read: empty).
   [[nodiscard]] std::optional<std::uint64_t> number(const std::string& file) const;
   // The number after `key` in a file of "key number" lines.
-  // Sets `counter` to it, and `known` to false when the file is there and it cannot be read.
-  void count(const std::string& file, std::string_view key, std::uint64_t& counter, bool& known) const;
   [[nodiscard]] std::optional<std::uint64_t> keyed(const std::string& file, std::string_view key) const;
+  // The same as a count, and `known` becomes false when the file cannot be read. Without the file, or without
+  // the key in it (cpu.stat of v2 is always there), the controller is not used: nothing was counted.
+  void count(const std::string& file, std::string_view key, std::uint64_t& counter, bool& known) const;
   Result<void> remove();
 
  private:

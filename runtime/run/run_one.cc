@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 
 #include "base/names.h"
@@ -183,6 +184,7 @@ class Run {
     for (const UniqueFd& mount : prepared_.mounts) descriptors.push_back(mount.get());
     if (!context_.spawner) return fail(context_.spawner.error());
     report_.result.started_at = timestamp_now();
+    launched_at_ = std::chrono::steady_clock::now();
     TRY(context_.spawner->launch(kLaunchId, launch, descriptors, context_.last_launch));
     prepared_.mounts.clear();
     return std::move(ours);
@@ -215,6 +217,7 @@ class Run {
     input.spawner = context_.spawner->socket();
     input.init = init_socket;
     input.launch_id = kLaunchId;
+    input.launched_ns = std::chrono::nanoseconds(launched_at_.time_since_epoch()).count();
     input.tty = plan_.exec.tty;
     input.cgroup = cgroup_.get();
     input.limits = plan_.limits;
@@ -236,6 +239,8 @@ class Run {
     if (watched.spawner_ended && watched.ending.cause == Ending::Cause::supervisor_error)
       watched.ending.text = context_.spawner->ended_unexpectedly().text;
     decide_outcome(watched.ending, facts_, request_.hint, result);
+    // sbxrun shows no message of a program that exited.
+    if (!facts_.counters_known && result.outcome == Outcome::exited) report_.notice = kCountersUnknown;
     if (watched.ending.cause == Ending::Cause::launch_failed)
       result.message += behind(watched.ending.failure);
   }
@@ -290,8 +295,6 @@ class Run {
     facts_.pids_limit_hits = counters.pids_limit_hits;
     facts_.throttled_periods = counters.throttled_periods;
     facts_.counters_known = counters.known;
-    if (!counters.known)
-      report_.notice = "the kernel's counters could not be read: what is said of limits may lack some";
     facts_.cpu_us = counted.cpu_us.value_or(0);
     facts_.output_bytes = watched.output_bytes;
     StorageReport storage = read_storage(prepared_.storage, plan_.limits);
@@ -355,6 +358,7 @@ class Run {
   bool rejected_ = false;
   bool claimed_ = false;
   bool abandoned_ = false;
+  std::chrono::steady_clock::time_point launched_at_;
   IdClaim ids_;
   Inputs inputs_;
   SandboxPlan plan_;

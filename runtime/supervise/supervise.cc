@@ -33,7 +33,7 @@ std::int64_t now_ns() {
 class Supervision {
  public:
   explicit Supervision(SuperviseInput input) : in_(std::move(input)) {
-    deadline_ = began_ns_ + kSetupTimeout;
+    deadline_ = in_.launched_ns + kSetupTimeout;
     for (CapturePipe& capture : in_.captures) {
       if (capture.fd.valid()) (void)fcntl(capture.fd.get(), F_SETFL, O_NONBLOCK);
     }
@@ -154,7 +154,7 @@ class Supervision {
     if (!received || !*received) {
       spawner_gone_ = true;
       processes_gone_ = true;  // init dies with its spawner; removing the cgroup makes sure
-      report_.spawner_ended = received.has_value();
+      report_.spawner_ended = received.has_value() && !ended_;
       return end_with_error(received ? Error{"the spawner ended unexpectedly", 0}
                                      : std::move(received.error()).while_doing("listening to the spawner"));
     }
@@ -190,10 +190,11 @@ class Supervision {
   // --- init ------------------------------------------------------------------------------------------
 
   // Init is dead. Its end of the socket may be open all the same, in the hands of whoever it gave it to:
-  // nothing more is waited for.
+  // nothing more is waited for, and who sends without end is not read without end.
   void read_init_until_end() {
+    constexpr int kMostMessages = 4096;
     pollfd ready{in_.init, POLLIN, 0};
-    while (!init_gone_ && poll(&ready, 1, 0) > 0) read_init();
+    for (int i = 0; i < kMostMessages && !init_gone_ && poll(&ready, 1, 0) > 0; ++i) read_init();
     init_gone_ = true;
   }
 
@@ -251,7 +252,9 @@ class Supervision {
   }
 
   // Init may have been taken over, and lie: no time of its lies before the launch, or is still to come.
-  std::int64_t told_time(std::int64_t when_ns) const { return std::clamp(when_ns, began_ns_, now_ns()); }
+  std::int64_t told_time(std::int64_t when_ns) const {
+    return std::clamp(when_ns, in_.launched_ns, now_ns());
+  }
 
   std::int64_t wall_limit_ns() const {
     constexpr auto kMost = static_cast<std::uint64_t>(kNever / 4 / kMillisecond);
@@ -364,7 +367,6 @@ class Supervision {
   SuperviseInput in_;
   SuperviseReport report_;
   UniqueFd init_pidfd_;
-  std::int64_t began_ns_ = now_ns();
   bool ended_ = false;
   bool processes_gone_ = false;
   bool spawner_gone_ = false;

@@ -28,6 +28,7 @@ struct SuperviseInput {
   int spawner = -1;
   int init = -1;  // our end of init's socket
   std::uint64_t launch_id = 0;
+  std::int64_t launched_ns = 0;  // CLOCK_MONOTONIC, before the launch was sent: nothing of the run is earlier
   bool tty = false;
   SandboxCgroup* cgroup = nullptr;
   LimitSet limits;
@@ -39,7 +40,7 @@ struct SuperviseReport {
   bool started = false;
   std::int64_t started_ns = 0;  // CLOCK_MONOTONIC; 0: never started
   std::int64_t ended_ns = 0;
-  bool spawner_ended = false;      // without being asked to
+  bool spawner_ended = false;      // and nothing else had ended the run before
   bool abandoned = false;          // killed, but not seen to be gone in time: the next start sweeps it
   std::uint64_t output_bytes = 0;  // captured, or as sbxrun told when it relayed too much
   std::array<std::uint32_t, kLaunchSteps> step_us{};

@@ -1,7 +1,9 @@
 // One fault at one system call of one process of a run.
 //   inject REPORT list -- COMMAND…                    every call: "call ROLE CALL N", in order
-//   inject REPORT kill ROLE CALL N -- COMMAND…        SIGKILL as it enters the Nth such call of its role,
-//   from 0 inject REPORT fail ROLE CALL N ERRNO -- COMMAND…  that call is not made and fails
+//   inject REPORT kill ROLE CALL N -- COMMAND…        SIGKILL as it enters that call
+//   inject REPORT fail ROLE CALL N ERRNO -- COMMAND…  that call is not made, and fails
+// CALL N is the Nth such call of its role, from 0.
+//
 // Into the file REPORT go "injected ROLE CALL N WHAT" once that is done, "survivor ROLE PROGRAM" for what
 // still runs two seconds after the command, and "hang ROLE PROGRAM" for all of it when the command does not
 // end within SBX_INJECT_SECONDS (default: 60). The exit status is the command's; 2 for wrong usage, 3 when it

@@ -126,6 +126,7 @@ void try_supervision(Input input) {
   in.init = init.ours.get();
   in.client = (flags & 1U) != 0 ? client.ours.get() : -1;
   in.launch_id = kLaunch;
+  in.launched_ns = begin;
   in.tty = (flags & 2U) != 0;
   if ((flags & 4U) != 0) in.limits.wall_ms = std::max<std::uint64_t>(1, input.take<std::uint64_t>());
   if ((flags & 8U) != 0) in.limits.output_bytes = std::max<std::uint64_t>(1, input.take<std::uint16_t>());

@@ -59,6 +59,8 @@ TEST_CASE("a verdict without the kernel's counters says so") {
   CHECK(result.outcome == Outcome::signaled);
   CHECK(result.message.find("counters could not be read") != std::string::npos);
   CHECK(decide(exited(SIGKILL)).message.find("counters") == std::string::npos);
+  facts.oom_kills = 1;
+  CHECK(decide(exited(SIGKILL), facts).message.ends_with(kCountersUnknown));
 }
 
 TEST_CASE("an init that ended without a word was killed only if it was") {

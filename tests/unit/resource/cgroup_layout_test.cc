@@ -1,6 +1,9 @@
 #include <doctest/doctest.h>
+#include <stdlib.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "resource/cgroup.h"
@@ -154,6 +157,32 @@ TEST_CASE("a configured group is the same path below every hierarchy") {
     CHECK(refused.error().text.find("cgroup_parent '" + parent + "'") != std::string::npos);
     CHECK(refused.error().text.find("below '/sys/fs/cgroup'") != std::string::npos);
   }
+}
+
+TEST_CASE("a counter that no controller keeps is zero, and one that cannot be read is not known") {
+  std::string place = std::filesystem::temp_directory_path() / "sbx-counters-XXXXXX";
+  REQUIRE(mkdtemp(place.data()) != nullptr);
+  {
+    const auto group = CgroupDirectory::create(place + "/group");
+    REQUIRE(group);
+    std::ofstream(place + "/group/pids.events") << "max 3\n";
+    std::ofstream(place + "/group/cpu.stat") << "usage_usec 5\n";  // of v2 without its cpu controller
+    std::filesystem::create_directory(place + "/group/memory.events");
+    std::uint64_t hits = 0;
+    std::uint64_t throttled = 0;
+    std::uint64_t kills = 0;
+    bool known = true;
+    group->count("pids.events", "max", hits, known);
+    group->count("cpu.stat", "nr_throttled", throttled, known);
+    group->count("not.there", "max", kills, known);
+    CHECK(known);
+    group->count("memory.events", "oom_kill", kills, known);
+    CHECK_FALSE(known);
+    CHECK(hits == 3);
+    CHECK(throttled == 0);
+    CHECK(kills == 0);
+  }
+  std::filesystem::remove_all(place);
 }
 
 TEST_CASE("a place for sandboxes is found without touching anything") {

@@ -51,15 +51,20 @@ class Run {
     message.type = SpawnerMessageType::ended;
     REQUIRE(os::send_struct(spawner_.get(), message));
   }
-  [[nodiscard]] SuperviseReport supervise(LimitSet limits = {}) const {
+  void spawner_ends() { spawner_.reset(); }
+  // `output`: our end of a captured standard output.
+  [[nodiscard]] SuperviseReport supervise(LimitSet limits = {}, UniqueFd output = {}) const {
     SuperviseInput input;
     input.spawner = spawner_end_.get();
     input.init = init_end_.get();
+    input.launched_ns = launched_ns_;
     input.limits = limits;
+    input.captures[0].fd = std::move(output);
     return sbx::supervise(std::move(input));
   }
 
  private:
+  std::int64_t launched_ns_ = now_ns();
   UniqueFd spawner_, spawner_end_, init_, init_end_;
 };
 
@@ -165,6 +170,24 @@ TEST_CASE("what init says after the end of a run changes nothing of it") {
   CHECK_FALSE(report.ending.command_ended);
   CHECK(report.started_ns >= started);
   CHECK(report.ended_ns > report.started_ns);
+}
+
+TEST_CASE("a spawner that ends behind its last sandbox did not end the run, one that ends before did") {
+  for (const bool before : {false, true}) {
+    CAPTURE(before);
+    Run run;
+    if (!before) {
+      run.init_says(MessageType::exec_failed, 0, ENOENT);
+      run.init_ends();
+    }
+    run.spawner_ends();
+    // Something holds the other end: the run waits for it a while, and sees the spawner's end.
+    auto output = os::seqpacket_pair();
+    REQUIRE(output);
+    const SuperviseReport report = run.supervise({}, std::move(output->first));
+    CHECK(report.spawner_ended == before);
+    CHECK(report.ending.cause == (before ? Ending::Cause::supervisor_error : Ending::Cause::exec_failed));
+  }
 }
 
 TEST_CASE("a run that ended before its program started has no time of a start") {
