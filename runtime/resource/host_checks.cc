@@ -91,7 +91,9 @@ void check_ids(CheckList& list) {
   const HostFacts& facts = list.facts();
   const std::string range = pool_text(facts.pool);
   const std::vector<std::string> owners = pool_overlaps(facts.pool, facts.foreign_ids);
-  if (!owners.empty()) {
+  if (!facts.foreign_ids_error.empty()) {
+    list.add("id_pool", CheckState::missing, facts.foreign_ids_error, HostNeed::id_pool);
+  } else if (!owners.empty()) {
     list.add("id_pool", CheckState::missing, range + " overlaps with " + join(owners), HostNeed::id_pool);
   } else {
     list.add("id_pool", CheckState::ok, range + ", nobody else's");

@@ -198,7 +198,10 @@ HostFacts gather_host_facts(const HostFactsOptions& options) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) facts.nofile_hard = limit.rlim_max;
   facts.pool = options.pool;
-  if (auto others = foreign_ids()) facts.foreign_ids = std::move(*others);  // a run says why not
+  if (auto others = foreign_ids())
+    facts.foreign_ids = std::move(*others);
+  else
+    facts.foreign_ids_error = others.error().text;
   facts.state = state_facts(options.state_dir);
   struct stat status {};
   facts.merged_usr = lstat("/bin", &status) == 0 && S_ISLNK(status.st_mode);

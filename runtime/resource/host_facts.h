@@ -81,6 +81,7 @@ struct HostFacts {
   std::uint64_t nofile_hard = 0;
   IdPool pool;
   std::vector<IdRange> foreign_ids;
+  std::string foreign_ids_error;  // why they are not known
   StateFacts state;
   bool merged_usr = false;                                    // the image `host` needs it
   std::vector<std::string> missing_programs;                  // of our own

@@ -240,7 +240,7 @@ class Run {
       watched.ending.text = context_.spawner->ended_unexpectedly().text;
     decide_outcome(watched.ending, facts_, request_.hint, result);
     // sbxrun shows no message of a program that exited.
-    if (!facts_.counters_known && result.outcome == Outcome::exited) report_.notice = kCountersUnknown;
+    if (!facts_.counters_known && result.outcome == Outcome::exited) notice(kCountersUnknown);
     if (watched.ending.cause == Ending::Cause::launch_failed)
       result.message += behind(watched.ending.failure);
   }
@@ -330,12 +330,11 @@ class Run {
     prepared_ = {};
     inputs_.project = {};
     bool clean = !abandoned_;
-    if (abandoned_)
-      report_.notice = "the sandbox did not end within 10 s of being killed; the next start sweeps it";
+    if (abandoned_) notice("the sandbox did not end within 10 s of being killed; the next start sweeps it");
     if (cgroup_) {
       if (const auto removed = cgroup_->remove(); !removed) {
         clean = false;
-        report_.notice = "a cgroup could not be removed; the next start tries again: " + removed.error().text;
+        notice("a cgroup could not be removed; the next start tries again: " + removed.error().text);
       }
       cgroup_.reset();
     }
@@ -345,12 +344,13 @@ class Run {
     const auto logged = append_to_monitor_log(context_.settings.log, record);
     const bool captured = result.standard_output || result.standard_error;
     report_.json = captured ? result_to_json(result, true) : std::move(record);
-    if (!logged) report_.notice = "the monitor log could not be written: " + logged.error().text;
+    if (!logged) notice("the monitor log could not be written: " + logged.error().text);
     if (!claimed_ || !clean) return;
     if (const auto cleared = ids_.clear_journal(); !cleared)
-      report_.notice =
-          "the journal could not be emptied; the next start tries again: " + cleared.error().text;
+      notice("the journal could not be emptied; the next start tries again: " + cleared.error().text);
   }
+
+  void notice(const std::string& text) { report_.notice += (report_.notice.empty() ? "" : "; ") + text; }
 
   const RunContext& context_;
   const RunRequest& request_;

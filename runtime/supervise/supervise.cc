@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -153,7 +154,8 @@ class Supervision {
     auto received = os::receive_message(in_.spawner, sizeof(SpawnerMessage));
     if (!received || !*received) {
       spawner_gone_ = true;
-      processes_gone_ = true;  // init dies with its spawner; removing the cgroup makes sure
+      processes_gone_ = true;                  // init dies with its spawner; removing the cgroup makes sure
+      (void)shutdown(in_.spawner, SHUT_RDWR);  // one that lives ends when nobody listens
       report_.spawner_ended = received.has_value() && !ended_;
       return end_with_error(received ? Error{"the spawner ended unexpectedly", 0}
                                      : std::move(received.error()).while_doing("listening to the spawner"));

@@ -30,11 +30,11 @@ constexpr long kOptions = PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TR
   exit(3);
 }
 
-unsigned ticks = 0;  // tenths of a second, counted by the timer
+volatile sig_atomic_t ticks = 0;  // tenths of a second, counted by the timer
 
 void start_clock() {
   struct sigaction action {};
-  action.sa_handler = [](int) { ++ticks; };  // without SA_RESTART: waitpid ends, too
+  action.sa_handler = [](int) { ticks = ticks + 1; };  // without SA_RESTART: waitpid ends, too
   (void)sigaction(SIGALRM, &action, nullptr);
   const itimerval tenth{{0, 100'000}, {0, 100'000}};
   (void)setitimer(ITIMER_REAL, &tenth, nullptr);
@@ -88,8 +88,8 @@ void Tracer::start(const std::vector<char*>& command) {
 }
 
 // Until the command has ended, or once it has, until everything has. False when that takes too long.
-bool Tracer::follow(unsigned tenths) {
-  const unsigned until = ticks + tenths;
+bool Tracer::follow(int tenths) {
+  const int until = ticks + tenths;
   const bool root_only = root_status_ < 0;
   while (root_only ? root_status_ < 0 : !processes_.empty()) {
     if (ticks >= until) return false;

@@ -41,7 +41,7 @@ class Tracer {
   };
 
   void start(const std::vector<char*>& command);
-  bool follow(unsigned tenths);
+  bool follow(int tenths);
   void stopped(pid_t pid, int status);
   void event(pid_t pid, Process& process, int event, int signal);
   void adopt(pid_t child, const Process& parent);

@@ -288,6 +288,13 @@ TEST_CASE("ids of others in the pool are refused") {
   CHECK(check.found.find("/etc/passwd: bob") != std::string::npos);
 }
 
+TEST_CASE("ids whose owners cannot be known are refused") {
+  HostFacts facts = good_host();
+  facts.foreign_ids_error = "open '/etc/subuid': I/O error (EIO)";
+  CHECK(check_of(facts, "id_pool").state == CheckState::missing);
+  CHECK(check_of(facts, "id_pool").found == facts.foreign_ids_error);
+}
+
 TEST_CASE("a state directory without room or that cannot be written is missing") {
   HostFacts facts = good_host();
   facts.state.free_bytes = 500ULL << 20U;

@@ -140,7 +140,7 @@ TEST_CASE("an init that says it starts in an hour has its wall time from now on"
   limits.wall_ms = 100;
   // Its end comes late enough for the deadline to be first, and the run to end in any case.
   std::thread spawner([&run] {
-    std::this_thread::sleep_for(std::chrono::seconds(5));
+    std::this_thread::sleep_for(std::chrono::seconds(1));
     run.init_ends();
   });
   const SuperviseReport report = run.supervise(limits);
