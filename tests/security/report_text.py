@@ -38,8 +38,8 @@ The answers:
 
 An answer that differs says by kernel ("on 6.1") or image where it was seen; "or" is what the table allows besides, for kernels and
 machines that are not among those above. Whatever else comes is a failed test: `tests/security/containment_test.cc` and
-`traces_test.cc` run with every `./tools/test`, on the machine and on pure cgroup v2. `tests/style/containment_is_current`
-fails when this page is not what the tables say.
+`traces_test.cc` run with every `./tools/test` on the machine, and with `--full` on pure cgroup v2.
+`tests/style/containment_is_current` fails when this page is not what the tables say.
 
 Rows that are **not contained** come first in each table, and all together in a section of their own below.
 """
