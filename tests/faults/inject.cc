@@ -66,6 +66,6 @@ int main(int argc, char** argv) {
   }
   sbx::faults::Tracer tracer(fault, list, report);
   const int status =
-      tracer.run(command, seconds == nullptr ? 60 : static_cast<unsigned>(strtoul(seconds, nullptr, 10)));
+      tracer.run(command, seconds == nullptr ? 60 : static_cast<int>(strtol(seconds, nullptr, 10)));
   return fclose(report) == 0 ? status : 3;
 }

@@ -21,7 +21,7 @@ namespace sbx::faults {
 namespace {
 
 constexpr int kCallStop = SIGTRAP | 0x80;  // PTRACE_O_TRACESYSGOOD
-constexpr unsigned kAfterwards = 20;       // tenths of a second that what is left may take to end
+constexpr int kAfterwards = 20;            // tenths of a second that what is left may take to end
 constexpr long kOptions = PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
                           PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
 
@@ -56,7 +56,7 @@ std::string call_name(long number) {
   return text;
 }
 
-int Tracer::run(const std::vector<char*>& command, unsigned seconds) {
+int Tracer::run(const std::vector<char*>& command, int seconds) {
   start_clock();
   start(command);
   if (!follow(seconds * 10)) {

@@ -31,7 +31,7 @@ class Tracer {
 
   // Runs the command to its end and a moment longer; its exit status, 128+n after signal n. What still runs
   // then is told and killed, and so is all of a command that does not end within `seconds`.
-  int run(const std::vector<char*>& command, unsigned seconds);
+  int run(const std::vector<char*>& command, int seconds);
 
  private:
   struct Process {
