@@ -69,8 +69,9 @@ TEST_CASE("whatever an init that was taken over says, the run ends with a result
                           Case{"not_started", "setup_failed", 125}, Case{"odd_step", "setup_failed", 126},
                           Case{"after_failure", "setup_failed", 125}, Case{"past", "exited", 0},
                           Case{"turned_round", "exited", 0}, Case{"descriptors", "exited", 0},
-                          Case{"twice", "exited", 7}, Case{"stopped", "signaled", 255},
-                          Case{"odd_status", "signaled", 255}, Case{"own_socket", "exited", 0}}) {
+                          Case{"too_many_descriptors", "setup_failed", 125}, Case{"twice", "exited", 7},
+                          Case{"stopped", "signaled", 255}, Case{"odd_status", "signaled", 255},
+                          Case{"own_socket", "exited", 0}}) {
     CAPTURE(std::string(one.part));
     const auto [object, exit_status] = programs.run(one.part);
     CHECK(object["outcome"] == one.outcome);

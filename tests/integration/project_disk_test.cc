@@ -189,7 +189,7 @@ TEST_CASE("the size of a project is changed when no sandbox uses it, and nothing
   CHECK(grown["limits"]["inodes"] == 2000);
   const ProgramResult small = sandbox.shell(check, {"--project=p", "--disk=8M"});
   CHECK(small.exit_status == 125);
-  CHECK_MESSAGE(holds(small.err, "changing its size: resize2fs failed"), small.err);
+  CHECK_MESSAGE(holds(small.err, "changing its size: resize2fs exited"), small.err);
   const json shrunk = run_script(sandbox, check, {"--project=p", "--disk=30M"});
   CHECK_MESSAGE(shrunk["stdout"]["text"] == "6\n", shrunk.dump());
   const ProgramResult inodes = sandbox.shell(check, {"--project=p", "--inodes=5000"});
