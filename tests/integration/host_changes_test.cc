@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <filesystem>
+#include <sstream>
 
 #include "lifecycle_fixture.h"
 #include "support/process_tree.h"
@@ -26,6 +27,19 @@ std::string unified_group(pid_t pid) {
   return "";
 }
 
+// Whether every process of the group sleeps. Before init has said that the program started, one of them does
+// not.
+bool at_rest(const std::string& group) {
+  std::istringstream pids(read_file(group + "/cgroup.procs"));
+  std::size_t sleeping = 0;
+  for (std::string pid; pids >> pid; ++sleeping) {
+    const std::string stat = read_file("/proc/" + pid + "/stat");
+    const std::size_t name_end = stat.rfind(')');
+    if (name_end == std::string::npos || !stat.substr(name_end).starts_with(") S")) return false;
+  }
+  return sleeping > 1;
+}
+
 // Once the program runs. False when there is nothing that can be frozen.
 bool freeze(const std::string& mark) {
   std::string group;
@@ -33,7 +47,7 @@ bool freeze(const std::string& mark) {
     for (const pid_t pid : processes_with(mark)) {
       if (is_contained(pid)) group = unified_group(pid);
     }
-    return !group.empty();
+    return !group.empty() && at_rest(group);
   });
   if (!group.ends_with("/") && fs::path(group).filename().string().starts_with("sbx-")) {
     write_file(group + "/cgroup.freeze", "1");
