@@ -184,7 +184,7 @@ class Run {
     for (const UniqueFd& mount : prepared_.mounts) descriptors.push_back(mount.get());
     if (!context_.spawner) return fail(context_.spawner.error());
     report_.result.started_at = timestamp_now();
-    launched_at_ = std::chrono::steady_clock::now();
+    launched_ns_ = std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
     TRY(context_.spawner->launch(kLaunchId, launch, descriptors, context_.last_launch));
     prepared_.mounts.clear();
     return std::move(ours);
@@ -217,7 +217,7 @@ class Run {
     input.spawner = context_.spawner->socket();
     input.init = init_socket;
     input.launch_id = kLaunchId;
-    input.launched_ns = std::chrono::nanoseconds(launched_at_.time_since_epoch()).count();
+    input.launched_ns = launched_ns_;
     input.tty = plan_.exec.tty;
     input.cgroup = cgroup_.get();
     input.limits = plan_.limits;
@@ -358,7 +358,7 @@ class Run {
   bool rejected_ = false;
   bool claimed_ = false;
   bool abandoned_ = false;
-  std::chrono::steady_clock::time_point launched_at_;
+  std::int64_t launched_ns_ = 0;
   IdClaim ids_;
   Inputs inputs_;
   SandboxPlan plan_;

@@ -27,6 +27,16 @@ inline void must(bool holds, std::string_view what, std::string_view detail = {}
 
 inline void must_say(const Error& error) { must(!error.text.empty(), "an error says what is wrong"); }
 
+// What was decoded from `bytes`, encoded and decoded again, is the same.
+template <class T, class Encode, class Decode>
+void must_round_trip(std::string_view bytes, const T& decoded, Encode encode, Decode decode) {
+  const std::string again = encode(decoded);
+  const Result<T> second = decode(again);
+  must(second.has_value(), "what was encoded is decoded");
+  must(*second == decoded, "it stays the same");
+  must(again.size() == bytes.size(), "no byte of a message is without meaning");
+}
+
 // Takes a number from the front of `text`; 0: there is none.
 inline std::size_t take_number(std::string_view& text) {
   std::size_t number = 0;

@@ -16,11 +16,7 @@ void try_launch_plan(std::string_view bytes) {
     must(command.action != MountAction::attach || command.descriptor < decoded->mounts.size(),
          "what is attached is one of the plan's");
   }
-  const std::string again = encode_launch_plan(*decoded);
-  const Result<LaunchPlan> second = decode_launch_plan(again);
-  must(second.has_value(), "what was encoded is decoded");
-  must(*second == *decoded, "it stays the same");
-  must(again.size() == bytes.size(), "no byte of a message is without meaning");
+  must_round_trip(bytes, *decoded, encode_launch_plan, decode_launch_plan);
 }
 
 }  // namespace

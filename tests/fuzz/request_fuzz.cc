@@ -16,11 +16,7 @@ void try_request(std::string_view bytes) {
     const auto value = decoded->limits.*field.member;
     must(!value || (*value >= field.least && *value <= field.most), "a limit lies within its bounds");
   }
-  const std::string again = encode_run_request(*decoded);
-  const Result<RunRequest> second = decode_run_request(again);
-  must(second.has_value(), "what was encoded is decoded");
-  must(*second == *decoded, "it stays the same");
-  must(again.size() == bytes.size(), "no byte of a message is without meaning");
+  must_round_trip(bytes, *decoded, encode_run_request, decode_run_request);
 }
 
 }  // namespace
