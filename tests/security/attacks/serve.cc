@@ -55,6 +55,8 @@ int serve() {
   const std::string key = target("key");
   const std::string place = target("place");
   if (key.empty() || place.empty()) return 2;
+  // The scheduler's group of a session can be weighed (sched(7)); below PID 1 there may be none.
+  if (getsid(0) != getpid()) (void)setsid();
   int alive[2];
   if (pipe(alive) != 0) return 1;
   const pid_t cleaner = fork();
