@@ -181,7 +181,8 @@ long open_terminal(const ExecPayload& header) {
   if (result < 0) return result;
   const winsize size{static_cast<unsigned short>(header.tty_rows),
                      static_cast<unsigned short>(header.tty_columns), 0, 0};
-  (void)call(SYS_ioctl, master, TIOCSWINSZ, pointer(&size));
+  result = call(SYS_ioctl, master, TIOCSWINSZ, pointer(&size));
+  if (result < 0) return result;
   const long slave = call(SYS_ioctl, master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (slave < 0) return slave;
   Message message;
