@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <random>
@@ -192,6 +193,11 @@ TEST_CASE("a stopped init does not keep a run beyond its end") {
     (void)wait_until(milliseconds(10'000), [&] { return processes_with(mark).size() >= 5; });
     const pid_t init = find_program(sbxrun, Program::init);
     REQUIRE(init > 0);
+    // It has told that the command was started, and waits: the wall time counts.
+    const std::string waiting = std::to_string(SYS_ppoll) + " ";
+    (void)wait_until(milliseconds(10'000), [&] {
+      return read_file("/proc/" + std::to_string(init) + "/syscall").starts_with(waiting);
+    });
     (void)kill(init, SIGSTOP);
   };
   std::vector<std::string> arguments = long_command(mark);
