@@ -1,6 +1,7 @@
 // Typing for others, and taking their terminals.
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <termios.h>
 
 #include <csignal>
@@ -85,6 +86,7 @@ long steal_terminal() {
   const long result = owned == 'y' ? ioctl(terminal.side, TIOCSCTTY, 1) : only_if(false);
   const int error = errno;
   (void)kill(owner, SIGKILL);
+  (void)waitpid(owner, nullptr, 0);  // it holds the terminal, whose name the next attack must not find
   errno = error;
   return result;
 }
