@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 
@@ -27,21 +28,53 @@ void close_fd(int& fd) {
   fd = -1;
 }
 
-[[noreturn]] void become(const std::vector<std::string>& arguments, const ProgramOptions& options,
-                         const Pipe& in, const Pipe& out, const Pipe& err) {
-  (void)dup2(options.null_input ? open("/dev/null", O_RDONLY) : in.read_end, 0);
-  (void)dup2(out.write_end, 1);
-  (void)dup2(err.write_end, 2);
-  if (!options.directory.empty() && chdir(options.directory.c_str()) != 0) _exit(126);
-  for (const std::string& name : options.unset) (void)unsetenv(name.c_str());
-  for (const auto& [name, value] : options.environment) (void)setenv(name.c_str(), value.c_str(), 1);
-  if (options.before_exec) options.before_exec();
-  std::vector<char*> list;
-  for (const std::string& argument : arguments) list.push_back(const_cast<char*>(argument.c_str()));
-  list.push_back(nullptr);
-  (void)execvp(list[0], list.data());
-  _exit(127);
-}
+// What exec takes. Made before the fork: other threads may hold the locks of the allocator then, for ever.
+class Program {
+ public:
+  Program(const std::vector<std::string>& arguments, const ProgramOptions& options) : arguments_(arguments) {
+    const auto has_name = [](const std::string& entry, const std::string& name) {
+      return entry.starts_with(name + "=");
+    };
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+      const std::string text = *entry;
+      const bool replaced = std::ranges::any_of(options.environment,
+                                                [&](const auto& one) { return has_name(text, one.first); });
+      const bool unset =
+          std::ranges::any_of(options.unset, [&](const auto& name) { return has_name(text, name); });
+      if (!replaced && !unset) environment_.push_back(text);
+    }
+    for (const auto& [name, value] : options.environment) environment_.push_back(name + "=" + value);
+    argv_ = pointers_to(arguments_);
+    envp_ = pointers_to(environment_);
+  }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  [[noreturn]] void become(const ProgramOptions& options, const Pipe& in, const Pipe& out, const Pipe& err) {
+    (void)dup2(options.null_input ? open("/dev/null", O_RDONLY) : in.read_end, 0);
+    (void)dup2(out.write_end, 1);
+    (void)dup2(err.write_end, 2);
+    if (!options.directory.empty() && chdir(options.directory.c_str()) != 0) _exit(126);
+    if (options.before_exec) options.before_exec();
+    environ = envp_.data();
+    (void)execvp(argv_[0], argv_.data());
+    _exit(127);
+  }
+
+ private:
+  static std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+    std::vector<char*> list;
+    list.reserve(texts.size() + 1);
+    for (std::string& text : texts) list.push_back(text.data());
+    list.push_back(nullptr);
+    return list;
+  }
+
+  std::vector<std::string> arguments_;
+  std::vector<std::string> environment_;
+  std::vector<char*> argv_;
+  std::vector<char*> envp_;
+};
 
 void read_some(int& fd, std::string& text) {
   std::array<char, 65536> buffer{};
@@ -57,13 +90,14 @@ void read_some(int& fd, std::string& text) {
 
 ProgramResult run_program(const std::vector<std::string>& arguments, const ProgramOptions& options) {
   (void)signal(SIGPIPE, SIG_IGN);
+  Program program(arguments, options);
   Pipe in = make_pipe();
   Pipe out = make_pipe();
   Pipe err = make_pipe();
   const pid_t pid = fork();
   if (pid == 0) {
     (void)signal(SIGPIPE, SIG_DFL);
-    become(arguments, options, in, out, err);
+    program.become(options, in, out, err);
   }
   close_fd(in.read_end);
   close_fd(out.write_end);
