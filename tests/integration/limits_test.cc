@@ -181,7 +181,7 @@ TEST_CASE("pids: a fork bomb goes off inside and is gone at the end") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
   const json object = run(sandbox, {"--pids", "40", "--wall-time", seconds(2)},
-                          shell("bomb() { bomb | bomb & }; bomb 2>/dev/null; exec sleep 600"));
+                          shell("bomb() { bomb | bomb; }; bomb 2>/dev/null & exec sleep 600"));
   INFO("result: " << object["message"]);
   CHECK(object["outcome"] == "timed_out");
   CHECK(felt(object, "pids")["value"] == 40);
