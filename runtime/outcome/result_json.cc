@@ -184,6 +184,13 @@ Json usage_json(const Usage& usage) {
           {"workspace_inodes", or_null(usage.workspace_inodes)}};
 }
 
+Json tests_json(const TestCounts& tests) {
+  return {{"passed", tests.passed},
+          {"failed", tests.failed},
+          {"errors", tests.errors},
+          {"skipped", tests.skipped}};
+}
+
 Json setup_json(const std::vector<std::pair<std::string, double>>& steps) {
   Json json = Json::object();
   for (const auto& [step, milliseconds] : steps) json[step] = std::round(milliseconds * 1000.0) / 1000.0;
@@ -202,6 +209,9 @@ std::string result_to_json(const RunResult& result, bool with_output) {
   json["mode"] = result.mode;
   json["image"] = {{"name", result.image_name}, {"digest", or_null(result.image_digest)}};
   json["language"] = or_null(result.language);
+  json["action"] = or_null(result.action);
+  json["code"] =
+      result.code ? Json{{"sha256", result.code->sha256}, {"bytes", result.code->bytes}} : Json(nullptr);
   json["command"] = command_json(result.command);
   json["cwd"] = result.cwd;
   json["caller"] = {{"uid", result.caller_uid}};
@@ -219,6 +229,7 @@ std::string result_to_json(const RunResult& result, bool with_output) {
     json["denied"].push_back(
         {{"syscall", denial.syscall}, {"count", denial.count}, {"family", or_null(denial.family)}});
   }
+  json["tests"] = result.tests ? tests_json(*result.tests) : Json(nullptr);
   json["usage"] = usage_json(result.usage);
   json["stdout"] = stream_json(result.standard_output, with_output);
   json["stderr"] = stream_json(result.standard_error, with_output);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "outcome/test_report.h"
 #include "resource/denial_table.h"
 
 namespace sbx {
@@ -57,6 +58,12 @@ struct CapturedStream {
   bool truncated = false;
 };
 
+// Code that came with the request: what it was, not a copy of it.
+struct CodeRecord {
+  std::string sha256;  // hexadecimal
+  std::uint64_t bytes = 0;
+};
+
 struct RunResult {
   std::string run_id;  // UUIDv7
   std::string task_id;
@@ -66,6 +73,9 @@ struct RunResult {
   std::string image_name;
   std::string image_digest;  // empty: null (the image `host` has none)
   std::string language;
+  std::string action;  // on code of the language; empty: null (a command was run)
+  std::optional<CodeRecord> code;
+  std::optional<TestCounts> tests;  // of the action test, where its report could be read
   std::vector<std::string> command;
   std::string cwd;
   std::uint32_t caller_uid = 0;

@@ -1,7 +1,9 @@
 #include <linux/mount.h>
 
+#include <algorithm>
 #include <array>
 
+#include "base/printable.h"
 #include "base/units.h"
 #include "plan/make_plan.h"
 
@@ -90,6 +92,15 @@ std::string project_text(const std::string& project, const PlanFacts& facts) {
          kStates[static_cast<std::size_t>(facts.project)] + "\n";
 }
 
+std::string files_text(const LanguageCommand& language) {
+  std::string text;
+  for (const SourceFile& file : language.files) {
+    text += "file " + language.directory + "/" + file.name + ", " + std::to_string(file.content.size()) +
+            " bytes\n";
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string describe_plan(const SandboxPlan& plan, const Policy& policy, const RunRequest& request,
@@ -106,10 +117,16 @@ std::string describe_plan(const SandboxPlan& plan, const Policy& policy, const R
           ", mapped to a host range of its own\ncapabilities: none, bounding set empty, no_new_privs\n";
   text += "cwd " + plan.exec.cwd + (plan.exec.tty ? " (on a pty)" : "") + "\nenvironment:\n";
   for (const std::string& entry : plan.exec.environment) {
-    text += "  " + entry.substr(0, entry.find('=')) + "\n";  // names only: values may be secret
+    // Of the caller's and the image's only names: values may be secret.
+    const bool shown = facts.language && std::ranges::find(facts.language->environment, entry) !=
+                                             facts.language->environment.end();
+    text += "  " + (shown ? printable(entry) : entry.substr(0, entry.find('='))) + "\n";
   }
+  if (facts.language) text += files_text(*facts.language);
   text += "command:";
-  for (const std::string& argument : plan.exec.command) text += " '" + argument + "'";
+  // The caller's own words as they are, an image's not.
+  for (const std::string& argument : plan.exec.command)
+    text += " '" + (facts.language ? printable(argument) : argument) + "'";
   return text + "\n";
 }
 

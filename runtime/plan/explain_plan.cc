@@ -37,6 +37,7 @@ class Explanation {
     workspace();
     shared_disk();
     inodes();
+    if (facts_.language) language(*facts_.language);
     if (request_.here) host_path(*request_.here);
     for (const BindRequest& bind : request_.binds) host_path(bind);
     variables();
@@ -139,6 +140,8 @@ class Explanation {
                                                : "the changes to project '" + request_.project + "'");
     }
     if (policy_.writable_root) words.emplace_back("the changes to the root");
+    if (facts_.language && !facts_.language->writable.empty())
+      words.emplace_back("the changes to the image's directories");
     const auto add = [&](const BindRequest& bind) {
       if (bind.mode == BindMode::copy_on_write) words.push_back("the changes to '" + bind.host + "'");
     };
@@ -160,6 +163,16 @@ class Explanation {
                                                        "may change a thrown-away copy of"};
     say("It " + std::string(kModes[static_cast<std::size_t>(bind.mode)]) + " the host's '" + bind.host +
         "' at " + bind.inside + ".");
+  }
+
+  void language(const LanguageCommand& language) {
+    if (!language.files.empty()) {
+      const std::size_t count = language.files.size();
+      say("It finds " + (count == 1 ? "the file" : std::to_string(count) + " files") +
+          " that came with the request in " + language.directory + ".");
+    }
+    for (const std::string& directory : language.writable)
+      say("It may change a thrown-away copy of the image's " + directory + ".");
   }
 
   // How many files fit in what was told before.

@@ -33,24 +33,25 @@ std::vector<ResourceLimit> plan_resource_limits(const LimitSet& limits, const Pl
 }
 
 // Whether the run writes anything to the thrown-away file system that `disk` bounds.
-bool writes_to_disk_scratch(const RunRequest& request, const Policy& policy) {
+bool writes_to_disk_scratch(const RunRequest& request, const Policy& policy, const PlanFacts& facts) {
   const auto copies = [](const BindRequest& bind) { return bind.mode == BindMode::copy_on_write; };
-  return !keeps_workspace(request) || policy.writable_root || (request.here && copies(*request.here)) ||
-         std::ranges::any_of(request.binds, copies);
+  const bool copies_of_image = facts.language && !facts.language->writable.empty();
+  return !keeps_workspace(request) || policy.writable_root || copies_of_image ||
+         (request.here && copies(*request.here)) || std::ranges::any_of(request.binds, copies);
 }
 
 // The result shows as limits what this run is bound by: not one of which there is nothing to bound.
 void drop_idle_limits(const RunRequest& request, const Policy& policy, const PlanFacts& facts,
                       LimitSet& limits) {
   if (!request.limits.output_bytes && !captures_output(request)) limits.output_bytes.reset();
-  if (!writes_to_disk_scratch(request, policy) && !facts.project_bytes) limits.disk_bytes.reset();
+  if (!writes_to_disk_scratch(request, policy, facts) && !facts.project_bytes) limits.disk_bytes.reset();
 }
 
 }  // namespace
 
 Result<SandboxPlan> make_plan(const RunRequest& request, const LimitSet& granted, const Policy& policy,
                               const PlanFacts& facts, std::string sandbox_id) {
-  if (request.command.empty()) return fail("no command to run");
+  if (request.command.empty() && !facts.language) return fail("no command to run");
   SandboxPlan plan;
   plan.sandbox_id = std::move(sandbox_id);
   plan.hostname = "sandbox";

@@ -20,6 +20,15 @@ void set_variable(std::vector<std::string>& environment, std::string_view name, 
   }
 }
 
+// From "NAME=value"; what is not written so is left out.
+void set_variables(std::vector<std::string>& environment, const std::vector<std::string>& entries) {
+  for (const std::string& entry : entries) {
+    const std::size_t equals = entry.find('=');
+    if (equals != std::string::npos && equals > 0)
+      set_variable(environment, entry.substr(0, equals), entry.substr(equals + 1));
+  }
+}
+
 // There always is one: ours, if no other.
 std::string_view path_of(const std::vector<std::string>& environment) {
   constexpr std::string_view kName = "PATH=";
@@ -61,7 +70,7 @@ std::string start_directory(const RunRequest& request, const PlanFacts& facts) {
 }  // namespace
 
 Result<void> plan_exec(const RunRequest& request, const PlanFacts& facts, ExecPlan& exec) {
-  exec.command = request.command;
+  exec.command = facts.language ? facts.language->command : request.command;
   exec.tty = request.tty;
   exec.tty_rows = request.tty_rows;
   exec.tty_columns = request.tty_columns;
@@ -73,20 +82,16 @@ Result<void> plan_exec(const RunRequest& request, const PlanFacts& facts, ExecPl
   set_variable(exec.environment, "LOGNAME", "sandbox");
   set_variable(exec.environment, "LANG", "C.UTF-8");
   if (request.tty) set_variable(exec.environment, "TERM", "xterm-256color");
-  for (const std::string& entry : facts.image_environment) {
-    const std::size_t equals = entry.find('=');
-    if (equals != std::string::npos && equals > 0) {
-      set_variable(exec.environment, entry.substr(0, equals), entry.substr(equals + 1));
-    }
-  }
+  set_variables(exec.environment, facts.image_environment);
+  if (facts.language) set_variables(exec.environment, facts.language->environment);
   for (const EnvironmentVariable& entry : request.environment) {
     TRY(check_variable(entry));
     set_variable(exec.environment, entry.name, entry.value);
   }
-  for (const std::string& argument : request.command) {
+  for (const std::string& argument : exec.command) {
     if (argument.find('\0') != std::string::npos) return fail("the command holds a NUL byte");
   }
-  exec.candidates = candidates_of(request.command.front(), path_of(exec.environment));
+  exec.candidates = candidates_of(exec.command.front(), path_of(exec.environment));
   return {};
 }
 

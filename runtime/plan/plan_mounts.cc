@@ -43,6 +43,7 @@ class MountPlanner {
     bind("/scratch/home", "home/sandbox", 0);
     workspace();
     TRY(here());
+    if (facts_.language) language(*facts_.language);
     for (std::size_t i = 0; i < request_.binds.size(); ++i) TRY(host_bind(i));
     return {};
   }
@@ -62,7 +63,7 @@ class MountPlanner {
                             std::optional<std::uint32_t> owner, bool file = false) {
     const auto same = [&](const ScratchDirectory& directory) { return directory.name == name; };
     if (std::ranges::none_of(source.directories, same))
-      source.directories.push_back({name, mode, owner, file});
+      source.directories.push_back({name, mode, owner, file, ""});
   }
 
   // Two file systems in memory: one for /tmp and its like, one for the workspace and upper layers.
@@ -230,6 +231,30 @@ class MountPlanner {
     return {};
   }
 
+  static std::string writable_name(std::size_t index) { return "writable" + std::to_string(index); }
+
+  // Copies of the image's directories that are thrown away; and the files that came with the request, which
+  // are in a file system of the sandbox's own before anything of it runs.
+  void language(const LanguageCommand& language) {
+    for (std::size_t i = 0; i < language.writable.size(); ++i) {
+      const std::string target = language.writable[i].substr(1);
+      overlay("image/" + target, writable_name(i), kWorkloadId, target, kSafe);
+    }
+    if (language.directory.empty()) return;
+    const bool on_disk = is_below(language.directory, "/workspace");
+    MountSource& source = on_disk ? disk() : scratch();
+    for (const SourceFile& file : language.files) {
+      const std::vector<std::string> parts = with_parents("", language.directory.substr(1) + "/" + file.name);
+      for (const std::string& part : parts) {
+        if (part != parts.back()) {
+          add_directory(source, part, 0755, kWorkloadId);
+          continue;
+        }
+        source.directories.push_back({part, 0644, kWorkloadId, true, file.content});
+      }
+    }
+  }
+
   Result<void> host_bind(std::size_t index) {
     const BindRequest& bind_request = request_.binds[index];
     const bool is_file = index < facts_.bind_is_file.size() && facts_.bind_is_file[index];
@@ -268,6 +293,12 @@ class MountPlanner {
                               {"home/sandbox", scratch_, "home", kWorkloadId}};
     if (facts_.workspace_dir.empty()) places.push_back({"workspace", disk_, "workspace", kWorkloadId});
     if (!facts_.host_usr.empty()) places.push_back({"usr", disk_, "usr", 0});
+    std::vector<std::string> names;
+    const std::size_t copies = facts_.language ? facts_.language->writable.size() : 0;
+    for (std::size_t i = 0; i < copies; ++i) names.push_back(writable_name(i) + "/upper");
+    for (std::size_t i = 0; i < copies; ++i)
+      places.push_back(
+          {std::string_view(facts_.language->writable[i]).substr(1), disk_, names[i], kWorkloadId});
     Place place{"", disk_, "root/upper", 0};
     for (const Place& candidate : places) {
       if (is_below(target, candidate.inside)) place = candidate;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "language/apply_language.h"
 #include "request/run_request.h"
 #include "wire/spawner_protocol.h"
 
@@ -34,7 +35,8 @@ struct ScratchDirectory {
   std::string name;
   std::uint32_t mode = 0755;
   std::optional<std::uint32_t> inside_owner;
-  bool file = false;  // an empty file instead (the target of a file bind)
+  bool file = false;    // a file instead: the target of a file bind, or code
+  std::string content;  // of a file
   bool operator==(const ScratchDirectory&) const = default;
 };
 
@@ -90,8 +92,10 @@ enum class ProjectState : std::uint8_t { there, missing, unseen };
 struct PlanFacts {
   std::string image_root;                      // on the host
   std::vector<std::string> image_environment;  // "NAME=value"
-  std::string workspace_dir;                   // of a project, on the host; empty: a thrown-away one
-  std::string workspace_view;                  // where its files can be looked at now; empty: nowhere
+  std::optional<LanguageCommand>
+      language;                // where the request names one: its command, in place of the request's
+  std::string workspace_dir;   // of a project, on the host; empty: a thrown-away one
+  std::string workspace_view;  // where its files can be looked at now; empty: nowhere
   std::optional<std::uint64_t> project_bytes;  // what the project may hold; missing: no limit
   std::optional<std::uint64_t> project_inodes;
   bool workspace_flat = false;

@@ -1,12 +1,13 @@
 #include "policy/apply_policy.h"
 
+#include <algorithm>
 #include <optional>
 
 namespace sbx {
 namespace {
 
 Result<std::optional<std::uint64_t>> grant(const LimitField& field, const RunRequest& request,
-                                           const Policy& policy) {
+                                           const Policy& policy, const LimitSet& needed) {
   const std::optional<std::uint64_t> asked = request.limits.*field.member;
   const std::optional<std::uint64_t> ceiling = policy.ceilings.*field.member;
   const std::string flag = "--" + std::string(field.key);
@@ -26,6 +27,8 @@ Result<std::optional<std::uint64_t>> grant(const LimitField& field, const RunReq
                 limit_with_unit(field, *ceiling) + "): ask with " + flag + " " +
                 format_limit(field, *ceiling) + " or less");
   }
+  const std::optional<std::uint64_t> least = needed.*field.member;
+  if (granted && ceiling && least && *least > *granted) return std::min(*least, *ceiling);
   return granted;
 }
 
@@ -44,9 +47,9 @@ Result<void> check_capture(const RunRequest& request, const Policy& policy,
 
 }  // namespace
 
-Result<LimitSet> grant_limits(const RunRequest& request, const Policy& policy) {
+Result<LimitSet> grant_limits(const RunRequest& request, const Policy& policy, const LimitSet& needed) {
   LimitSet granted;
-  for (const LimitField& field : kLimits) granted.*field.member = TRY(grant(field, request, policy));
+  for (const LimitField& field : kLimits) granted.*field.member = TRY(grant(field, request, policy, needed));
   TRY(check_capture(request, policy, granted.output_bytes));
   return granted;
 }

@@ -3,6 +3,7 @@
 #include <span>
 
 #include "base/names.h"
+#include "base/suggest.h"
 #include "policy/policy.h"
 #include "policy/yaml_reader.h"
 
@@ -78,8 +79,8 @@ Result<std::vector<std::string>> read_degraded(std::string_view path, const yaml
   for (const yaml::Node& item : *items) {
     std::string name = TRY(yaml::scalar_text(path, item, kKey));
     if (std::ranges::find(kControlNames, name) == kControlNames.end()) {
-      return yaml::error_at(
-          path, item, "allow_degraded: no control '" + name + "': " + yaml::suggest(name, kControlNames));
+      return yaml::error_at(path, item,
+                            "allow_degraded: no control '" + name + "': " + suggest(name, kControlNames));
     }
     if (std::ranges::find(names, name) != names.end()) {
       return yaml::error_at(path, item, "allow_degraded: '" + name + "' is named twice");

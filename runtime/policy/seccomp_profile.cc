@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/names.h"
+#include "base/suggest.h"
 #include "policy/syscall_names.h"
 #include "policy/yaml_reader.h"
 
@@ -189,7 +190,7 @@ class ProfileParser {
   Unexpected unknown_syscall(const yaml::Node& node, std::string_view name) {
     const std::vector<std::string> table = syscall_table();
     const std::vector<std::string_view> known(table.begin(), table.end());
-    const std::string hint = yaml::suggest(name, known);
+    const std::string hint = suggest(name, known);
     return yaml::error_at(
         path_, node,
         "no system call '" + std::string(name) + "'" + (hint.starts_with("did") ? ": " + hint : ""));

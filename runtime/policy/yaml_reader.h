@@ -35,12 +35,6 @@ Result<Node> parse_document(std::string_view path, std::string_view text);
 // "PATH:LINE:COLUMN: what"
 Unexpected error_at(std::string_view path, const Node& node, std::string_view what);
 
-// "'a', 'b' or 'c'"
-std::string one_of(std::span<const std::string_view> words);
-
-// For a word that is not in `known`: "did you mean 'x'?", or all of them when none is near.
-std::string suggest(std::string_view word, std::span<const std::string_view> known);
-
 // The fields of a map. Values are asked for by key; an error names file, place and key.
 class Map {
  public:

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 
+#include "base/printable.h"
+#include "base/split.h"
+
 namespace sbx {
 namespace {
 
-constexpr std::uint32_t kRequestVersion = 2;
+constexpr std::uint32_t kRequestVersion = 3;
 
 void put(wire::Writer& out, const BindRequest& bind) {
   out.put(bind.host);
@@ -21,6 +24,43 @@ BindRequest get_bind(wire::Reader& in) {
   bind.mode = in.get_enum(BindMode::copy_on_write);
   bind.flag = in.get_enum(BindFlag::here);
   return bind;
+}
+
+void put(wire::Writer& out, const SourceFile& file) {
+  out.put(file.name);
+  out.put(file.content);
+}
+
+SourceFile get_file(wire::Reader& in) {
+  SourceFile file;
+  file.name = in.get_string();
+  file.content = in.get_string();
+  return file;
+}
+
+void put(wire::Writer& out, const LanguageRequest& language) {
+  out.put(language.name);
+  out.put(language.action);
+  out.put(static_cast<std::uint8_t>(language.code.has_value()));
+  if (language.code) put(out, *language.code);
+  out.put(language.path);
+  out.put(static_cast<std::uint32_t>(language.files.size()));
+  for (const SourceFile& file : language.files) put(out, file);
+  out.put(language.arguments);
+}
+
+LanguageRequest get_language(wire::Reader& in) {
+  LanguageRequest language;
+  language.name = in.get_string();
+  language.action = in.get_enum(LanguageAction::type_check);
+  if (in.get_bool()) language.code = get_file(in);
+  language.path = in.get_string();
+  const std::uint32_t count = in.get_count();
+  if (count > kMostSourceFiles) in.mark_failed();
+  language.files.resize(in.failed() ? 0 : count);
+  for (SourceFile& file : language.files) file = get_file(in);
+  language.arguments = in.get_strings();
+  return language;
 }
 
 Result<void> check_text(std::string_view field, std::string_view text) {
@@ -59,6 +99,27 @@ Result<void> check_texts(const RunRequest& request) {
   return {};
 }
 
+Result<void> check_language(const RunRequest& request) {
+  if (!request.language) return {};
+  const LanguageRequest& language = *request.language;
+  if (!request.command.empty()) return fail("command: the language has it");
+  TRY(check_language_name("language", language.name));
+  TRY(check_text("path", language.path));
+  if (language.code && !language.path.empty()) return fail("path: there is code in its place");
+  for (const std::string& argument : language.arguments) TRY(check_text("arguments", argument));
+  std::size_t bytes = 0;
+  if (language.code) {
+    if (!language.code->name.empty()) TRY(check_source_name("code", language.code->name));
+    bytes += language.code->content.size();
+  }
+  for (const SourceFile& file : language.files) {
+    TRY(check_source_name("files", file.name));
+    bytes += file.content.size();
+  }
+  if (bytes > kMostSourceBytes) return fail("files: more than 4M together");
+  return {};
+}
+
 // What sbxrun checked as it read its flags, again: another client may not have.
 Result<void> check_limits(const LimitSet& limits) {
   for (const LimitField& field : kLimits) {
@@ -78,11 +139,45 @@ bool keeps_workspace(const RunRequest& request) {
   return !request.project.empty() && request.workspace_mode == WorkspaceMode::persistent;
 }
 
+Result<void> check_source_name(std::string_view what, std::string_view name) {
+  constexpr std::size_t kMostParts = 16;
+  const auto refuse = [&](const char* why) {
+    return fail(std::string(what) + ": the file name '" + printable(name.substr(0, 300)) + "' " + why);
+  };
+  if (name.empty() || name.size() > 255) return refuse("has not 1 to 255 bytes");
+  if (name.front() == '-') return refuse("looks like an option");
+  if (printable(name) != name) return refuse("holds control characters or is not UTF-8");
+  const std::vector<std::string_view> parts = split(name, '/');
+  if (parts.size() > kMostParts) return refuse("has more than 16 parts");
+  for (const std::string_view part : parts) {
+    if (part.empty() || part == "." || part == "..")
+      return refuse("is not relative, or has a part that is empty, '.' or '..'");
+  }
+  return {};
+}
+
+Result<void> check_language_name(std::string_view what, std::string_view name) {
+  constexpr std::size_t kMostNameBytes = 32;
+  const auto is_alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  const auto is_allowed = [&](char c) {
+    return is_alphanumeric(c) || std::string_view("+#._-").find(c) != std::string_view::npos;
+  };
+  if (!name.empty() && name.size() <= kMostNameBytes && is_alphanumeric(name.front()) &&
+      std::ranges::all_of(name, is_allowed)) {
+    return {};
+  }
+  return fail(std::string(what) + ": '" + printable(name.substr(0, 64)) +
+              "' is no name of a language: 1 to 32 characters of a-z 0-9 + # . _ -, the first of them a "
+              "letter or a digit");
+}
+
 std::string encode_run_request(const RunRequest& request) {
   wire::Writer out;
   out.put(kRequestVersion);
   out.put(request.action);
   out.put(request.command);
+  out.put(static_cast<std::uint8_t>(request.language.has_value()));
+  if (request.language) put(out, *request.language);
   out.put(static_cast<std::uint32_t>(request.environment.size()));
   for (const EnvironmentVariable& variable : request.environment) {
     out.put(variable.name);
@@ -120,6 +215,7 @@ Result<RunRequest> decode_run_request(std::string_view bytes) {
   }
   request.action = in.get_enum(RequestAction::explain);
   request.command = in.get_strings();
+  if (in.get_bool()) request.language = get_language(in);
   request.environment.resize(in.get_count());
   for (EnvironmentVariable& variable : request.environment) {
     variable.name = in.get_string();
@@ -147,6 +243,7 @@ Result<RunRequest> decode_run_request(std::string_view bytes) {
   request.config = in.get_string();
   TRY(in.finish("request"));
   TRY(check_texts(request));
+  TRY(check_language(request));
   TRY(check_limits(request.limits));
   return request;
 }

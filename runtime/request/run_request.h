@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/limits.h"
@@ -59,11 +60,38 @@ struct EnvironmentVariable {
   bool operator==(const EnvironmentVariable&) const = default;
 };
 
+// What to do with code of a language; the image says how (language/runner.h).
+enum class LanguageAction : std::uint8_t { run, check, test, format, lint, type_check };
+inline constexpr std::array<std::string_view, 6> kLanguageActions{"run",    "check", "test",
+                                                                  "format", "lint",  "type-check"};
+
+// A file that the caller hands over: sbxrun reads it with the caller's rights, and it is there inside before
+// anything runs.
+struct SourceFile {
+  std::string name;  // check_source_name
+  std::string content;
+  bool operator==(const SourceFile&) const = default;
+};
+
+inline constexpr std::size_t kMostSourceFiles = 1000;
+inline constexpr std::size_t kMostSourceBytes = 4U << 20U;  // of all files together
+
+struct LanguageRequest {
+  std::string name;  // of the language, or an alias
+  LanguageAction action = LanguageAction::run;
+  std::optional<SourceFile> code;  // an empty name: what the language calls it
+  std::string path;                // instead of code: what is inside already
+  std::vector<SourceFile> files;   // beside the code
+  std::vector<std::string> arguments;
+  bool operator==(const LanguageRequest&) const = default;
+};
+
 struct RunRequest {
   RequestAction action = RequestAction::run;
-  std::vector<std::string> command;
+  std::vector<std::string> command;         // empty with a language
+  std::optional<LanguageRequest> language;  // the image has the command
   std::vector<EnvironmentVariable> environment;
-  std::string image = "host";
+  std::string image = "host";      // empty, only with a language: one that has it
   std::string policy = "default";  // a name, or a file (is_policy_file)
   std::string project;             // empty: a thrown-away workspace
   std::string task_id;
@@ -92,6 +120,15 @@ struct RunRequest {
 bool captures_output(const RunRequest& request);
 // Whether the workspace is a project's own, which stays.
 bool keeps_workspace(const RunRequest& request);
+
+// A name of a file below the directory with the code: relative, without "." and "..", at most 16 parts deep,
+// UTF-8 without control characters, and no option of the program that is to read it. `what` names the flag or
+// key in the error.
+Result<void> check_source_name(std::string_view what, std::string_view name);
+
+// Lower case, as in "python3.11", "c++" or "c#": 1 to 32 characters of a-z 0-9 + # . _ -, the first of them a
+// letter or a digit.
+Result<void> check_language_name(std::string_view what, std::string_view name);
 
 std::string encode_run_request(const RunRequest& request);
 

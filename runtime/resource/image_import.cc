@@ -68,7 +68,15 @@ Result<TemporaryImage> make_temporary(const ImageDisk& disk) {
 
 Result<void> write_descriptions(int directory, const ImageSidecar& sidecar, const std::string& sidecar_text) {
   TRY(os::replace_file(directory, image_layout::sidecar_file(sidecar.name), sidecar_text, 0600));
-  const std::string record = image_layout::encode_record({sidecar.language, sidecar.environment});
+  image_layout::Record description{sidecar.language, sidecar.environment, {}};
+  for (const Language& language : sidecar.runner.languages) {
+    std::vector<std::string>& names = description.languages.emplace_back();
+    names.push_back(language.name);
+    names.insert(names.end(), language.aliases.begin(), language.aliases.end());
+  }
+  if (!description.languages.empty())
+    TRY(os::replace_file(directory, image_layout::runner_file(sidecar.name), sidecar.runner_text, 0600));
+  const std::string record = image_layout::encode_record(description);
   return os::replace_file(directory, image_layout::record_file(sidecar.name), record, 0600);
 }
 

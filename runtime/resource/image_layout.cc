@@ -7,12 +7,15 @@
 #include <array>
 #include <cerrno>
 
+#include "base/split.h"
+
 namespace sbx::image_layout {
 namespace {
 
 constexpr std::string_view kRecordVersion = "sbx-image 1";
 constexpr std::string_view kLanguage = "language=";
 constexpr std::string_view kVariable = "env=";
+constexpr std::string_view kNames = "names=";  // of a language, with a blank between them
 constexpr std::string_view kLinkPrefix = "../by-digest/";
 
 }  // namespace
@@ -43,6 +46,11 @@ std::string encode_record(const Record& record) {
   put(kRecordVersion, "");
   put(kLanguage, record.language);
   for (const std::string& variable : record.environment) put(kVariable, variable);
+  for (const std::vector<std::string>& names : record.languages) {
+    std::string words;
+    for (std::size_t i = 0; i < names.size(); ++i) words += (i == 0 ? "" : " ") + names[i];
+    put(kNames, words);
+  }
   return bytes;
 }
 
@@ -58,6 +66,10 @@ Result<Record> decode_record(std::string_view bytes) {
     first = false;
     if (line.starts_with(kLanguage)) record.language = line.substr(kLanguage.size());
     if (line.starts_with(kVariable)) record.environment.emplace_back(line.substr(kVariable.size()));
+    if (line.starts_with(kNames)) {
+      std::vector<std::string>& names = record.languages.emplace_back();
+      for (const std::string_view name : split(line.substr(kNames.size()), ' ')) names.emplace_back(name);
+    }
   }
   if (first) return fail("the record of the image is not of this version of sbx");
   return record;

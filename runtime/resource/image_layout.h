@@ -22,6 +22,7 @@ inline std::string by_digest(const std::string& state_dir) { return images(state
 inline constexpr std::string_view kTree = "rootfs";
 inline std::string record_file(std::string_view name) { return std::string(name) + ".env"; }
 inline std::string sidecar_file(std::string_view name) { return std::string(name) + ".json"; }
+inline std::string runner_file(std::string_view name) { return std::string(name) + ".runner"; }
 
 // 64 characters of 0-9 a-f.
 bool is_digest_hex(std::string_view hex);
@@ -33,6 +34,7 @@ Result<std::optional<std::string>> linked_digest(int directory, const std::strin
 struct Record {
   std::string language;
   std::vector<std::string> environment;
+  std::vector<std::vector<std::string>> languages;  // of its runner: each a name and its aliases
 };
 std::string encode_record(const Record& record);
 Result<Record> decode_record(std::string_view bytes);

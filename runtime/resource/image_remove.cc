@@ -86,7 +86,8 @@ Result<RemovedImages> remove_image(const std::string& state_dir, std::string_vie
   const TemporaryImage temporary = TRY(TemporaryImage::make(disk));
   if (unlinkat(disk.names.get(), link.c_str(), 0) != 0) return fail(system_error("unlink", link, errno));
   // The tree may stay, for another name or because it is in use. Not there: it was damaged.
-  for (const std::string& file : {image_layout::sidecar_file(link), image_layout::record_file(link)}) {
+  for (const std::string& file :
+       {image_layout::sidecar_file(link), image_layout::record_file(link), image_layout::runner_file(link)}) {
     (void)unlinkat(disk.by_digest.get(), (*hex + "/" + file).c_str(), 0);
   }
   TRY(take_unlinked(disk, temporary, held, result));

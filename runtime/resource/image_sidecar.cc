@@ -95,6 +95,8 @@ class Fields {
     if (!field->is_object()) return fail(quoted(name) + " must be an object of strings");
     for (const auto& [key, item] : field->items()) {
       if (!item.is_string()) return fail(quoted(name) + " must be an object of strings");
+      if (!is_plain_text(key) || !is_plain_text(item.get_ref<const std::string&>()))
+        return fail(quoted(name) + " holds control characters");
       values.emplace(key, item.get<std::string>());
     }
     return values;
@@ -128,6 +130,16 @@ Result<void> check_environment(const std::vector<std::string>& variables) {
   return {};
 }
 
+Result<void> read_runner_text(const Json& json, ImageSidecar& sidecar) {
+  const auto field = json.find("runner");
+  if (field == json.end() || field->is_null()) return {};
+  if (!field->is_string()) return fail("'runner' must be a string");
+  sidecar.runner_text = field->get<std::string>();
+  if (sidecar.runner_text.size() > kRunnerLimit) return fail("'runner' is larger than 64 KiB");
+  sidecar.runner = TRY_DOING("'runner'", parse_runner("runner.yaml", sidecar.runner_text));
+  return {};
+}
+
 Result<ImageSidecar> read_fields(const Json& json) {
   const Fields fields(json);
   if (TRY(fields.count("schema")) != 1)
@@ -155,6 +167,7 @@ Result<ImageSidecar> read_fields(const Json& json) {
   sidecar.language = TRY(fields.text_or_empty("language"));
   sidecar.built_at = TRY(fields.text_or_empty("built_at"));
   sidecar.versions = TRY(fields.map("versions"));
+  TRY(read_runner_text(json, sidecar));
   // Not used by us; wrong here means that the file is not what it says it is.
   (void)TRY(fields.texts("entrypoint"));
   (void)TRY(fields.texts("cmd"));

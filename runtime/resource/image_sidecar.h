@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "language/runner.h"
 #include "resource/image_store.h"
 
 namespace sbx {
@@ -28,6 +29,8 @@ struct ImageSidecar {
   std::string language;
   std::map<std::string, std::string> versions;
   std::string built_at;
+  std::string runner_text;  // its runner.yaml; empty: it has none
+  Runner runner;
 };
 
 inline constexpr std::size_t kSidecarLimit = 4U << 20U;

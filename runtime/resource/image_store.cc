@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "base/names.h"
+#include "language/runner.h"
 #include "os/file.h"
 #include "resource/image_layout.h"
 
@@ -42,7 +43,17 @@ Result<Image> find_image(const std::string& state_dir, std::string_view name) {
   image.root = directory + "/" + std::string(image_layout::kTree);
   image.environment = std::move(record.environment);
   image.language = std::move(record.language);
+  image.languages = std::move(record.languages);
   return image;
+}
+
+Result<std::string> read_runner(const Image& image) {
+  if (image.languages.empty()) {
+    return fail("image '" + image.name +
+                "' has no languages: it came without a runner.yaml (docs/adding-a-language.md)");
+  }
+  const std::string directory = image.root.substr(0, image.root.find_last_of('/'));
+  return os::read_file(AT_FDCWD, directory + "/" + image_layout::runner_file(image.name), kRunnerLimit);
 }
 
 Result<UniqueFd> hold_image(const Image& image) {

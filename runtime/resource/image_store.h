@@ -4,6 +4,7 @@
 //   STATE/images/by-digest/<hex>/rootfs/     the unpacked tree, owned as in the tarball
 //   STATE/images/by-digest/<hex>/NAME.json   the sidecar it was imported with
 //   STATE/images/by-digest/<hex>/NAME.env    what a run needs of it
+//   STATE/images/by-digest/<hex>/NAME.runner its languages (language/runner.h), where it has any
 //   STATE/images/names/NAME                  symbolic link to ../by-digest/<hex>
 //   STATE/images/tmp.<pid>.<n>/              an import or a removal at work, or what a killed one left
 //   STATE/images/locks/                      one for the names, and one per digest that is worked on
@@ -33,6 +34,7 @@ struct Image {
   std::string root;    // path of the tree, absolute when the state directory is; empty for `host`
   std::vector<std::string> environment;  // "NAME=value" from the sidecar
   std::string language;
+  std::vector<std::vector<std::string>> languages;  // that its runner knows: each a name and its aliases
 };
 
 struct ImportProgress {
@@ -51,6 +53,9 @@ struct ImportLimits {
 // The image NAME, ready to be mounted. Unknown name: an error that lists the known ones and the command
 // that makes one.
 Result<Image> find_image(const std::string& state_dir, std::string_view name);
+
+// The text of its runner.yaml. Error: it has none.
+Result<std::string> read_runner(const Image& image);
 
 // While the descriptor is open, a removal leaves the tree of `image` (not `host`) alone. Take it before
 // mounting. Error: the image has just been removed.

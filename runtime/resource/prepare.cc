@@ -142,7 +142,9 @@ class Preparer {
     UniqueFd mount = TRY(os::new_mount("tmpfs", options, source.attributes));
     for (const ScratchDirectory& directory : source.directories) {
       if (directory.file) {
-        (void)TRY(os::open_at(mount.get(), directory.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+        const UniqueFd file =
+            TRY(os::open_at(mount.get(), directory.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+        TRY(os::write_all(file.get(), directory.content, directory.name));
       } else if (mkdirat(mount.get(), directory.name.c_str(), 0700) != 0) {
         return fail(system_error("mkdir", directory.name, errno));
       }

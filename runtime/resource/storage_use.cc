@@ -1,8 +1,13 @@
 #include "resource/storage_use.h"
 
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include <algorithm>
+
+#include "os/file.h"
 
 namespace sbx {
 namespace {
@@ -16,6 +21,19 @@ bool is_full(const StorageUse& use, const struct statvfs& status, std::uint64_t 
 }
 
 }  // namespace
+
+Result<std::string> read_from_tmp(const std::vector<StorageUse>& uses, const std::string& path,
+                                  std::size_t most) {
+  const auto tmp = std::ranges::find(uses, "tmp_bytes", &StorageUse::limit);
+  if (tmp == uses.end()) return fail("'" + path + "' has no file system");
+  // What is there is the program's work: no link is followed, and no FIFO waited for.
+  const UniqueFd file =
+      TRY(os::open_resolved(tmp->place.get(), path.substr(1), O_RDONLY | O_NONBLOCK | O_NOCTTY,
+                            RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV));
+  const struct stat status = TRY(os::stat_fd(file.get(), path));
+  if (!S_ISREG(status.st_mode)) return fail("'" + path + "' is not a regular file");
+  return os::read_all(file.get(), path, most);
+}
 
 StorageReport read_storage(const std::vector<StorageUse>& uses, const LimitSet& limits) {
   StorageReport report;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "base/result.h"
 #include "base/unique_fd.h"
 
 namespace sbx {
@@ -25,6 +26,11 @@ struct StorageReport {
   std::optional<std::uint64_t> workspace_bytes;
   std::optional<std::uint64_t> workspace_inodes;
 };
+
+// A regular file of the file system that the limit "tmp_bytes" bounds, after the last process is gone. `path`
+// is below /tmp. Errors: it is not there, is none, is larger than `most` bytes.
+Result<std::string> read_from_tmp(const std::vector<StorageUse>& uses, const std::string& path,
+                                  std::size_t most);
 
 StorageReport read_storage(const std::vector<StorageUse>& uses, const LimitSet& limits);
 

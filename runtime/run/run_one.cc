@@ -7,8 +7,10 @@
 #include <chrono>
 #include <memory>
 
+#include "base/hash.h"
 #include "base/names.h"
 #include "base/scope_exit.h"
+#include "language/placeholders.h"
 #include "os/file.h"
 #include "os/mount.h"
 #include "os/socket.h"
@@ -25,6 +27,8 @@
 #include "resource/image_store.h"
 #include "resource/prepare.h"
 #include "resource/projects.h"
+#include "run/choose_language.h"
+#include "run/count_tests.h"
 #include "run/gather_facts.h"
 #include "run/streams.h"
 #include "supervise/supervise.h"
@@ -84,6 +88,7 @@ class Run {
     result.mode = context.mode;
     result.image_name = request.image;
     result.command = request.command;
+    if (request.language) note_language_request(*request.language);
     result.cwd = request.cwd;
     result.caller_uid = context.caller_uid;
     result.policy_name = context.policy.name;
@@ -102,12 +107,17 @@ class Run {
 
  private:
   Result<void> try_execute(std::vector<UniqueFd> passed) {
-    const Result<LimitSet> granted = grant_limits(request_, context_.policy);
+    if (request_.language) language_ = TRY(choose_language(context_.settings.state_dir, request_));
+    report_.result.image_name = request_.image;
+    const Result<LimitSet> granted =
+        grant_limits(request_, context_.policy, language_ ? language_->runner.limits : LimitSet{});
     if (!granted) {
       rejected_ = true;
       return fail(granted.error());
     }
     report_.result.limits = *granted;
+    std::optional<LanguageCommand> command;
+    if (language_) command = TRY(apply_language(request_, language_->runner, language_->language, *granted));
     if (!context_.cgroups) return fail(context_.cgroups.error());
     const CgroupLayout& layout = *context_.cgroups;
     TRY(check_host_files());
@@ -120,11 +130,13 @@ class Run {
 
     std::vector<std::string>& degradations = report_.result.degradations;
     inputs_ = TRY(gather_inputs(context_.settings, context_.policy, request_, *granted, degradations));
+    if (command) TRY(note_language(std::move(*command), inputs_.facts));
     plan_ = TRY(make_plan(request_, *granted, context_.policy, inputs_.facts, report_.result.sandbox_id));
     RunResult& result = report_.result;
     result.limits = plan_.limits;
     result.image_digest = inputs_.image_digest;
-    result.language = inputs_.language;
+    result.language = language_ ? language_->language.name : inputs_.language;
+    result.command = plan_.exec.command;
     result.cwd = plan_.exec.cwd;
 
     CgroupControls controls;
@@ -144,6 +156,14 @@ class Run {
     streams.inside = {};  // the sandbox's copies are all there are: their end is its end
     watch(init_socket.get(), std::move(streams.captures));
     return {};
+  }
+
+  void note_language_request(const LanguageRequest& language) {
+    RunResult& result = report_.result;
+    result.language = language.name;
+    result.action = kLanguageActions[static_cast<std::size_t>(language.action)];
+    if (!language.code) return;
+    result.code = CodeRecord{sha256_hex(language.code->content), language.code->content.size()};
   }
 
   // Before anything is made: what the next start has to remove and to record should we be killed.
@@ -239,10 +259,28 @@ class Run {
     if (watched.spawner_ended && watched.ending.cause == Ending::Cause::supervisor_error)
       watched.ending.text = context_.spawner->ended_unexpectedly().text;
     decide_outcome(watched.ending, facts_, request_.hint, result);
+    read_report();
     // sbxrun shows no message of a program that exited.
     if (!facts_.counters_known && result.outcome == Outcome::exited) notice(kCountersUnknown);
     if (watched.ending.cause == Ending::Cause::launch_failed)
       result.message += behind(watched.ending.failure);
+  }
+
+  // Of a run that ended by itself: what was killed counted nothing to its end.
+  void read_report() {
+    constexpr std::size_t kMostReportBytes = 4U << 20U;
+    RunResult& result = report_.result;
+    const std::optional<LanguageCommand>& language = inputs_.facts.language;
+    if (!language || !language->report || result.outcome != Outcome::exited) return;
+    const Result<std::string> text =
+        read_from_tmp(prepared_.storage, std::string(kReportPath), kMostReportBytes);
+    const Result<TestCounts> counts =
+        text ? count_tests(*language->report, *text) : Result<TestCounts>(fail(text.error()));
+    if (counts) {
+      result.tests = *counts;
+    } else {
+      result.message += "; its tests could not be counted: " + counts.error().text;
+    }
   }
 
   // What the failed step was about, in the words of the plan, and what the host lacks for it.
@@ -353,7 +391,8 @@ class Run {
   void notice(const std::string& text) { report_.notice += (report_.notice.empty() ? "" : "; ") + text; }
 
   const RunContext& context_;
-  const RunRequest& request_;
+  RunRequest request_;
+  std::optional<ChosenLanguage> language_;
   RunReport report_;
   bool rejected_ = false;
   bool claimed_ = false;

@@ -50,6 +50,6 @@ Sweep sweep_orphans(const Settings& settings);
 
 // What a run would be, in the form that the request's action asks for. Runs, makes and changes nothing; an
 // error is the one that a run would end with.
-Result<std::string> describe_run(const Settings& settings, const Policy& policy, const RunRequest& request);
+Result<std::string> describe_run(const Settings& settings, const Policy& policy, RunRequest request);
 
 }  // namespace sbx

@@ -10,7 +10,8 @@ void try_record(std::string_view bytes) {
   if (!record) return must_say(record.error());
   const Result<image_layout::Record> again =
       image_layout::decode_record(image_layout::encode_record(*record));
-  must(again && again->language == record->language && again->environment == record->environment,
+  must(again && again->language == record->language && again->environment == record->environment &&
+           again->languages == record->languages,
        "what is read and written again is the same");
 }
 

@@ -37,6 +37,8 @@ void try_sidecar(std::string_view text) {
                                    sidecar->architecture, sidecar->workdir, sidecar->built_at}) {
     must(printable(shown) == shown, "no field drives a terminal");
   }
+  for (const auto& [name, version] : sidecar->versions)
+    must(printable(name + version) == name + version, "no version drives a terminal");
   const std::string again = written(*sidecar);
   const Result<ImageSidecar> second = parse_sidecar(again);
   must(second.has_value(), "what was written is read", again);

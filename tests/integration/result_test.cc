@@ -126,11 +126,11 @@ TEST_CASE("a result has every field that was promised") {
   const Sandbox sandbox;
   const json object = sandbox.run_json({"--", "/bin/true"});
   for (const char* field :
-       {"schema",     "run_id",     "task_id",    "project_id", "sandbox_id",   "mode",       "image",
-        "language",   "command",    "cwd",        "caller",     "policy",       "status",     "outcome",
-        "exit_code",  "signal",     "message",    "step",       "limits",       "limits_hit", "denied",
-        "usage",      "stdout",     "stderr",     "controls",   "degradations", "validation", "setup_ms",
-        "created_at", "started_at", "finished_at"}) {
+       {"schema",     "run_id",     "task_id",     "project_id", "sandbox_id",   "mode",       "image",
+        "language",   "command",    "cwd",         "caller",     "policy",       "status",     "outcome",
+        "exit_code",  "signal",     "message",     "step",       "limits",       "limits_hit", "denied",
+        "usage",      "stdout",     "stderr",      "controls",   "degradations", "validation", "setup_ms",
+        "created_at", "started_at", "finished_at", "action",     "code",         "tests"}) {
     CHECK_MESSAGE(object.contains(field), field);
     if (std::string(field) != "stdout" && std::string(field) != "stderr")
       CHECK(sandbox.log_lines()[0][field] == object[field]);

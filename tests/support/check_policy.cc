@@ -1,9 +1,11 @@
-// Parses one file as the supervisor would: check_policy policy|seccomp FILE. Prints the error and exits 1.
+// Parses one file as the supervisor would: check_policy policy|seccomp|runner FILE. Prints the error and
+// exits 1.
 #include <fcntl.h>
 
 #include <cstdio>
 #include <string>
 
+#include "language/runner.h"
 #include "os/file.h"
 #include "policy/policy.h"
 #include "policy/seccomp_profile.h"
@@ -14,6 +16,8 @@ sbx::Result<void> check(const std::string& kind, const std::string& path) {
   const std::string text = TRY(sbx::os::read_file(AT_FDCWD, path));
   if (kind == "policy") {
     TRY(sbx::parse_policy(path, text));
+  } else if (kind == "runner") {
+    TRY(sbx::parse_runner(path, text));
   } else {
     const sbx::SeccompProfile profile = TRY(sbx::parse_seccomp_profile(path, text));
     TRY(sbx::compile_seccomp(profile));
@@ -25,8 +29,8 @@ sbx::Result<void> check(const std::string& kind, const std::string& path) {
 
 int main(int argc, char** argv) {
   const std::string kind = argc == 3 ? argv[1] : "";
-  if (kind != "policy" && kind != "seccomp") {
-    (void)std::fprintf(stderr, "usage: check_policy policy|seccomp FILE\n");
+  if (kind != "policy" && kind != "seccomp" && kind != "runner") {
+    (void)std::fprintf(stderr, "usage: check_policy policy|seccomp|runner FILE\n");
     return 2;
   }
   const sbx::Result<void> checked = check(kind, argv[2]);

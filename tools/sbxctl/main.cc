@@ -67,6 +67,7 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "sbxctl " SBX_VERSION);
   app.require_subcommand(1);
   add_doctor_command(app, settings, action);
+  add_languages_command(app, settings, action);
   add_images_command(app, settings, action);
   try {
     app.parse(argc, argv);

@@ -17,6 +17,14 @@ constexpr std::array kSpecs{
                "the root file system: host (default), or one of sbxctl images list", nullptr},
     OptionSpec{kWhat, "policy", 0, "NAME|FILE", "what is allowed: default, strict, permissive, or a file",
                nullptr},
+    OptionSpec{kWhat, "language", 0, "LANG",
+               "run code of this language, in an image that has it (sbxctl languages)", nullptr},
+    OptionSpec{kWhat, "code", 0, "TEXT", "the code; else --file, or - in place of a command: standard input",
+               nullptr},
+    OptionSpec{kWhat, "file", 0, "PATH", "the code, from a file of the caller's", nullptr},
+    OptionSpec{kWhat, "add-file", 0, "PATH[:NAME]", "a file beside the code (repeatable)", nullptr},
+    OptionSpec{kWhat, "action", 0, "ACTION", "run (default), check, test, format, lint or type-check",
+               nullptr},
     OptionSpec{kWhat, "env", 'e', "NAME[=VALUE]", "set a variable inside; without a value, the caller's",
                nullptr},
     OptionSpec{kWhat, "env-file", 0, "FILE", "set variables from lines NAME=VALUE", nullptr},
@@ -78,6 +86,7 @@ std::span<const OptionSpec> option_specs() { return kSpecs; }
 std::string help_text() {
   std::string text =
       "Usage: sbxrun [OPTION…] [--] COMMAND [ARG…]\n"
+      "       sbxrun [OPTION…] --language LANG (--code TEXT | --file PATH | - | PATH) [-- ARG…]\n"
       "Runs a program that nobody has read in a sandbox: own namespaces, no capabilities, a system call\n"
       "allowlist, no network, hard limits. Exits with the program's own status, or one of those below.\n";
   const char* group = "";

@@ -19,7 +19,8 @@ struct Options {
   bool help = false;
   bool version = false;
   bool check = false;
-  std::string result;  // empty, a path, or "fd:N"
+  bool stdin_is_code = false;  // and was read: the program gets none
+  std::string result;          // empty, a path, or "fd:N"
 };
 
 // Reads the arguments and the SBX_ environment variables. The error is for exit status 2.

@@ -72,7 +72,8 @@ Result<ClientStreams> plan_streams(Options& options) {
       mode = StreamMode::capture;
       continue;
     }
-    if (request.tty || request.action != RequestAction::run) {
+    const bool taken = index == 0 && options.stdin_is_code;
+    if (request.tty || taken || request.action != RequestAction::run) {
       mode = StreamMode::null;
       continue;
     }

@@ -60,11 +60,11 @@ RunResult full_result() {
 
 TEST_CASE("the fields come in the order of the contract, all of them, always") {
   const std::vector<std::string> expected{
-      "schema",    "run_id",     "task_id",    "project_id", "sandbox_id",   "mode",        "image",
-      "language",  "command",    "cwd",        "caller",     "policy",       "status",      "outcome",
-      "exit_code", "signal",     "message",    "step",       "limits",       "limits_hit",  "denied",
-      "usage",     "stdout",     "stderr",     "controls",   "degradations", "environment", "validation",
-      "setup_ms",  "created_at", "started_at", "finished_at"};
+      "schema",       "run_id",      "task_id",    "project_id", "sandbox_id", "mode",       "image",
+      "language",     "action",      "code",       "command",    "cwd",        "caller",     "policy",
+      "status",       "outcome",     "exit_code",  "signal",     "message",    "step",       "limits",
+      "limits_hit",   "denied",      "tests",      "usage",      "stdout",     "stderr",     "controls",
+      "degradations", "environment", "validation", "setup_ms",   "created_at", "started_at", "finished_at"};
   for (const RunResult& result : {RunResult{}, full_result()}) {
     const ordered_json json = as_json(result);
     std::vector<std::string> names;
@@ -81,10 +81,21 @@ TEST_CASE("what was refused is told by call, number of times and family") {
         R"([{"syscall":"unshare","count":3,"family":null},{"syscall":"socket","count":1,"family":38}])");
 }
 
+TEST_CASE("code is told by digest and length, tests by their number") {
+  RunResult result;
+  result.action = "test";
+  result.code = CodeRecord{sha256_hex("x"), 1};
+  result.tests = TestCounts{.passed = 1, .failed = 2, .errors = 3, .skipped = 4};
+  const ordered_json json = as_json(result);
+  CHECK(json["action"] == "test");
+  CHECK(json["code"] == ordered_json{{"sha256", sha256_hex("x")}, {"bytes", 1}});
+  CHECK(json["tests"].dump() == R"({"passed":1,"failed":2,"errors":3,"skipped":4})");
+}
+
 TEST_CASE("what is not there is null, not empty and not 0") {
   const ordered_json json = as_json(RunResult{});
-  for (const char* name : {"task_id", "project_id", "sandbox_id", "language", "exit_code", "signal", "step",
-                           "stdout", "stderr", "validation", "started_at"}) {
+  for (const char* name : {"task_id", "project_id", "sandbox_id", "language", "action", "code", "tests",
+                           "exit_code", "signal", "step", "stdout", "stderr", "validation", "started_at"}) {
     CAPTURE(name);
     CHECK(json[name].is_null());
   }

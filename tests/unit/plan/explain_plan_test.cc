@@ -54,6 +54,24 @@ TEST_CASE("--explain: a usual sandbox, line by line") {
   c.check_says("Nothing of it is left when it ends.");
 }
 
+TEST_CASE("--explain: what a language brings") {
+  Case c;
+  c.request.command.clear();
+  LanguageCommand& language = c.stored.language.emplace();
+  language.command = {"toy"};
+  c.check_silent("came with the request");
+  language.directory = "/tmp/code";
+  language.files = {{"a", ""}};
+  c.check_says("It finds the file that came with the request in /tmp/code.");
+  language.files.push_back({"b", ""});
+  language.writable = {"/var/cache/toy"};
+  c.check_says("It finds 2 files that came with the request in /tmp/code.");
+  c.check_says("It may change a thrown-away copy of the image's /var/cache/toy.");
+  c.check_says(
+      "The workspace and the changes to the image's directories share 128M of memory (--disk) and are thrown "
+      "away.");
+}
+
 TEST_CASE("--explain: controls that the policy lets go are named") {
   Case c;
   c.policy.allow_degraded = {"cpu", "oom_group"};

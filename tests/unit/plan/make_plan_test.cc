@@ -238,6 +238,73 @@ TEST_CASE("the environment is built from scratch: ours, then the image's, then t
   CHECK(error_of(c).find("NUL") != std::string::npos);
 }
 
+TEST_CASE(
+    "a language's command takes the place of the request's, its variables come between image and request") {
+  Case c;
+  c.request.command.clear();
+  c.facts.image_environment = {"A=image", "B=image"};
+  c.request.environment = {{"C", "request"}};
+  LanguageCommand& language = c.facts.language.emplace();
+  language.command = {"toy", "main.toy"};
+  language.environment = {"B=language", "C=language"};
+  const SandboxPlan plan = c.plan();
+  CHECK(plan.exec.command == language.command);
+  for (const char* entry : {"A=image", "B=language", "C=request"}) CHECK(has_environment(plan, entry));
+  const std::string text = describe_plan(plan, c.policy, c.request, c.facts);
+  CHECK(text.find("\n  B=language\n") != std::string::npos);
+  CHECK(text.find("request") == std::string::npos);
+}
+
+TEST_CASE("code is put into a file system of the sandbox's own") {
+  for (const bool apart : {false, true}) {
+    Case c;
+    LanguageCommand& language = c.facts.language.emplace();
+    language.command = {"toy"};
+    language.directory = apart ? "/tmp/code" : "/workspace/agent_workspace";
+    language.files = {{"main.toy", "print 1"}, {"lib/a", "x"}, {"lib/b", ""}};
+    const SandboxPlan plan = c.plan();
+    const MountSource& source = source_at(plan, apart ? "/scratch" : "/disk");
+    const std::string top = language.directory.substr(1);
+    const auto found = [&](const std::string& name) {
+      const auto entry = std::ranges::find(source.directories, top + "/" + name, &ScratchDirectory::name);
+      REQUIRE(entry != source.directories.end());
+      CHECK(entry->inside_owner == kWorkloadId);
+      return *entry;
+    };
+    CHECK(found("main.toy").file);
+    CHECK(found("main.toy").content == "print 1");
+    CHECK(found("lib").mode == 0755);
+    CHECK_FALSE(found("lib").file);
+    CHECK(found("lib/b").file);
+    CHECK(std::ranges::count(source.directories, top + "/lib", &ScratchDirectory::name) == 1);
+    CHECK(describe_plan(plan, c.policy, c.request, c.facts)
+              .find("\nfile " + language.directory + "/lib/a, 1 bytes\n") != std::string::npos);
+  }
+}
+
+TEST_CASE("what a runner calls writable is a copy of the image's, bound by the disk limit") {
+  Case c;
+  c.request.project = "p";
+  c.facts.workspace_dir = "/state/p";
+  c.limits.disk_bytes = 2000;
+  CHECK_FALSE(c.plan().limits.disk_bytes);
+  c.facts.language.emplace().command = {"go"};
+  c.facts.language->writable = {"/var/cache/go"};
+  const SandboxPlan plan = c.plan();
+  const MountCommand* view = find_target(plan, "var/cache/go");
+  REQUIRE(view != nullptr);
+  CHECK(view->action == MountAction::overlay);
+  CHECK(view->source == "image/var/cache/go");
+  CHECK(view->upper == "/disk/writable0");
+  CHECK(plan.limits.disk_bytes == 2000);
+
+  // A place for a bind in it is made in it, not below it.
+  c.request.binds = {{"/host", "/var/cache/go/x/y"}};
+  const SandboxPlan bound = c.plan();
+  const MountSource& disk = source_at(bound, "/disk");
+  CHECK(std::ranges::count(disk.directories, "writable0/upper/x/y", &ScratchDirectory::name) == 1);
+}
+
 TEST_CASE("a command without a slash is looked up in the PATH of the sandbox") {
   Case c;
   c.request.environment = {{"PATH", "/a::/b"}};

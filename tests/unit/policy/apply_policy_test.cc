@@ -39,6 +39,26 @@ TEST_CASE("a request gets what it asks for up to the ceiling, below and above th
   CHECK(granted->wall_ms == 60'000);
 }
 
+TEST_CASE("what a language needs is given where nothing is asked, up to a ceiling that the policy names") {
+  LimitSet needed;
+  needed.memory_bytes = 1ULL << 30U;
+  needed.wall_ms = 7'200'000;
+  needed.milli_cpus = 10;
+  needed.pids = 5;
+  const Result<LimitSet> granted = grant_limits(RunRequest{}, some_policy(), needed);
+  REQUIRE_MESSAGE(granted, error_of(granted));
+  CHECK(granted->memory_bytes == 1ULL << 30U);
+  CHECK(granted->wall_ms == 3'600'000);
+  CHECK(granted->milli_cpus == 1000);
+  CHECK_FALSE(granted->pids);
+  RunRequest request;
+  request.limits.memory_bytes = 1U << 20U;
+  CHECK(grant_limits(request, some_policy(), needed)->memory_bytes == 1U << 20U);
+  Policy policy = some_policy();
+  policy.ceilings = {};
+  CHECK(grant_limits(RunRequest{}, policy, needed)->wall_ms == 60'000);
+}
+
 TEST_CASE("above a ceiling a request is refused with flag, value and ceiling, for every limit") {
   for (const LimitField& field : kLimits) {
     Policy policy;

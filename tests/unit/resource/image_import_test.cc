@@ -170,6 +170,29 @@ TEST_CASE("importing again does no work; a new sidecar for the same tarball coun
   CHECK(image->environment == std::vector<std::string>{"A=b"});
 }
 
+TEST_CASE("a runner comes with its image, and a new one with a new sidecar") {
+  const Store store;
+  store.make(mount_points());
+  const Result<Image> without = store.import();
+  REQUIRE(without);
+  CHECK(without->languages.empty());
+  CHECK(read_runner(*without).error().text.starts_with("image 'test' has no languages"));
+  nlohmann::json sidecar = sidecar_for(store.tarball(), "test");
+  const std::string runner =
+      "languages: [{name: toy, aliases: [t, c++], file: a, actions: {run: [toy]}}, {name: other, file: b, "
+      "actions: {run: [o]}}]";
+  sidecar["runner"] = runner;
+  store.describe("test", sidecar);
+  const Result<Image> image = store.import();
+  REQUIRE_MESSAGE(image, image.error().text);
+  CHECK(image->languages == std::vector<std::vector<std::string>>{{"toy", "t", "c++"}, {"other"}});
+  CHECK(read_runner(*image) == runner);
+  sidecar["runner"] = nullptr;
+  store.describe("test", sidecar);
+  REQUIRE(store.import());
+  CHECK(find_image(store.state(), "test")->languages.empty());
+}
+
 TEST_CASE("two names share one tree and keep their own descriptions") {
   const Store store;
   store.make(mount_points());

@@ -68,9 +68,14 @@ TEST_CASE("a field that is wrong is named") {
       {"built_at", "\u009b2J"},
       {"user", std::string(5000, 'u')},
       {"versions", {1}},
+      {"versions", {{"a", "\x1b[2J"}}},
+      {"versions", {{"\x1b[2J", "1"}}},
       {"labels", {{"a", 1}}},
       {"cmd", "bash"},
       {"packages", "all"},
+      {"runner", 1},
+      {"runner", "languages: []"},
+      {"runner", std::string((64U << 10U) + 1, ' ')},
   };
   for (const auto& [field, value] : wrong) {
     json sidecar = good();

@@ -26,6 +26,22 @@ RunRequest full_request() {
   return request;
 }
 
+RunRequest language_request() {
+  RunRequest request;
+  request.image.clear();
+  request.language.emplace().name = "python";
+  request.language->action = LanguageAction::type_check;
+  request.language->code = SourceFile{"", std::string("print\0(1)", 9)};
+  request.language->files = {{"a/b.py", ""}, {"c", "\xff"}};
+  request.language->arguments = {"x", ""};
+  return request;
+}
+
+std::string refusal_of(const RunRequest& request) {
+  const auto decoded = decode_run_request(encode_run_request(request));
+  return decoded ? "" : decoded.error().text;
+}
+
 LaunchPlan full_plan() {
   LaunchPlan plan;
   plan.stage = "/run/sbx/stage";
@@ -58,6 +74,43 @@ TEST_CASE("a request survives its encoding") {
   REQUIRE(decoded);
   CHECK(*decoded == request);
   CHECK(*decode_run_request(encode_run_request(RunRequest{})) == RunRequest{});
+  CHECK(*decode_run_request(encode_run_request(language_request())) == language_request());
+}
+
+TEST_CASE("a request in words of a language is checked by field") {
+  RunRequest request = language_request();
+  request.command = {"x"};
+  CHECK(refusal_of(request) == "command: the language has it");
+  request = language_request();
+  request.language->name.clear();
+  CHECK(refusal_of(request).starts_with("language: '' is no name of a language"));
+  request = language_request();
+  request.language->path = "x";
+  CHECK(refusal_of(request) == "path: there is code in its place");
+  request = language_request();
+  request.language->arguments = {std::string("a\0", 2)};
+  CHECK(refusal_of(request) == "arguments: holds a NUL byte");
+  request = language_request();
+  request.language->files[1].content.assign(kMostSourceBytes, 'x');
+  CHECK(refusal_of(request) == "files: more than 4M together");
+  request = language_request();
+  request.language->files.resize(kMostSourceFiles + 1);
+  CHECK(refusal_of(request).starts_with("request: "));
+}
+
+TEST_CASE("names of files stay below the directory with the code") {
+  for (const char* good : {"a", "a/b.c", "..a", "a b", "\u00fc", "a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a"})
+    CHECK(check_source_name("x", good));
+  for (const std::string& bad :
+       {std::string(), std::string("/a"), std::string("a//b"), std::string("a/"), std::string("."),
+        std::string("a/../b"), std::string("-a"), std::string("a\nb"), std::string("a\0b", 3),
+        std::string(256, 'a'), std::string("\xff"), std::string("a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a")}) {
+    CAPTURE(bad);
+    CHECK_FALSE(check_source_name("x", bad));
+    RunRequest request = language_request();
+    request.language->files[0].name = bad;
+    CHECK(refusal_of(request).starts_with("files: the file name '"));
+  }
 }
 
 TEST_CASE("a launch plan survives its encoding") {
@@ -69,6 +122,7 @@ TEST_CASE("a launch plan survives its encoding") {
 
 TEST_CASE("a message cut short or too long is refused") {
   check_cut_short(encode_run_request(full_request()), decode_run_request);
+  check_cut_short(encode_run_request(language_request()), decode_run_request);
   check_cut_short(encode_launch_plan(full_plan()), decode_launch_plan);
   check_cut_short(encode_finished_run({"m", "n", "s", "{}"}), decode_finished_run);
 }
@@ -97,11 +151,14 @@ TEST_CASE("a message of another build is refused as that, before anything else o
 
 TEST_CASE("any byte of a request may be hostile") {
   const std::string bytes = encode_run_request(full_request());
-  for (std::size_t at = 0; at < bytes.size(); ++at) {
+  const std::string with_language = encode_run_request(language_request());
+  for (std::size_t at = 0; at < std::max(bytes.size(), with_language.size()); ++at) {
     for (const char value : {'\0', '\x7f', '\xff'}) {
-      std::string changed = bytes;
-      changed[at] = value;
-      (void)decode_run_request(changed);  // an error or a value, never a crash (ASan runs this)
+      for (std::string changed : {bytes, with_language}) {
+        if (at >= changed.size()) continue;
+        changed[at] = value;
+        (void)decode_run_request(changed);  // an error or a value, never a crash (ASan runs this)
+      }
       std::string plan = encode_launch_plan(full_plan());
       if (at < plan.size()) plan[at] = value;
       (void)decode_launch_plan(plan);

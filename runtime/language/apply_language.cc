@@ -1,0 +1,116 @@
+#include "language/apply_language.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/path.h"
+#include "language/placeholders.h"
+
+namespace sbx {
+namespace {
+
+// Where the code is put. The start directory is a new one of this sandbox's own, unless the request says
+// where to start, or what is there: then the code is not mixed with that.
+constexpr std::string_view kStartDirectory = "/workspace/agent_workspace";
+constexpr std::string_view kOwnDirectory = "/tmp/code";
+
+// A bind that would hide one of the files, were they put there, as its flag says it; nothing: there is none.
+std::optional<std::string> hidden_by(const RunRequest& request, std::string_view directory,
+                                     const std::vector<SourceFile>& files) {
+  const auto hides = [&](const BindRequest& bind) {
+    return std::ranges::any_of(files, [&](const SourceFile& file) {
+      return is_below(std::string(directory) + "/" + file.name, bind.inside);
+    });
+  };
+  const auto bind = std::ranges::find_if(request.binds, hides);
+  if (bind == request.binds.end()) return std::nullopt;
+  return std::string(bind_flag_name(bind->flag)) + " " + bind->host + ":" + bind->inside;
+}
+
+std::string_view ending_of(std::string_view name) {
+  const std::size_t dot = name.find_last_of('.');
+  const std::size_t slash = name.find_last_of('/');
+  const bool has_one = dot != std::string_view::npos && (slash == std::string_view::npos || dot > slash);
+  return has_one ? name.substr(dot) : std::string_view();
+}
+
+Result<std::vector<SourceFile>> name_files(const LanguageRequest& asked, const Language& language) {
+  std::vector<SourceFile> files;
+  if (asked.code) {
+    files.push_back(*asked.code);
+    if (files.front().name.empty()) files.front().name = language.file;
+  }
+  for (const SourceFile& file : asked.files) {
+    const auto clashes = [&](const SourceFile& other) {
+      return is_below(file.name, other.name) || is_below(other.name, file.name);
+    };
+    if (std::ranges::any_of(files, clashes))
+      return fail("--add-file: '" + file.name + "' is there already, as a file or a directory");
+    files.push_back(file);
+  }
+  return files;
+}
+
+// What needs a file is told by the command; each needs something to be about.
+Result<void> check_target(const LanguageRequest& asked, const std::vector<std::string>& command,
+                          std::string_view action) {
+  if (asked.code || !asked.path.empty()) return {};
+  if (!names_placeholder(command, "file") && !names_placeholder(command, "stem")) return {};
+  return fail(
+      "--action " + std::string(action) +
+      ": no code; give --code TEXT, --file PATH, '-' for standard input, or the path of a file inside");
+}
+
+std::string listed_actions(const Language& language) {
+  std::string text;
+  for (std::size_t i = 0; i < kLanguageActions.size(); ++i) {
+    if (!language.commands[i].empty()) text += (text.empty() ? "" : ", ") + std::string(kLanguageActions[i]);
+  }
+  return text;
+}
+
+}  // namespace
+
+Result<LanguageCommand> apply_language(const RunRequest& request, const Runner& runner,
+                                       const Language& language, const LimitSet& granted) {
+  const LanguageRequest& asked = *request.language;
+  const auto index = static_cast<std::size_t>(asked.action);
+  const std::string_view action = kLanguageActions[index];
+  if (language.commands[index].empty()) {
+    return fail("language '" + language.name + "' has no action '" + std::string(action) + "' in image '" +
+                request.image + "'; it has: " + listed_actions(language));
+  }
+  TRY(check_target(asked, language.commands[index], action));
+  LanguageCommand made;
+  made.language = language.name;
+  made.files = TRY(name_files(asked, language));
+  made.writable = runner.writable;
+  if (asked.action == LanguageAction::test) made.report = language.report;
+
+  const bool in_start_directory = request.project.empty() && request.cwd.empty() && !request.here &&
+                                  !hidden_by(request, kStartDirectory, made.files);
+  PlaceholderValues values;
+  values.directory = in_start_directory ? kStartDirectory : kOwnDirectory;
+  if (!made.files.empty()) {
+    made.directory = values.directory;
+    if (const auto bind = hidden_by(request, made.directory, made.files))
+      return fail(*bind + ": would hide the code, which lies in " + made.directory);
+  }
+  const std::string before = in_start_directory ? "" : values.directory + "/";
+  values.file = asked.code ? before + made.files.front().name : asked.path;
+  values.arguments = asked.arguments;
+  if (!values.file.empty()) values.sources.push_back(values.file);
+  for (std::size_t i = asked.code ? 1 : 0; i < made.files.size(); ++i) {
+    if (ending_of(made.files[i].name) == ending_of(values.file))
+      values.sources.push_back(before + made.files[i].name);
+  }
+  values.memory_bytes = granted.memory_bytes;
+  values.milli_cpus = granted.milli_cpus;
+  made.command = TRY(expand_command(language.commands[index], values));
+  for (const auto& [name, text] : runner.environment) {
+    if (const auto value = expand_text(text, values)) made.environment.push_back(name + "=" + *value);
+  }
+  return made;
+}
+
+}  // namespace sbx

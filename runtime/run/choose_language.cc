@@ -1,0 +1,108 @@
+#include "run/choose_language.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <span>
+
+#include "base/suggest.h"
+#include "os/file.h"
+#include "resource/image_store.h"
+
+namespace sbx {
+namespace {
+
+Error unknown_language(const std::string& name, std::span<const Image> images, const std::string& where) {
+  std::vector<std::string_view> languages;
+  std::vector<std::string_view> all;  // with their aliases
+  const auto add = [](std::vector<std::string_view>& list, const std::string& word) {
+    if (std::ranges::find(list, word) == list.end()) list.emplace_back(word);
+  };
+  for (const Image& image : images) {
+    for (const std::vector<std::string>& names : image.languages) {
+      add(languages, names.front());
+      for (const std::string& alias : names) add(all, alias);
+    }
+  }
+  std::string text = "no language '" + name + "' " + where;
+  for (const std::string_view language : languages)
+    text += (language == languages.front() ? " (there are: " : ", ") + std::string(language);
+  const std::string nearest = suggest(name, all);
+  if (nearest.starts_with("did")) text += "; " + nearest;
+  if (!languages.empty()) text += ")";
+  return Error{text + "; 'rootfs/build NAME' and 'sbxctl images import' bring more"};
+}
+
+bool has_language(const Image& image, const std::string& name) {
+  return std::ranges::any_of(image.languages, [&](const std::vector<std::string>& names) {
+    return std::ranges::find(names, name) != names.end();
+  });
+}
+
+Result<Image> choose_image(const std::string& state_dir, const RunRequest& request) {
+  const std::string& language = request.language->name;
+  if (!request.image.empty()) {
+    Image image = TRY(find_image(state_dir, request.image));
+    if (!image.languages.empty() && !has_language(image, language))
+      return fail(unknown_language(language, std::span(&image, 1), "in image '" + image.name + "'"));
+    return image;  // one without languages is an error of read_runner
+  }
+  const Result<std::vector<std::string>> names = list_images(state_dir);
+  if (!names && names.error().error_number == EACCES && geteuid() != 0)
+    return fail("only root can look which images have the language '" + language + "'");
+  if (!names) return fail(names.error());
+  std::vector<Image> images;
+  for (const std::string& name : *names) {
+    // One that is damaged or is being removed does not keep the others from being used.
+    if (Result<Image> image = find_image(state_dir, name)) images.push_back(std::move(*image));
+  }
+  const Image* last = nullptr;
+  for (const Image& image : images) {
+    if (!has_language(image, language)) continue;
+    if (last == nullptr || strverscmp(last->name.c_str(), image.name.c_str()) < 0) last = &image;
+  }
+  if (last == nullptr) return fail(unknown_language(language, images, "in the images that are here"));
+  return *last;
+}
+
+// The image's tree belongs to root and does not change: what is no link now stays none.
+Result<void> check_writable(const std::string& root, const std::vector<std::string>& directories) {
+  if (directories.empty()) return {};
+  const UniqueFd tree = TRY(os::open_at(AT_FDCWD, root, O_PATH | O_DIRECTORY));
+  for (const std::string& directory : directories) {
+    const Result<UniqueFd> opened = os::open_resolved(tree.get(), directory.substr(1), O_PATH | O_DIRECTORY,
+                                                      RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+    if (!opened)
+      return fail(
+          Error(opened.error()).while_doing("the image's runner.yaml: writable: '" + directory + "'"));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<ChosenLanguage> choose_language(const std::string& state_dir, RunRequest& request) {
+  const Image image = TRY(choose_image(state_dir, request));
+  request.image = image.name;
+  const std::string text = TRY(read_runner(image));
+  ChosenLanguage chosen;
+  chosen.runner = TRY(parse_runner("runner.yaml of image '" + image.name + "'", text));
+  const Language* language = find_language(chosen.runner, request.language->name);
+  // Between the two looks another import came.
+  if (language == nullptr)
+    return fail(
+        unknown_language(request.language->name, std::span(&image, 1), "in image '" + image.name + "'"));
+  chosen.language = *language;
+  return chosen;
+}
+
+Result<void> note_language(LanguageCommand command, PlanFacts& facts) {
+  TRY(check_writable(facts.image_root, command.writable));
+  facts.language = std::move(command);
+  return {};
+}
+
+}  // namespace sbx

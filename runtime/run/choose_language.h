@@ -1,0 +1,24 @@
+// Which image and language a request in words of a language means.
+#pragma once
+
+#include "base/result.h"
+#include "language/apply_language.h"
+#include "plan/sandbox_plan.h"
+#include "request/run_request.h"
+
+namespace sbx {
+
+struct ChosenLanguage {
+  Runner runner;
+  Language language;
+};
+
+// Sets the image where the request names none: of those with the language the one whose name is last, with
+// numbers compared as numbers ("python-3.13" after "python-3.9"). Errors: no such image, or language.
+Result<ChosenLanguage> choose_language(const std::string& state_dir, RunRequest& request);
+
+// Into `facts`, whose image is known. Error: a writable directory that the image has not, or that a symbolic
+// link of it leads to.
+Result<void> note_language(LanguageCommand command, PlanFacts& facts);
+
+}  // namespace sbx

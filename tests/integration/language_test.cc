@@ -1,0 +1,332 @@
+// sbxrun --language, with an image of one static program: tests/probes/toy.cc is its interpreter.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "isolation.h"
+
+namespace sbx::test {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using Strings = std::vector<std::string>;
+
+constexpr const char* kRunner = R"(
+languages:
+  - name: toy
+    aliases: [t, toy1]
+    file: main.toy
+    report: junit
+    actions:
+      run: [/bin/toy, "{file}", "{args}"]
+      check: [/bin/toy, --check, "{file}"]
+      test: [/bin/toy, "{path}", "{sources}"]
+environment:
+  TOY_MEMORY: "{memory_mb:50%}"
+  TOY_CPUS: "{cpus}"
+limits: {memory: 600M}
+writable: [/var/cache/toy]
+)";
+
+bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+ProgramResult sbxctl(const Sandbox& sandbox, const Strings& arguments) {
+  Strings all{program_directory() + "/sbxctl", "--state-dir", sandbox.state_dir()};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  return run_program(all);
+}
+
+void import_toy(const Sandbox& sandbox, const std::string& name, const std::string& runner) {
+  const std::string tree = sandbox.directory() + "/tree";
+  if (!fs::exists(tree)) {
+    fs::create_directories(tree + "/bin");
+    fs::create_directories(tree + "/var/cache/toy");
+    fs::copy_file(probe_directory() + "/toy", tree + "/bin/toy");
+    write_file(tree + "/var/cache/toy/old", "old\n");
+    for (const char* path : {"/var/cache/toy", "/var/cache/toy/old"})
+      REQUIRE(chown((tree + path).c_str(), 1000, 1000) == 0);
+  }
+  const std::string tarball = sandbox.directory() + "/" + name + ".tar";
+  REQUIRE(run_program({"/usr/bin/tar", "--numeric-owner", "-C", tree, "-cf", tarball, "."}).exit_status == 0);
+  const std::string sum = run_program({"/usr/bin/sha256sum", tarball}).out;
+  const json sidecar{{"schema", 1},
+                     {"name", name},
+                     {"digest", "sha256:" + sum.substr(0, 64)},
+                     {"tarball_bytes", fs::file_size(tarball)},
+                     {"unpacked_bytes", fs::file_size(tree + "/bin/toy") + 4},
+                     {"entries", 7},
+                     {"architecture", "amd64"},
+                     {"os", "linux"},
+                     {"language", "toy"},
+                     {"versions", {{"toy", "1.0"}}},
+                     {"built_at", "2026-11-22T10:00:00Z"},
+                     {"runner", runner}};
+  write_file(sandbox.directory() + "/" + name + ".json", sidecar.dump());
+  const ProgramResult imported = sbxctl(sandbox, {"images", "import", tarball});
+  REQUIRE_MESSAGE(imported.exit_status == 0, imported.err);
+}
+
+class ToySandbox : public Sandbox {
+ public:
+  ToySandbox() { import_toy(*this, "toy-1", kRunner); }
+
+  [[nodiscard]] ProgramResult code(const std::string& text, Strings options = {},
+                                   const Strings& rest = {}) const {
+    options.insert(options.begin(), {"--language", "toy", "--code", text});
+    options.insert(options.end(), rest.begin(), rest.end());
+    return run(options);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("--language runs code with arguments and standard input, by name or alias") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const ToySandbox sandbox;
+  ProgramResult result = sandbox.code("print hello\nargs\nexit 3", {}, {"--", "one", "-x", ""});
+  CHECK(result.exit_status == 3);
+  CHECK(result.out == "hello\n<one>\n<-x>\n<>\n");
+  CHECK(result.err.empty());
+
+  ProgramOptions with_input;
+  with_input.input = "from the caller\n";
+  result = sandbox.run({"--language", "toy1", "--code", "stdin"}, with_input);
+  CHECK(result.out == "from the caller\n");
+
+  // On standard input comes the code then, and the program gets none.
+  with_input.input = "print code\nstdin\nargs";
+  result = sandbox.run({"--language", "t", "-", "--", "a"}, with_input);
+  CHECK_MESSAGE(result.exit_status == 0, result.err);
+  CHECK(result.out == "code\n<a>\n");
+}
+
+TEST_CASE("--file and --add-file bring the caller's files to where the command starts") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const ToySandbox sandbox;
+  const std::string place = sandbox.directory();
+  write_file(place + "/job.toy",
+             "show data.txt\nshow lib/b.toy\nwrite main.toy\nshow main.toy\nshow /proc/self/cmdline");
+  write_file(place + "/data.txt", "data\n");
+  write_file(place + "/b.toy", "b\n");
+  const ProgramResult result = sandbox.run({"--language", "toy", "--file", place + "/job.toy", "--add-file",
+                                            place + "/data.txt", "--add-file", place + "/b.toy:lib/b.toy"});
+  CHECK_MESSAGE(result.exit_status == 0, result.err);
+  CHECK(result.out == "data\nb\nwritten\n" + std::string("/bin/toy\0job.toy\0", 17) + "\n");
+  // The files are the sandbox user's, who may change them.
+  const ProgramResult changed = sandbox.code("write main.toy\nshow main.toy");
+  CHECK(changed.out == "written\n");
+}
+
+TEST_CASE(
+    "where a project, --here or --cwd says where to start, code lies in /tmp/code and touches nothing "
+    "there") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const ToySandbox sandbox;
+  ProgramResult result = sandbox.code("write note\nshow /tmp/code/main.toy", {"--project", "p"});
+  CHECK_MESSAGE(result.exit_status == 0, result.err);
+  CHECK(result.out == "write note\nshow /tmp/code/main.toy\n");
+  result = sandbox.code("show note\nshow main.toy", {"--project", "p"});
+  CHECK(result.out == "written\n");
+  CHECK(holds(result.err, "main.toy: No such file or directory"));
+  // What is in the project already is run by its path.
+  result = sandbox.run({"--language", "toy", "--project", "p", "--action", "check", "note"});
+  CHECK(result.exit_status == 1);
+  CHECK(result.err == "note:1: unknown word 'written'\n");
+
+  ProgramOptions here;
+  here.directory = sandbox.directory() + "/tree/var/cache/toy";
+  result = sandbox.run({"--language", "toy", "--here", "--code", "show old"}, here);
+  CHECK_MESSAGE(result.out == "old\n", result.err);
+}
+
+TEST_CASE("a result in words of a language") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const ToySandbox sandbox;
+  json result =
+      sandbox.run_json({"--language", "t", "--code", "env TOY_MEMORY\nenv TOY_CPUS", "--env", "TOY_CPUS=7"});
+  CHECK(result["outcome"] == "exited");
+  CHECK(result["image"]["name"] == "toy-1");
+  CHECK(result["language"] == "toy");
+  CHECK(result["action"] == "run");
+  CHECK(result["code"]["bytes"] == 27);
+  CHECK(result["command"] == json{"/bin/toy", "main.toy"});
+  // More than the policy's default, which it needs; the caller's variables win.
+  CHECK(result["limits"]["memory_bytes"] == 600U << 20U);
+  CHECK(result["stdout"]["text"] == "TOY_MEMORY=300\nTOY_CPUS=7\n");
+  CHECK(result["environment"] == json{"TOY_CPUS"});
+  CHECK(result["usage"]["workspace_inodes"].is_number());
+
+  result = sandbox.run_json({"--language", "toy", "--memory", "100M", "--code", "env TOY_MEMORY"});
+  CHECK(result["stdout"]["text"] == "TOY_MEMORY=50\n");
+  result = sandbox.run_json({"--language", "toy", "--policy", "strict", "--code", "env TOY_CPUS"});
+  CHECK(result["stdout"]["text"] == "TOY_CPUS=1\n");
+
+  result = sandbox.run_json({"--language", "toy", "--action", "check", "--code", "print 1\nwrong"});
+  CHECK(result["action"] == "check");
+  CHECK(result["exit_code"] == 1);
+  CHECK(result["stderr"]["text"] == "main.toy:2: unknown word 'wrong'\n");
+  result = sandbox.run_json({"--language", "toy", "--code", "abort"});
+  CHECK(result["outcome"] == "signaled");
+  result = sandbox.run_json({"--language", "toy", "--timeout", "1s", "--code", "wait"});
+  CHECK(result["outcome"] == "timed_out");
+  CHECK(sandbox.log_lines().back()["language"] == "toy");
+}
+
+TEST_CASE("--action test counts the tests of the report, where one was written") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const ToySandbox sandbox;
+  const auto test = [&](const std::string& code, const std::string& action = "test") {
+    return sandbox.run_json({"--language", "toy", "--action", action, "--code", code});
+  };
+  json result = test("junit /tmp/test-report\nexit 1");
+  CHECK(result["exit_code"] == 1);
+  CHECK(result["tests"] == json{{"passed", 1}, {"failed", 1}, {"errors", 0}, {"skipped", 0}});
+  CHECK(test("junit /tmp/test-report", "run")["tests"].is_null());
+  struct Unread {
+    const char* code;
+    const char* says;
+  };
+  for (const Unread& unread :
+       {Unread{"print none", "no such file or directory"}, Unread{"link /etc/passwd", "ELOOP"},
+        Unread{"link main.toy", "ELOOP"}, Unread{"write /tmp/test-report", "no XML"}}) {
+    CAPTURE(unread.code);
+    result = test(unread.code);
+    CHECK(result["outcome"] == "exited");
+    CHECK(result["tests"].is_null());
+    const std::string message = result["message"];
+    CHECK_MESSAGE(holds(message, "; its tests could not be counted: "), message);
+    CHECK_MESSAGE(holds(message, unread.says), message);
+  }
+  CHECK(test("junit /tmp/test-report\nabort")["tests"].is_null());
+}
+
+TEST_CASE("a runner's writable directories are thrown-away copies") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const ToySandbox sandbox;
+  for (int i = 0; i < 2; ++i) {
+    const ProgramResult result =
+        sandbox.code("show /var/cache/toy/old\nwrite /var/cache/toy/old\nshow /var/cache/toy/old");
+    CHECK_MESSAGE(result.out == "old\nwritten\n", result.err);
+  }
+  // Without a language it is as read-only as all of the image.
+  ProgramOptions here;
+  here.directory = sandbox.directory() + "/here";
+  fs::create_directories(here.directory);
+  write_file(here.directory + "/job", "show /var/cache/toy/old\nwrite /var/cache/toy/old\n");
+  const ProgramResult plain = sandbox.run({"--image", "toy-1", "--here", "--", "/bin/toy", "job"}, here);
+  CHECK(plain.exit_status == 1);
+  CHECK(plain.out == "old\n");
+  CHECK(holds(plain.err, "/var/cache/toy/old: Read-only file system"));
+}
+
+TEST_CASE("a request that is refused makes no project") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const ToySandbox sandbox;
+  CHECK(sandbox.run({"--language", "toy", "--project", "new", "--action", "lint"}).exit_status == 125);
+  CHECK_FALSE(fs::exists(sandbox.state_dir() + "/projects/new"));
+}
+
+TEST_CASE("of several images the last by its name is taken, and --image names another") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const ToySandbox sandbox;
+  import_toy(sandbox, "toy-12", kRunner);
+  CHECK(sandbox.run_json({"--language", "toy", "--code", "print x"})["image"]["name"] == "toy-12");
+  CHECK(sandbox.run_json({"--language", "toy", "--image", "toy-1", "--code", "print x"})["image"]["name"] ==
+        "toy-1");
+
+  ProgramResult result = sbxctl(sandbox, {"languages"});
+  CHECK(result.exit_status == 0);
+  CHECK(result.out ==
+        "LANGUAGE  VERSION  IMAGE   ALIASES  ACTIONS\n"
+        "toy       1.0      toy-1   t, toy1  run, check, test\n"
+        "toy       1.0      toy-12  t, toy1  run, check, test\n");
+  const json list = json::parse(sbxctl(sandbox, {"languages", "--json"}).out, nullptr, false);
+  REQUIRE(list.is_array());
+  REQUIRE(list.size() == 2);
+  CHECK(list[1]["image"] == "toy-12");
+  CHECK(list[1]["aliases"] == json{"t", "toy1"});
+  CHECK(list[1]["actions"] == json{"run", "check", "test"});
+  CHECK(list[1]["versions"]["toy"] == "1.0");
+  CHECK(list[1]["file"] == "main.toy");
+}
+
+TEST_CASE("what is wrong in words of a language is told, with what there is") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const ToySandbox sandbox;
+  struct Wrong {
+    Strings arguments;
+    int status;
+    std::string says;
+  };
+  const std::string missing = sandbox.directory() + "/missing";
+  write_file(sandbox.directory() + "/some", std::string(100'000, 'x'));
+  const Wrong all[] = {
+      {{"--language", "tox", "--code", "x"},
+       125,
+       "no language 'tox' in the images that are here (there are: toy; did you mean 'toy'?)"},
+      {{"--language", "toy", "--image", "host", "--code", "x"}, 125, "image 'host' has no languages"},
+      {{"--language", "toy", "--image", "no", "--code", "x"},
+       125,
+       "there is no image 'no'; there are: host, toy-1"},
+      {{"--language", "toy", "--action", "lint", "--code", "x"},
+       125,
+       "language 'toy' has no action 'lint' in image 'toy-1'; it has: run, check, test"},
+      {{"--language", "toy"}, 2, "no code; give --code TEXT"},
+      {{"--language", "toy", "script.toy"}, 2, "use --file script.toy"},
+      {{"--language", "To y", "--code", "x"}, 2, "--language: 'To y' is no name of a language"},
+      {{"--language", "toy", "--code", "x", "--add-file", "/etc/passwd:"}, 2, "the name is empty"},
+      {{"--language", "toy", "--code", "x", "--cwd", "/", "-v", "/srv:/tmp"},
+       125,
+       "--volume /srv:/tmp: would hide the code"},
+      {{"--language", "toy", "--action", "compile", "--code", "x"},
+       2,
+       "--action: no action 'compile': known: 'run', 'check'"},
+      {{"--language", "toy", "--code", "x", "--code", "y"}, 2, "--code: the code is given already"},
+      {{"--language", "toy", "--code", "x", "y"},
+       2,
+       "'y': the code is given already; arguments of the program come after '--'"},
+      {{"--language", "toy", "/a", "b"}, 2, "'b': arguments of the program come after '--'"},
+      {{"--code", "x"}, 2, "need a --language"},
+      {{"--language", "toy", "--file", missing},
+       2,
+       "--file: open '" + missing + "': no such file or directory"},
+      {{"--language", "toy", "--file", sandbox.directory()}, 2, "--file: "},
+      {{"--language", "toy", "--code", "x", "--add-file", "/etc/passwd:../x"},
+       2,
+       "--add-file: the file name '../x'"},
+      {{"--language", "toy", "--code", "x", "--add-file", "/etc/passwd:main.toy"},
+       125,
+       "--add-file: 'main.toy' is there already"},
+      {{"--language", "toy", "--code", "x", "--disk", "4K", "--add-file", sandbox.directory() + "/some"},
+       125,
+       "no space left"},
+  };
+  for (const Wrong& wrong : all) {
+    const ProgramResult result = sandbox.run(wrong.arguments);
+    CAPTURE(wrong.arguments.back());
+    CHECK(result.exit_status == wrong.status);
+    CHECK_MESSAGE(holds(result.err, wrong.says), result.err << " should say: " << wrong.says);
+    CHECK(result.out.empty());
+  }
+  write_file(sandbox.directory() + "/large", std::string((4U << 20U) + 1, 'x'));
+  CHECK(holds(sandbox.run({"--language", "toy", "--file", sandbox.directory() + "/large"}).err,
+              "is larger than"));
+}
+
+TEST_CASE("--dry-run and --explain tell what a language makes of a request") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const ToySandbox sandbox;
+  const ProgramResult plan = sandbox.code("print 1", {"--dry-run"});
+  CHECK_MESSAGE(plan.exit_status == 0, plan.err);
+  CHECK(holds(plan.out, "\ncommand: '/bin/toy' 'main.toy'\n"));
+  CHECK(holds(plan.out, "\n  TOY_MEMORY=300\n"));
+  CHECK(holds(plan.out, "\nfile /workspace/agent_workspace/main.toy, 7 bytes\n"));
+  const ProgramResult words = sandbox.code("print 1", {"--explain"});
+  CHECK(holds(words.out, "It sees image 'toy-1' as its file system"));
+  CHECK(holds(words.out, "It finds the file that came with the request in /workspace/agent_workspace.\n"));
+  CHECK(holds(words.out, "It may change a thrown-away copy of the image's /var/cache/toy.\n"));
+}
+
+}  // namespace sbx::test

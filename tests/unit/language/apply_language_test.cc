@@ -1,0 +1,144 @@
+#include "language/apply_language.h"
+
+#include <doctest/doctest.h>
+
+namespace sbx {
+namespace {
+
+using Words = std::vector<std::string>;
+
+struct Case {
+  RunRequest request;
+  Runner runner;
+  LimitSet granted;
+
+  Case() {
+    request.image = "toy-1";
+    request.language.emplace().name = "t";
+    Language language;
+    language.name = "toy";
+    language.aliases = {"t"};
+    language.file = "main.toy";
+    language.commands[0] = {"toy", "{file}", "{args}"};
+    language.commands[static_cast<std::size_t>(LanguageAction::test)] = {"toytest", "{path}", "{dir}"};
+    runner.languages = {language};
+  }
+  [[nodiscard]] Result<LanguageCommand> apply() const {
+    return apply_language(request, runner, runner.languages.front(), granted);
+  }
+  [[nodiscard]] LanguageCommand made() const {
+    const Result<LanguageCommand> result = apply();
+    REQUIRE_MESSAGE(result, result.error().text);
+    return *result;
+  }
+  [[nodiscard]] std::string refused() const {
+    const Result<LanguageCommand> result = apply();
+    REQUIRE_FALSE(result);
+    return result.error().text;
+  }
+};
+
+TEST_CASE("code becomes a file in the start directory") {
+  Case c;
+  c.request.language->code = SourceFile{"", "print 1"};
+  c.request.language->files = {{"lib/a.toy", "x"}, {"data.csv", "1,2"}};
+  c.request.language->arguments = {"one", "two"};
+  c.runner.languages[0].commands[0] = {"toy", "{sources}", "--", "{args}"};
+  const LanguageCommand made = c.made();
+  CHECK(made.language == "toy");
+  CHECK(made.command == Words{"toy", "main.toy", "lib/a.toy", "--", "one", "two"});
+  CHECK(made.directory == "/workspace/agent_workspace");
+  REQUIRE(made.files.size() == 3);
+  CHECK(made.files[0] == SourceFile{"main.toy", "print 1"});
+
+  c.request.language->code->name = "other.toy";
+  CHECK(c.made().command[1] == "other.toy");
+}
+
+TEST_CASE("where the request says where to start, code lies apart") {
+  for (int what = 0; what < 3; ++what) {
+    CAPTURE(what);
+    Case c;
+    c.request.language->code = SourceFile{"", "x"};
+    if (what == 0) c.request.project = "p";
+    if (what == 1) c.request.cwd = "/workspace/outputs";
+    if (what == 2) c.request.here.emplace();
+    const LanguageCommand made = c.made();
+    CHECK(made.directory == "/tmp/code");
+    CHECK(made.command == Words{"toy", "/tmp/code/main.toy"});
+  }
+}
+
+TEST_CASE("a bind does not hide code") {
+  Case c;
+  c.request.language->code = SourceFile{"", "x"};
+  for (const char* inside :
+       {"/workspace", "/workspace/agent_workspace", "/workspace/agent_workspace/main.toy"}) {
+    c.request.binds = {{"/host", inside}};
+    CHECK(c.made().directory == "/tmp/code");
+  }
+  for (const char* inside : {"/workspace/agent_workspace/data", "/workspace/outputs", "/opt"}) {
+    c.request.binds = {{"/host", inside}};
+    CHECK(c.made().directory == "/workspace/agent_workspace");
+  }
+  c.request.cwd = "/";
+  c.request.binds = {{"/host", "/tmp", BindMode::read_only, BindFlag::volume}};
+  CHECK(c.refused() == "--volume /host:/tmp: would hide the code, which lies in /tmp/code");
+}
+
+TEST_CASE("a path stands in the place of code") {
+  Case c;
+  c.request.language->path = "src/x.toy";
+  CHECK(c.made().command == Words{"toy", "src/x.toy"});
+  CHECK(c.made().directory.empty());
+  c.request.language->action = LanguageAction::test;
+  CHECK(c.made().command == Words{"toytest", "src/x.toy", "/workspace/agent_workspace"});
+  c.request.language->path.clear();
+  CHECK(c.made().command[1] == ".");
+  c.request.language->files = {{"test.toy", "x"}};
+  CHECK(c.made().directory == "/workspace/agent_workspace");
+}
+
+TEST_CASE("only the action test leaves a report") {
+  Case c;
+  c.request.language->path = "x";
+  c.runner.languages[0].report = ReportFormat::junit;
+  CHECK_FALSE(c.made().report);
+  c.request.language->action = LanguageAction::test;
+  CHECK(c.made().report == ReportFormat::junit);
+}
+
+TEST_CASE("variables come from the limits") {
+  Case c;
+  c.request.language->path = "x";
+  c.runner.environment = {{"HEAP", "{memory_mb}"}, {"THREADS", "{cpus}"}, {"A", "b"}};
+  c.runner.writable = {"/var/cache/toy"};
+  c.granted.memory_bytes = 64ULL << 20U;
+  CHECK(c.made().environment == Words{"HEAP=64", "A=b"});
+  CHECK(c.made().writable == Words{"/var/cache/toy"});
+}
+
+TEST_CASE("what cannot be done is refused") {
+  Case c;
+  c.request.language->arguments = {std::string(3U << 20U, 'x')};
+  c.request.language->path = "x";
+  CHECK(c.refused() == "the command is longer than 2M with its arguments");
+  c = Case();
+  CHECK(c.refused() ==
+        "--action run: no code; give --code TEXT, --file PATH, '-' for standard input, or the path of a "
+        "file inside");
+  c.request.language->action = LanguageAction::lint;
+  CHECK(c.refused() == "language 'toy' has no action 'lint' in image 'toy-1'; it has: run, test");
+  c.request.language->action = LanguageAction::run;
+  c.request.language->code = SourceFile{"", "x"};
+  for (const char* name : {"main.toy", "main.toy/x"}) {
+    c.request.language->files = {{name, ""}};
+    CHECK(c.refused() ==
+          "--add-file: '" + std::string(name) + "' is there already, as a file or a directory");
+  }
+  c.request.language->files = {{"a/b", ""}, {"a", ""}};
+  CHECK(c.refused() == "--add-file: 'a' is there already, as a file or a directory");
+}
+
+}  // namespace
+}  // namespace sbx

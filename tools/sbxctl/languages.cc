@@ -1,0 +1,117 @@
+// sbxctl languages: what sbxrun --language can be given here.
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "commands.h"
+#include "resource/image_sidecar.h"
+#include "resource/image_store.h"
+
+namespace sbx {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// A row for each language of each image.
+struct ReadyLanguage {
+  std::string image;
+  Language language;
+  std::map<std::string, std::string> versions;  // of the image
+};
+
+Result<std::vector<ReadyLanguage>> languages_of(const std::string& state_dir, const std::string& name) {
+  const Image image = TRY(find_image(state_dir, name));
+  const std::string text = TRY(read_sidecar(image));
+  const ImageSidecar sidecar = TRY_DOING("sidecar of '" + name + "'", parse_sidecar(text));
+  std::vector<ReadyLanguage> ready;
+  ready.reserve(sidecar.runner.languages.size());
+  for (const Language& language : sidecar.runner.languages)
+    ready.push_back({name, language, sidecar.versions});
+  return ready;
+}
+
+std::vector<std::string> actions_of(const Language& language) {
+  std::vector<std::string> actions;
+  for (std::size_t i = 0; i < kLanguageActions.size(); ++i) {
+    if (!language.commands[i].empty()) actions.emplace_back(kLanguageActions[i]);
+  }
+  return actions;
+}
+
+// The version that goes by the language's name; images say others beside it.
+std::string version_of(const ReadyLanguage& ready) {
+  const auto found = ready.versions.find(ready.language.name);
+  return found == ready.versions.end() ? "-" : found->second;
+}
+
+std::string joined(const std::vector<std::string>& words, const char* between) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : between) + word;
+  return text.empty() ? "-" : text;
+}
+
+void print_table(const std::vector<ReadyLanguage>& all) {
+  std::vector<std::array<std::string, 5>> rows{{"LANGUAGE", "VERSION", "IMAGE", "ALIASES", "ACTIONS"}};
+  for (const ReadyLanguage& ready : all) {
+    rows.push_back({ready.language.name, version_of(ready), ready.image, joined(ready.language.aliases, ", "),
+                    joined(actions_of(ready.language), ", ")});
+  }
+  std::array<int, 4> widths{};
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < widths.size(); ++i)
+      widths[i] = std::max(widths[i], static_cast<int>(row[i].size()));
+  }
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < widths.size(); ++i) (void)printf("%-*s  ", widths[i], row[i].c_str());
+    (void)printf("%s\n", row.back().c_str());
+  }
+}
+
+Json as_json(const ReadyLanguage& ready) {
+  return {{"language", ready.language.name},
+          {"aliases", ready.language.aliases},
+          {"image", ready.image},
+          {"file", ready.language.file},
+          {"versions", ready.versions},
+          {"actions", actions_of(ready.language)}};
+}
+
+int list_languages(const Settings& settings, bool json) {
+  const Result<std::vector<std::string>> names = list_images(settings.state_dir);
+  if (!names) return report_failure(names.error().text);
+  int status = kExitOk;
+  std::vector<ReadyLanguage> all;
+  for (const std::string& name : *names) {
+    Result<std::vector<ReadyLanguage>> ready = languages_of(settings.state_dir, name);
+    if (!ready) {
+      status = report_failure(ready.error().text);
+      continue;
+    }
+    for (ReadyLanguage& one : *ready) all.push_back(std::move(one));
+  }
+  if (json) {
+    Json list = Json::array();
+    for (const ReadyLanguage& ready : all) list.push_back(as_json(ready));
+    (void)printf("%s\n", list.dump(2, ' ', true, Json::error_handler_t::replace).c_str());
+  } else if (all.empty()) {
+    (void)fprintf(stderr, "no languages; rootfs/build NAME and sbxctl images import bring some\n");
+  } else {
+    print_table(all);
+  }
+  return status;
+}
+
+}  // namespace
+
+void add_languages_command(CLI::App& app, const Settings& settings, Action& action) {
+  CLI::App* command = app.add_subcommand("languages", "What sbxrun --language can be given");
+  const auto json = std::make_shared<bool>(false);
+  command->add_flag("--json", *json, "As JSON");
+  command->callback(
+      [&settings, &action, json] { action = [&settings, json] { return list_languages(settings, *json); }; });
+}
+
+}  // namespace sbx
