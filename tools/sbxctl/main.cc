@@ -67,8 +67,8 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "sbxctl " SBX_VERSION);
   app.require_subcommand(1);
   add_doctor_command(app, settings, action);
-  add_languages_command(app, settings, action);
   add_images_command(app, settings, action);
+  add_languages_command(app, settings, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
