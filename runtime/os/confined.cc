@@ -43,14 +43,31 @@ bool drop_ids() {
          setresuid(kNobody, kNobody, kNobody) == 0;
 }
 
-// An error and not the end for all other calls: sanitizers try some at their start and do without.
+// What memory, the answer and the end take.
+constexpr int kAllowed[] = {
+    SCMP_SYS(write),
+    SCMP_SYS(brk),
+    SCMP_SYS(mmap),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(rt_sigreturn),
+#if defined(__SANITIZE_ADDRESS__)
+    // Before a function that does not return, and to see whether memory is there.
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(gettid),
+    SCMP_SYS(futex),
+    SCMP_SYS(pipe2),
+    SCMP_SYS(close),
+#endif
+};
+
+// An error and not the end for all other calls: a reader may try and do without.
 bool allow_memory_only() {
   scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
   bool done = filter != nullptr;
-  for (const int call : {SCMP_SYS(write), SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap),
-                         SCMP_SYS(madvise), SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn)}) {
-    done = done && seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0) == 0;
-  }
+  for (const int call : kAllowed) done = done && seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0) == 0;
   return done && seccomp_load(filter) == 0;
 }
 

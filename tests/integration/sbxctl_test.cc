@@ -35,7 +35,9 @@ TEST_CASE("wrong usage is status 2 and one line that names what was wrong") {
     std::string words;
   };
   for (const Case& one : {
-           Case{"sbxctl", {}, "a command is missing; the commands are doctor, images, languages; see 'sbxctl --help'"},
+           Case{"sbxctl",
+                {},
+                "a command is missing; the commands are doctor, images, languages; see 'sbxctl --help'"},
            Case{"sbxctl", {"bogus"}, "unknown command 'bogus'; the commands are doctor, images, languages"},
            Case{"sbxctl", {"--bogus"}, "unknown option '--bogus'"},
            Case{"sbxctl", {"--bogus", "images", "list"}, "--bogus"},
