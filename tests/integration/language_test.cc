@@ -184,13 +184,14 @@ TEST_CASE("--action test counts the tests of the report, where one was written")
   CHECK(result["exit_code"] == 1);
   CHECK(result["tests"] == json{{"passed", 1}, {"failed", 1}, {"errors", 0}, {"skipped", 0}});
   CHECK(test("junit /tmp/test-report", "run")["tests"].is_null());
+  // ELOOP, or EACCES where the kernel protects links in such directories (fs.protected_symlinks).
   struct Unread {
     const char* code;
     const char* says;
   };
   for (const Unread& unread :
-       {Unread{"print none", "no such file or directory"}, Unread{"link /etc/passwd", "ELOOP"},
-        Unread{"link main.toy", "ELOOP"}, Unread{"write /tmp/test-report", "no XML"}}) {
+       {Unread{"print none", "no such file or directory"}, Unread{"link /etc/passwd", "openat2"},
+        Unread{"link main.toy", "openat2"}, Unread{"write /tmp/test-report", "no XML"}}) {
     CAPTURE(unread.code);
     result = test(unread.code);
     CHECK(result["outcome"] == "exited");
