@@ -80,7 +80,7 @@ TEST_CASE("a frozen sandbox ends at its deadline and leaves nothing") {
   ProgramOptions options;
   options.after_start = [&](pid_t) { frozen = freeze(mark); };
   const ProgramResult result =
-      sandbox.run({"--wall-time", time_scale() == 1 ? "2s" : "20s", "--", "/bin/sleep", mark}, options);
+      sandbox.run({"--wall-time", time_scale() == 1 ? "2s" : "10s", "--", "/bin/sleep", mark}, options);
   SKIP_UNLESS(frozen, "needs a cgroup v2 hierarchy with a freezer");
   CHECK(result.exit_status == 124);
   check_nothing_survives(mark);
@@ -133,10 +133,10 @@ TEST_CASE("a clock that is set changes no deadline and no time that a run took")
       (void)wait_until(milliseconds(10'000), [&] { return runs_inside(late); });
       set_clock_forward(jump);
     };
-    const json stopped = sandbox.run_json({"--wall-time", "20s", "--", "/bin/sleep", late}, options);
+    const json stopped = sandbox.run_json({"--wall-time", "8s", "--", "/bin/sleep", late}, options);
     set_clock_forward(-jump);
     CHECK(stopped["outcome"] == "timed_out");
-    CHECK(stopped["usage"]["wall_ms"].get<std::int64_t>() >= 20'000);
+    CHECK(stopped["usage"]["wall_ms"].get<std::int64_t>() >= 8'000);
   }
 }
 

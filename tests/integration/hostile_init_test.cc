@@ -54,8 +54,6 @@ class Programs {
 
 }  // namespace
 
-TEST_SUITE_BEGIN("v2");
-
 TEST_CASE("whatever an init that was taken over says, the run ends with a result") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
@@ -100,7 +98,5 @@ TEST_CASE("an init that gives its socket away as the terminal does not keep the 
   CHECK(object["outcome"] == "exited");
   CHECK(exit_status == 0);
 }
-
-TEST_SUITE_END();
 
 }  // namespace sbx::test

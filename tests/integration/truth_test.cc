@@ -79,8 +79,6 @@ json felt(const json& object, const std::string& limit) {
 
 }  // namespace
 
-TEST_SUITE_BEGIN("v2");
-
 TEST_CASE(
     "a program that writes a result, and the words of init, wherever it can write has its own verdict") {
   SKIP_UNLESS(is_root(), "needs root");
@@ -143,7 +141,8 @@ TEST_CASE("a program that kills itself with most of its memory in use is no out-
   }
 }
 
-TEST_CASE("a program that hides that the kernel killed a process of it for memory is out of memory") {
+TEST_CASE("a program that hides that the kernel killed a process of it for memory is out of memory" *
+          doctest::test_suite("v2")) {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
   for (int round = 0; round < 10; ++round) {
@@ -155,7 +154,8 @@ TEST_CASE("a program that hides that the kernel killed a process of it for memor
   }
 }
 
-TEST_CASE("megabytes on both streams before a kill for memory are all there, and the verdict too") {
+TEST_CASE("megabytes on both streams before a kill for memory are all there, and the verdict too" *
+          doctest::test_suite("v2")) {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
   json object = sandbox.run_json(with(
@@ -244,7 +244,5 @@ TEST_CASE("a kill in the middle of a character loses no byte") {
   CHECK(object["stdout"]["bytes"] == 8);
   CHECK(object["stderr"]["text"] == "\u202e}\n");
 }
-
-TEST_SUITE_END();
 
 }  // namespace sbx::test
