@@ -14,17 +14,20 @@ namespace {
 constexpr std::string_view kStartDirectory = "/workspace/agent_workspace";
 constexpr std::string_view kOwnDirectory = "/tmp/code";
 
-// A bind that would hide one of the files, were they put there, as its flag says it; nothing: there is none.
-std::optional<std::string> hidden_by(const RunRequest& request, std::string_view directory,
-                                     const std::vector<SourceFile>& files) {
-  const auto hides = [&](const BindRequest& bind) {
-    return std::ranges::any_of(files, [&](const SourceFile& file) {
-      return is_below(std::string(directory) + "/" + file.name, bind.inside);
-    });
-  };
+// A bind that would hide `path`, were it there, as its flag says it; nothing: there is none.
+std::optional<std::string> bind_above(const RunRequest& request, std::string_view path) {
+  const auto hides = [&](const BindRequest& bind) { return is_below(path, bind.inside); };
   const auto bind = std::ranges::find_if(request.binds, hides);
   if (bind == request.binds.end()) return std::nullopt;
   return std::string(bind_flag_name(bind->flag)) + " " + bind->host + ":" + bind->inside;
+}
+
+std::optional<std::string> hidden_by(const RunRequest& request, std::string_view directory,
+                                     const std::vector<SourceFile>& files) {
+  for (const SourceFile& file : files) {
+    if (auto bind = bind_above(request, std::string(directory) + "/" + file.name)) return bind;
+  }
+  return std::nullopt;
 }
 
 std::string_view ending_of(std::string_view name) {
@@ -71,8 +74,12 @@ std::string listed_actions(const Language& language) {
 
 }  // namespace
 
+bool compiles(const RunRequest& request, const Language& language) {
+  return request.language->action == LanguageAction::run && !language.compile.empty();
+}
+
 Result<LanguageCommand> apply_language(const RunRequest& request, const Runner& runner,
-                                       const Language& language, const LimitSet& granted) {
+                                       const Language& language, LanguageStep step, const LimitSet& granted) {
   const LanguageRequest& asked = *request.language;
   const auto index = static_cast<std::size_t>(asked.action);
   const std::string_view action = kLanguageActions[index];
@@ -80,8 +87,11 @@ Result<LanguageCommand> apply_language(const RunRequest& request, const Runner& 
     return fail("language '" + language.name + "' has no action '" + std::string(action) + "' in image '" +
                 request.image + "'; it has: " + listed_actions(language));
   }
-  TRY(check_target(asked, language.commands[index], action));
+  const bool is_compile = step == LanguageStep::compile;
+  const std::vector<std::string>& words = is_compile ? language.compile : language.commands[index];
+  TRY(check_target(asked, words, action));
   LanguageCommand made;
+  if (compiles(request, language)) made.build = is_compile ? BuildPlace::written : BuildPlace::read;
   made.language = language.name;
   made.files = TRY(name_files(asked, language));
   made.writable = runner.writable;
@@ -96,9 +106,14 @@ Result<LanguageCommand> apply_language(const RunRequest& request, const Runner& 
     if (const auto bind = hidden_by(request, made.directory, made.files))
       return fail(*bind + ": would hide the code, which lies in " + made.directory);
   }
+  if (made.build != BuildPlace::none) {
+    values.out = kBuildPath;
+    if (const auto bind = bind_above(request, kBuildPath))
+      return fail(*bind + ": would hide what was compiled, which lies in " + std::string(kBuildPath));
+  }
   const std::string before = in_start_directory ? "" : values.directory + "/";
   values.file = asked.code ? before + made.files.front().name : asked.path;
-  values.arguments = asked.arguments;
+  if (!is_compile) values.arguments = asked.arguments;
   if (!values.file.empty()) values.sources.push_back(values.file);
   for (std::size_t i = asked.code ? 1 : 0; i < made.files.size(); ++i) {
     if (ending_of(made.files[i].name) == ending_of(values.file))
@@ -106,7 +121,7 @@ Result<LanguageCommand> apply_language(const RunRequest& request, const Runner& 
   }
   values.memory_bytes = granted.memory_bytes;
   values.milli_cpus = granted.milli_cpus;
-  made.command = TRY(expand_command(language.commands[index], values));
+  made.command = TRY(expand_command(words, values));
   for (const auto& [name, text] : runner.environment) {
     if (const auto value = expand_text(text, values)) made.environment.push_back(name + "=" + *value);
   }

@@ -12,6 +12,12 @@
 
 namespace sbx {
 
+// What a step may do with the place that the compile step fills for the program.
+enum class BuildPlace : std::uint8_t { none, written, read };
+
+// A run that compiles is two programs, each in a sandbox of its own.
+enum class LanguageStep : std::uint8_t { compile, act };
+
 struct LanguageCommand {
   std::string language;  // its name, whatever alias was asked for
   std::vector<std::string> command;
@@ -20,12 +26,16 @@ struct LanguageCommand {
   std::vector<SourceFile> files;         // the code first
   std::vector<std::string> writable;     // Runner::writable
   std::optional<ReportFormat> report;    // what the command leaves at kReportPath
+  BuildPlace build = BuildPlace::none;   // at kBuildPath
   bool operator==(const LanguageCommand&) const = default;
 };
+
+// Whether the request comes to a compile step, too.
+bool compiles(const RunRequest& request, const Language& language);
 
 // `granted` is what variables and settings that depend on limits come from. Errors: no such action in this
 // language, nothing to act on, a file twice.
 Result<LanguageCommand> apply_language(const RunRequest& request, const Runner& runner,
-                                       const Language& language, const LimitSet& granted);
+                                       const Language& language, LanguageStep step, const LimitSet& granted);
 
 }  // namespace sbx

@@ -12,8 +12,14 @@
 namespace sbx {
 namespace {
 
-constexpr std::array<std::string_view, 4> kKeys{"languages", "limits", "environment", "writable"};
+constexpr std::array<std::string_view, 5> kKeys{"languages", "limits", "compile_limits", "environment",
+                                                "writable"};
 constexpr std::array<std::string_view, 5> kLanguageKeys{"name", "aliases", "file", "actions", "report"};
+
+constexpr std::string_view kCompile = "compile";
+constexpr std::array<std::string_view, 7> kActionKeys{kCompile, "run",  "check",     "test",
+                                                      "format", "lint", "type-check"};
+static_assert(std::ranges::equal(std::span(kActionKeys).subspan(1), kLanguageActions));
 
 // Directories of the sandbox's own, which no view of the image's may lie on, above or below.
 constexpr std::array<std::string_view, 7> kOwnPlaces{"/proc",    "/sys",          "/dev",      "/tmp",
@@ -47,7 +53,9 @@ class RunnerReader {
       Language language = TRY(read_language(node));
       runner_.languages.push_back(std::move(language));
     }
-    if (const yaml::Node* limits = map.find("limits")) TRY(read_limits(*limits));
+    if (const yaml::Node* limits = map.find("limits")) TRY(read_limits(*limits, "limits", runner_.limits));
+    if (const yaml::Node* limits = map.find("compile_limits"))
+      TRY(read_limits(*limits, "compile_limits", runner_.compile_limits));
     if (const yaml::Node* environment = map.find("environment")) TRY(read_environment(*environment));
     if (map.find("writable") != nullptr) TRY(read_writable(map));
     return std::move(runner_);
@@ -92,21 +100,31 @@ class RunnerReader {
   }
 
   Result<void> read_actions(const yaml::Node& node, Language& language) {
-    const yaml::Map map = TRY(yaml::Map::open(path_, node, "actions", kLanguageActions));
-    for (std::size_t i = 0; i < kLanguageActions.size(); ++i) {
-      const std::string_view action = kLanguageActions[i];
-      if (map.find(action) == nullptr) continue;
-      const std::vector<yaml::Node>* words = TRY(map.need_list(action));
-      if (words->empty()) return map.error(action, "the command is empty");
-      for (const yaml::Node& word : *words) {
-        std::string text = TRY(checked_text(word, action, true));
-        language.commands[i].push_back(std::move(text));
-      }
-      const std::string& program = language.commands[i].front();
-      if (program.empty() || program.find('{') != std::string::npos)
-        return error(words->front(), std::string(action) + ": the first word is the name of a program");
-    }
+    const yaml::Map map = TRY(yaml::Map::open(path_, node, "actions", kActionKeys));
+    TRY(read_command(map, kCompile, language.compile));
+    for (std::size_t i = 0; i < kLanguageActions.size(); ++i)
+      TRY(read_command(map, kLanguageActions[i], language.commands[i]));
     if (language.commands[0].empty()) return map.error(kLanguageActions[0], "is missing");
+    // Only the program finds what the compile step left.
+    for (std::size_t i = language.compile.empty() ? 0 : 1; i < kLanguageActions.size(); ++i) {
+      if (names_placeholder(language.commands[i], "out"))
+        return map.error(kLanguageActions[i], "{out} is for compile, and for run behind it");
+    }
+    return {};
+  }
+
+  Result<void> read_command(const yaml::Map& map, std::string_view action,
+                            std::vector<std::string>& command) {
+    if (map.find(action) == nullptr) return {};
+    const std::vector<yaml::Node>* words = TRY(map.need_list(action));
+    if (words->empty()) return map.error(action, "the command is empty");
+    for (const yaml::Node& word : *words) {
+      std::string text = TRY(checked_text(word, action, true));
+      command.push_back(std::move(text));
+    }
+    const std::string& program = command.front();
+    if (program.empty() || (program.find('{') != std::string::npos && !program.starts_with("{out}/")))
+      return error(words->front(), std::string(action) + ": the first word is the name of a program");
     return {};
   }
 
@@ -118,15 +136,15 @@ class RunnerReader {
     return text;
   }
 
-  Result<void> read_limits(const yaml::Node& node) {
-    const yaml::Map map = TRY(yaml::Map::open(path_, node, "limits", kNeeds));
+  Result<void> read_limits(const yaml::Node& node, const std::string& name, LimitSet& limits) {
+    const yaml::Map map = TRY(yaml::Map::open(path_, node, name, kNeeds));
     for (const std::string_view key : kNeeds) {
       const LimitField& field = *find_limit(key);
       if (map.find(key) == nullptr) continue;
       const std::string text = TRY(map.need_text(field.key));
-      const Result<std::uint64_t> value = parse_limit(field, "limits: " + std::string(field.key), text);
+      const Result<std::uint64_t> value = parse_limit(field, name + ": " + std::string(field.key), text);
       if (!value) return error(*map.find(field.key), value.error().text);
-      runner_.limits.*field.member = *value;
+      limits.*field.member = *value;
     }
     return {};
   }

@@ -9,9 +9,9 @@
 namespace sbx {
 namespace {
 
-constexpr std::array<std::string_view, 11> kKnown{"file",      "stem",       "path",   "dir",
+constexpr std::array<std::string_view, 12> kKnown{"file",      "stem",       "path",   "dir",
                                                   "args",      "sources",    "report", "memory_bytes",
-                                                  "memory_mb", "memory_hex", "cpus"};
+                                                  "memory_mb", "memory_hex", "cpus",   "out"};
 
 bool is_list(std::string_view name) { return name == "args" || name == "sources"; }
 bool is_memory(std::string_view name) { return name.starts_with("memory_"); }
@@ -91,6 +91,7 @@ std::optional<std::string> value_of(const Piece& piece, const PlaceholderValues&
   if (piece.text == "path") return values.file.empty() ? "." : values.file;
   if (piece.text == "dir") return values.directory;
   if (piece.text == "report") return std::string(kReportPath);
+  if (piece.text == "out") return values.out.empty() ? std::nullopt : std::optional(values.out);
   if (is_memory(piece.text)) return memory_text(piece, values.memory_bytes);
   if (!values.milli_cpus) return std::nullopt;
   return std::to_string((*values.milli_cpus + 999) / 1000);

@@ -7,11 +7,13 @@
 //   {args}          the caller's arguments; a word of its own, of which none, one or many come
 //   {sources}       {file} and every added file with the same ending; a word of its own
 //   {report}        where the test runner is to write its report
+//   {out}           the directory that the compile step fills for the program
 //   {memory_bytes}  the limit of memory; {memory_mb} in MiB, {memory_hex} hexadecimal without 0x
 //   {cpus}          the limit of CPUs, rounded up
 //
 // {memory_mb:75%} is three quarters of it. `{{` stands for `{`; braces around anything that is no word in
-// small letters are just braces. What holds a limit that this run has not is left out whole.
+// small letters are just braces. A word or variable with a limit that this run has not, or with {out} where
+// nothing is compiled, is left out whole.
 #pragma once
 
 #include <cstdint>
@@ -25,10 +27,12 @@
 namespace sbx {
 
 inline constexpr std::string_view kReportPath = "/tmp/test-report";
+inline constexpr std::string_view kBuildPath = "/tmp/build";
 
 struct PlaceholderValues {
   std::string file;  // empty: there is none
   std::string directory;
+  std::string out;  // empty: nothing is compiled
   std::vector<std::string> arguments;
   std::vector<std::string> sources;
   std::optional<std::uint64_t> memory_bytes;

@@ -26,6 +26,9 @@ struct Language {
   std::string file;  // what code without a name is called
   // By action, with placeholders (language/placeholders.h); empty: the language has none.
   std::array<std::vector<std::string>, kLanguageActions.size()> commands;
+  // Comes before the action run, in a sandbox of its own; what it leaves in {out} is there when the code
+  // runs.
+  std::vector<std::string> compile;    // empty: the code runs as it is
   std::optional<ReportFormat> report;  // of the action test: at {report}
   bool operator==(const Language&) const = default;
 };
@@ -33,6 +36,7 @@ struct Language {
 struct Runner {
   std::vector<Language> languages;                               // at least one
   LimitSet limits;                                               // what its programs need to run at all
+  LimitSet compile_limits;                                       // the same for its compilers
   std::vector<std::pair<std::string, std::string>> environment;  // name and value, with placeholders
   std::vector<std::string> writable;  // directories of the image whose thrown-away copies may be changed
   bool operator==(const Runner&) const = default;

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -67,6 +69,20 @@ Result<void> set_mount_attributes(int mount_fd, std::string_view what, std::uint
   mount_attr change{};
   change.attr_set = attributes;
   return set_attributes(mount_fd, what, change);
+}
+
+Result<void> enter_own_mount_namespace() {
+  if (unshare(CLONE_NEWNS) != 0) return fail(system_error("unshare", "the mount namespace", errno));
+  // What the host unmounts is to go away here, too.
+  if (mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0)
+    return fail(system_error("mount MS_SLAVE", "/", errno));
+  return {};
+}
+
+Result<void> attach_mount(int mount_fd, const std::string& path) {
+  if (syscall(SYS_move_mount, mount_fd, "", AT_FDCWD, path.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
+    return fail(system_error("move_mount", path, errno));
+  return {};
 }
 
 Result<void> id_map_mount(int mount_fd, int user_namespace_fd, std::string_view what) {

@@ -25,6 +25,13 @@ Result<UniqueFd> clone_mount(int fd, std::string_view what, std::uint64_t attrib
 // Sets `attributes` of a detached mount.
 Result<void> set_mount_attributes(int mount_fd, std::string_view what, std::uint64_t attributes);
 
+// Where what is attached stays unseen by all other processes, and goes away with this one. What is open
+// before belongs to the mounts of before, which can no longer be copied.
+Result<void> enter_own_mount_namespace();
+
+// Attaches a detached mount at the directory `path`.
+Result<void> attach_mount(int mount_fd, const std::string& path);
+
 // Gives a detached mount the id map of a user namespace (MOUNT_ATTR_IDMAP). EINVAL: its file system
 // cannot be id-mapped.
 Result<void> id_map_mount(int mount_fd, int user_namespace_fd, std::string_view what);

@@ -11,7 +11,7 @@
 namespace sbx {
 namespace {
 
-void hit(RunResult& result, std::string_view name, std::optional<std::uint64_t> reached) {
+void hit(StepResult& result, std::string_view name, std::optional<std::uint64_t> reached) {
   for (const LimitField& field : kLimits) {
     if (field.name != name) continue;
     const auto value = result.limits.*field.member;
@@ -19,13 +19,13 @@ void hit(RunResult& result, std::string_view name, std::optional<std::uint64_t> 
   }
 }
 
-std::string limit_text(const RunResult& result, std::string_view key) {
+std::string limit_text(const StepResult& result, std::string_view key) {
   const LimitField* field = find_limit(key);
   const auto value = result.limits.*field->member;
   return value ? limit_with_unit(*field, *value) : "its limit";
 }
 
-void end_with(RunResult& result, Outcome outcome, std::string message) {
+void end_with(StepResult& result, Outcome outcome, std::string message) {
   result.outcome = outcome;
   result.message = std::move(message);
 }
@@ -33,10 +33,10 @@ void end_with(RunResult& result, Outcome outcome, std::string message) {
 // What a shell, or an interpreter that cannot open its script, ends with.
 bool says_not_found(int code) { return code == 126 || code == 127 || code == 2; }
 
-void ended_by_itself(int status, const std::string& hint, RunResult& result) {
+void ended_by_itself(int status, const std::string& hint, StepResult& result) {
   if (WIFEXITED(status)) {
     result.exit_code = WEXITSTATUS(status);
-    std::string text = "the program exited with status " + std::to_string(WEXITSTATUS(status));
+    std::string text = result.program + " exited with status " + std::to_string(WEXITSTATUS(status));
     if (!hint.empty() && says_not_found(WEXITSTATUS(status))) text += "; " + hint;
     end_with(result, Outcome::exited, std::move(text));
     return;
@@ -47,13 +47,14 @@ void ended_by_itself(int status, const std::string& hint, RunResult& result) {
   // SIGSYS is what the kernel sends for a system call that the filter kills on (seccomp(2)), but a program
   // can send it to itself: no more is said than that.
   if (number == SIGSYS) {
-    end_with(result, Outcome::violation, "the program was ended by SIGSYS, as after a forbidden system call");
+    end_with(result, Outcome::violation,
+             result.program + " was ended by SIGSYS, as after a forbidden system call");
   } else {
-    end_with(result, Outcome::signaled, "the program was ended by " + signal_name(number));
+    end_with(result, Outcome::signaled, result.program + " was ended by " + signal_name(number));
   }
 }
 
-void not_started(const LaunchFailure& failure, const std::string& hint, RunResult& result) {
+void not_started(const LaunchFailure& failure, const std::string& hint, StepResult& result) {
   result.step = launch_step_name(failure.step);
   result.step_error = failure.error_number;
   const std::string command = result.command.empty() ? "" : result.command.front();
@@ -86,7 +87,7 @@ bool memory_ended_it(const Ending& ending, const RunFacts& facts) {
          (ending.cause == Ending::Cause::command_exited || ending.cause == Ending::Cause::init_died);
 }
 
-void note_limits_felt(const RunFacts& facts, RunResult& result) {
+void note_limits_felt(const RunFacts& facts, StepResult& result) {
   if (facts.oom_kills > 0) hit(result, "memory_bytes", result.usage.memory_peak_bytes);
   if (facts.pids_limit_hits > 0) hit(result, "pids", result.usage.pids_peak);
   if (facts.throttled_periods > 0) hit(result, "cpus", std::nullopt);
@@ -96,7 +97,8 @@ void note_limits_felt(const RunFacts& facts, RunResult& result) {
 
 }  // namespace
 
-void decide_outcome(const Ending& ending, const RunFacts& facts, const std::string& hint, RunResult& result) {
+void decide_outcome(const Ending& ending, const RunFacts& facts, const std::string& hint,
+                    StepResult& result) {
   using Cause = Ending::Cause;
   if (memory_ended_it(ending, facts)) {
     result.signal = SIGKILL;
@@ -124,20 +126,21 @@ void decide_outcome(const Ending& ending, const RunFacts& facts, const std::stri
     break;
   case Cause::wall_time:
     hit(result, "wall_ms", result.usage.wall_ms);
-    end_with(
-        result, Outcome::timed_out,
-        "the program ran longer than " + limit_text(result, "wall-time") + " of wall time and was killed");
+    end_with(result, Outcome::timed_out,
+             result.program + " ran longer than " + limit_text(result, "wall-time") +
+                 " of wall time and was killed");
     break;
   case Cause::cpu_time:
     hit(result, "cpu_ms", facts.cpu_us / 1000);
-    end_with(result, Outcome::cpu_time_exceeded,
-             "the program used more than " + limit_text(result, "cpu-time") + " of CPU time and was killed");
+    end_with(
+        result, Outcome::cpu_time_exceeded,
+        result.program + " used more than " + limit_text(result, "cpu-time") + " of CPU time and was killed");
     break;
   case Cause::output_limit:
     hit(result, "output_bytes", facts.output_bytes);
-    end_with(
-        result, Outcome::output_limit,
-        "the program wrote more than " + limit_text(result, "output-limit") + " of output and was killed");
+    end_with(result, Outcome::output_limit,
+             result.program + " wrote more than " + limit_text(result, "output-limit") +
+                 " of output and was killed");
     break;
   case Cause::cancelled:
     if (ending.command_ended && WIFEXITED(ending.wait_status))

@@ -26,6 +26,6 @@ struct RunFacts {
 
 // Fills in outcome, exit_code, signal, message, step and limits_hit of `result`, whose limits, usage and
 // command are set. `hint` is added to the message of a command that was not found.
-void decide_outcome(const Ending& ending, const RunFacts& facts, const std::string& hint, RunResult& result);
+void decide_outcome(const Ending& ending, const RunFacts& facts, const std::string& hint, StepResult& result);
 
 }  // namespace sbx

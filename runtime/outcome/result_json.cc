@@ -197,6 +197,35 @@ Json setup_json(const std::vector<std::pair<std::string, double>>& steps) {
   return json;
 }
 
+// What the program of a step came to, the same for a compile step and for the run itself.
+void put_ending(Json& json, const StepResult& result) {
+  json["status"] = result_status(result);
+  json["outcome"] = outcome_name(result.outcome);
+  json["exit_code"] = or_null(result.exit_code);
+  json["signal"] = result.signal ? Json(signal_name(*result.signal)) : Json(nullptr);
+  json["message"] = result.message;
+  json["step"] = or_null(result.step);
+  json["limits"] = limits_json(result.limits);
+  json["limits_hit"] = limits_hit_json(result.limits_hit);
+  json["denied"] = Json::array();
+  for (const Denial& denial : result.denied) {
+    json["denied"].push_back(
+        {{"syscall", denial.syscall}, {"count", denial.count}, {"family", or_null(denial.family)}});
+  }
+}
+
+Json compile_json(const StepResult& step, bool with_output) {
+  Json json;
+  json["command"] = command_json(step.command);
+  put_ending(json, step);
+  json["usage"] = usage_json(step.usage);
+  json["stdout"] = stream_json(step.standard_output, with_output);
+  json["stderr"] = stream_json(step.standard_error, with_output);
+  json["setup_ms"] = setup_json(step.setup_ms);
+  json["started_at"] = or_null(step.started_at);
+  return json;
+}
+
 }  // namespace
 
 std::string result_to_json(const RunResult& result, bool with_output) {
@@ -216,19 +245,8 @@ std::string result_to_json(const RunResult& result, bool with_output) {
   json["cwd"] = result.cwd;
   json["caller"] = {{"uid", result.caller_uid}};
   json["policy"] = {{"name", result.policy_name}, {"fingerprint", or_null(result.policy_fingerprint)}};
-  json["status"] = result_status(result);
-  json["outcome"] = outcome_name(result.outcome);
-  json["exit_code"] = or_null(result.exit_code);
-  json["signal"] = result.signal ? Json(signal_name(*result.signal)) : Json(nullptr);
-  json["message"] = result.message;
-  json["step"] = or_null(result.step);
-  json["limits"] = limits_json(result.limits);
-  json["limits_hit"] = limits_hit_json(result.limits_hit);
-  json["denied"] = Json::array();
-  for (const Denial& denial : result.denied) {
-    json["denied"].push_back(
-        {{"syscall", denial.syscall}, {"count", denial.count}, {"family", or_null(denial.family)}});
-  }
+  put_ending(json, result);
+  json["compile"] = result.compile ? compile_json(*result.compile, with_output) : Json(nullptr);
   json["tests"] = result.tests ? tests_json(*result.tests) : Json(nullptr);
   json["usage"] = usage_json(result.usage);
   json["stdout"] = stream_json(result.standard_output, with_output);

@@ -11,7 +11,7 @@ namespace sbx {
 
 std::string_view outcome_name(Outcome outcome) { return kOutcomeNames[static_cast<std::size_t>(outcome)]; }
 
-std::string_view result_status(const RunResult& result) {
+std::string_view result_status(const StepResult& result) {
   switch (result.outcome) {
   case Outcome::exited: return result.exit_code == 0 ? "completed" : "error";
   case Outcome::timed_out:
@@ -20,7 +20,7 @@ std::string_view result_status(const RunResult& result) {
   }
 }
 
-int sbxrun_exit_status(const RunResult& result) {
+int sbxrun_exit_status(const StepResult& result) {
   constexpr int kOurFailure = 125;
   switch (result.outcome) {
   // An ending without its number is our bug, never a success.

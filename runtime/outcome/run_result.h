@@ -64,23 +64,11 @@ struct CodeRecord {
   std::uint64_t bytes = 0;
 };
 
-struct RunResult {
-  std::string run_id;  // UUIDv7
-  std::string task_id;
-  std::string project_id;
-  std::string sandbox_id;
-  std::string mode = "direct";  // "direct" | "supervisor"
-  std::string image_name;
-  std::string image_digest;  // empty: null (the image `host` has none)
-  std::string language;
-  std::string action;  // on code of the language; empty: null (a command was run)
-  std::optional<CodeRecord> code;
-  std::optional<TestCounts> tests;  // of the action test, where its report could be read
+// One program in a sandbox of its own, and how it ended.
+struct StepResult {
+  std::string program = "the program";  // what messages call it
   std::vector<std::string> command;
   std::string cwd;
-  std::uint32_t caller_uid = 0;
-  std::string policy_name;
-  std::string policy_fingerprint;
   Outcome outcome = Outcome::setup_failed;
   std::optional<int> exit_code;
   // The number; shown by name. Of `cancelled`: the signal that cancelled the run (SIGINT exits 130, else
@@ -95,20 +83,40 @@ struct RunResult {
   Usage usage;
   std::optional<CapturedStream> standard_output;
   std::optional<CapturedStream> standard_error;
+  std::vector<std::pair<std::string, double>> setup_ms;
+  std::string started_at;  // RFC 3339 UTC with milliseconds; empty: null (never started)
+};
+
+// A run is its program, and what is about both it and the compile step before it. Where that one did not end
+// well the program never started, and the run ended as it did.
+struct RunResult : StepResult {
+  std::string run_id;  // UUIDv7
+  std::string task_id;
+  std::string project_id;
+  std::string sandbox_id;
+  std::string mode = "direct";  // "direct" | "supervisor"
+  std::string image_name;
+  std::string image_digest;  // empty: null (the image `host` has none)
+  std::string language;
+  std::string action;  // on code of the language; empty: null (a command was run)
+  std::optional<CodeRecord> code;
+  std::optional<TestCounts> tests;  // of the action test, where its report could be read
+  std::optional<StepResult> compile;
+  std::uint32_t caller_uid = 0;
+  std::string policy_name;
+  std::string policy_fingerprint;
   std::vector<std::pair<std::string, std::string>> controls;
   std::vector<std::string> degradations;
   std::vector<std::string> environment_names;  // of the request; values are never recorded
-  std::vector<std::pair<std::string, double>> setup_ms;
-  std::string created_at;  // RFC 3339 UTC with milliseconds
-  std::string started_at;  // empty: null (never started)
+  std::string created_at;
   std::string finished_at;
 };
 
 // "completed" (exited with 0), "timeout" (timed_out, cpu_time_exceeded), "error" (all else).
-std::string_view result_status(const RunResult& result);
+std::string_view result_status(const StepResult& result);
 
 // The exit status of sbxrun for this result (docs/results.md).
-int sbxrun_exit_status(const RunResult& result);
+int sbxrun_exit_status(const StepResult& result);
 
 // "SIGKILL" for 9; "SIG64" style for real-time signals without a name.
 std::string signal_name(int signal);

@@ -37,6 +37,7 @@ std::string source_text(const MountSource& source) {
     if (source.inodes) text += " inodes=" + std::to_string(*source.inodes);
     return text + " (memory, thrown away)";
   }
+  case MountSource::Kind::build: return "tmpfs (memory, what the compile step leaves)";
   case MountSource::Kind::tree:
   case MountSource::Kind::workspace: break;
   }

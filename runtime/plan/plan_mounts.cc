@@ -6,6 +6,7 @@
 #include <span>
 
 #include "base/path.h"
+#include "language/placeholders.h"
 #include "plan/proc_masks.h"
 #include "request/check_binds.h"
 
@@ -240,6 +241,7 @@ class MountPlanner {
       const std::string target = language.writable[i].substr(1);
       overlay("image/" + target, writable_name(i), kWorkloadId, target, kSafe);
     }
+    if (language.build != BuildPlace::none) attach_build(language.build == BuildPlace::written);
     if (language.directory.empty()) return;
     const bool on_disk = is_below(language.directory, "/workspace");
     MountSource& source = on_disk ? disk() : scratch();
@@ -253,6 +255,16 @@ class MountPlanner {
         source.directories.push_back({part, 0644, kWorkloadId, true, file.content});
       }
     }
+  }
+
+  void attach_build(bool is_written) {
+    const std::string target(kBuildPath.substr(1));
+    add_directory(scratch(), target, 0755, 0);
+    MountSource build;
+    build.kind = MountSource::Kind::build;
+    build.attributes = is_written ? kSafe : kSafe | kReadOnly;
+    build.limit = "tmp_bytes";
+    attach(add(build), target);
   }
 
   Result<void> host_bind(std::size_t index) {

@@ -47,6 +47,7 @@ struct MountSource {
     scratch,
     devices,
     workspace,  // of the project, which the supervisor holds open
+    build,      // what the compile step leaves for the program
   };
   Kind kind = Kind::tree;
   std::string path;  // tree, workspace: on the host

@@ -8,7 +8,7 @@
 namespace sbx {
 namespace {
 
-constexpr std::uint32_t kRequestVersion = 3;
+constexpr std::uint32_t kRequestVersion = 4;
 
 void put(wire::Writer& out, const BindRequest& bind) {
   out.put(bind.host);
@@ -38,6 +38,16 @@ SourceFile get_file(wire::Reader& in) {
   return file;
 }
 
+void put(wire::Writer& out, const LimitSet& limits) {
+  for (const LimitField& field : kLimits) out.put(limits.*field.member);
+}
+
+LimitSet get_limits(wire::Reader& in) {
+  LimitSet limits;
+  for (const LimitField& field : kLimits) limits.*field.member = in.get_optional();
+  return limits;
+}
+
 void put(wire::Writer& out, const LanguageRequest& language) {
   out.put(language.name);
   out.put(language.action);
@@ -47,6 +57,7 @@ void put(wire::Writer& out, const LanguageRequest& language) {
   out.put(static_cast<std::uint32_t>(language.files.size()));
   for (const SourceFile& file : language.files) put(out, file);
   out.put(language.arguments);
+  put(out, language.compile_limits);
 }
 
 LanguageRequest get_language(wire::Reader& in) {
@@ -60,6 +71,7 @@ LanguageRequest get_language(wire::Reader& in) {
   language.files.resize(in.failed() ? 0 : count);
   for (SourceFile& file : language.files) file = get_file(in);
   language.arguments = in.get_strings();
+  language.compile_limits = get_limits(in);
   return language;
 }
 
@@ -121,15 +133,23 @@ Result<void> check_language(const RunRequest& request) {
 }
 
 // What sbxrun checked as it read its flags, again: another client may not have.
-Result<void> check_limits(const LimitSet& limits) {
+Result<void> check_limits(const std::string& what, const LimitSet& limits) {
   for (const LimitField& field : kLimits) {
     const auto value = limits.*field.member;
-    if (value) TRY(check_limit(field, "limits: " + std::string(field.name), *value));
+    if (value) TRY(check_limit(field, what + ": " + std::string(field.name), *value));
   }
   return {};
 }
 
 }  // namespace
+
+RunRequest compile_request(const RunRequest& request) {
+  RunRequest step = request;
+  step.tty = false;
+  step.streams = {StreamMode::null, StreamMode::capture, StreamMode::capture};
+  step.limits = request.language->compile_limits;
+  return step;
+}
 
 bool captures_output(const RunRequest& request) {
   return std::ranges::find(request.streams, StreamMode::capture) != request.streams.end();
@@ -190,7 +210,7 @@ std::string encode_run_request(const RunRequest& request) {
   out.put(request.workspace_mode);
   out.put(request.cwd);
   out.put(request.hostname);
-  for (const LimitField& field : kLimits) out.put(request.limits.*field.member);
+  put(out, request.limits);
   out.put(static_cast<std::uint32_t>(request.binds.size()));
   for (const BindRequest& bind : request.binds) put(out, bind);
   out.put(static_cast<std::uint8_t>(request.here.has_value()));
@@ -228,7 +248,7 @@ Result<RunRequest> decode_run_request(std::string_view bytes) {
   request.workspace_mode = in.get_enum(WorkspaceMode::ephemeral);
   request.cwd = in.get_string();
   request.hostname = in.get_string();
-  for (const LimitField& field : kLimits) request.limits.*field.member = in.get_optional();
+  request.limits = get_limits(in);
   request.binds.resize(in.get_count());
   for (BindRequest& bind : request.binds) bind = get_bind(in);
   if (in.get_bool()) request.here = get_bind(in);
@@ -244,7 +264,8 @@ Result<RunRequest> decode_run_request(std::string_view bytes) {
   TRY(in.finish("request"));
   TRY(check_texts(request));
   TRY(check_language(request));
-  TRY(check_limits(request.limits));
+  TRY(check_limits("limits", request.limits));
+  if (request.language) TRY(check_limits("compile_limits", request.language->compile_limits));
   return request;
 }
 

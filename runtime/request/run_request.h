@@ -83,6 +83,7 @@ struct LanguageRequest {
   std::string path;                // instead of code: what is inside already
   std::vector<SourceFile> files;   // beside the code
   std::vector<std::string> arguments;
+  LimitSet compile_limits;  // of the compile step, where there is one: only what the caller asked for
   bool operator==(const LanguageRequest&) const = default;
 };
 
@@ -115,6 +116,9 @@ struct RunRequest {
 
   bool operator==(const RunRequest&) const = default;
 };
+
+// The request of a compile step: no input, its output captured, and limits of its own.
+RunRequest compile_request(const RunRequest& request);
 
 // Whether output is read into the result.
 bool captures_output(const RunRequest& request);

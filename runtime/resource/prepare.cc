@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 
+#include "language/placeholders.h"
 #include "os/file.h"
 #include "os/mount.h"
 #include "resource/host_needs.h"
@@ -27,9 +28,14 @@ Result<void> set_owner_and_mode(int directory, const std::string& name, uid_t ow
 
 class Preparer {
  public:
-  Preparer(const Project& project, const IdClaim& ids, const IdPool& pool,
+  Preparer(const Project& project, int build, const IdClaim& ids, const IdPool& pool,
            const std::vector<std::string>& allowed, std::vector<std::string>& degradations)
-      : project_(project), ids_(ids), pool_(pool), allowed_(allowed), degradations_(degradations) {
+      : project_(project),
+        build_(build),
+        ids_(ids),
+        pool_(pool),
+        allowed_(allowed),
+        degradations_(degradations) {
     const IdMapLine whole{0, ids.first_id(), kIdsPerSandbox};
     prepared_.id_maps.push_back({{whole}, {whole}});
   }
@@ -48,6 +54,7 @@ class Preparer {
     case MountSource::Kind::devices: mount = TRY(devices_or_need(source)); break;
     case MountSource::Kind::tree: mount = TRY(tree(source, descriptor)); break;
     case MountSource::Kind::workspace: mount = TRY(workspace(source, descriptor)); break;
+    case MountSource::Kind::build: mount = TRY(build(source)); break;
     }
     prepared_.mounts.push_back(std::move(mount));
     prepared_.descriptors.push_back(descriptor);
@@ -90,6 +97,14 @@ class Preparer {
       prepared_.storage.push_back(
           {source.limit, UniqueFd(fcntl(top, F_DUPFD_CLOEXEC, 5)), project_.own_inodes, true, true});
     }
+    return mount;
+  }
+
+  Result<UniqueFd> build(const MountSource& source) {
+    UniqueFd mount = TRY(os::clone_mount(build_, kBuildPath, source.attributes, 0));
+    if ((source.attributes & MOUNT_ATTR_RDONLY) == 0)
+      prepared_.storage.push_back(
+          {source.limit, UniqueFd(fcntl(build_, F_DUPFD_CLOEXEC, 5)), 1, false, false});
     return mount;
   }
 
@@ -207,6 +222,7 @@ class Preparer {
   }
 
   const Project& project_;
+  int build_;
   const IdClaim& ids_;
   const IdPool& pool_;
   const std::vector<std::string>& allowed_;
@@ -216,10 +232,11 @@ class Preparer {
 
 }  // namespace
 
-Result<PreparedMounts> prepare_mounts(const SandboxPlan& plan, const Project& project, const IdClaim& ids,
-                                      const IdPool& pool, const std::vector<std::string>& allowed,
+Result<PreparedMounts> prepare_mounts(const SandboxPlan& plan, const Project& project, int build,
+                                      const IdClaim& ids, const IdPool& pool,
+                                      const std::vector<std::string>& allowed,
                                       std::vector<std::string>& degradations) {
-  return Preparer(project, ids, pool, allowed, degradations).prepare(plan);
+  return Preparer(project, build, ids, pool, allowed, degradations).prepare(plan);
 }
 
 Result<std::string> prepare_stage(const std::string& run_dir, const SandboxPlan& plan) {

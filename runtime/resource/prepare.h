@@ -21,10 +21,11 @@ struct PreparedMounts {
   std::vector<StorageUse> storage;
 };
 
-// `project`: of a plan that shows one. `degradations` gets "idmapped_mounts" where a source cannot be
-// id-mapped and the policy allows it.
-Result<PreparedMounts> prepare_mounts(const SandboxPlan& plan, const Project& project, const IdClaim& ids,
-                                      const IdPool& pool, const std::vector<std::string>& allowed,
+// `project`: of a plan that shows one; `build`: the build place, of a plan that has one. `degradations` gets
+// "idmapped_mounts" where a source cannot be id-mapped and the policy allows it.
+Result<PreparedMounts> prepare_mounts(const SandboxPlan& plan, const Project& project, int build,
+                                      const IdClaim& ids, const IdPool& pool,
+                                      const std::vector<std::string>& allowed,
                                       std::vector<std::string>& degradations);
 
 // The directory RUN/stage with every place that the plan's commands attach to below it.

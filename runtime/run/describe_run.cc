@@ -1,3 +1,4 @@
+#include "base/printable.h"
 #include "plan/make_plan.h"
 #include "policy/apply_policy.h"
 #include "resource/bind_contents.h"
@@ -6,20 +7,62 @@
 #include "run/run_one.h"
 
 namespace sbx {
+namespace {
+
+// The two programs of a run that compiles, or the one of any other.
+class Description {
+ public:
+  Description(const Settings& settings, const Policy& policy, RunRequest request)
+      : settings_(settings), policy_(policy), request_(std::move(request)) {}
+
+  Result<std::string> make() {
+    if (request_.language) chosen_ = TRY(choose_language(settings_.state_dir, request_));
+    const LimitSet granted =
+        TRY(grant_limits(request_, policy_, chosen_ ? chosen_->runner.limits : LimitSet{}));
+    facts_ = TRY(look_up_facts(settings_, policy_, request_, granted));
+    std::string text;
+    if (chosen_ && compiles(request_, chosen_->language)) {
+      const RunRequest request = compile_request(request_);
+      const LimitSet limits =
+          TRY_DOING("the compile step", grant_limits(request, policy_, chosen_->runner.compile_limits));
+      text = TRY(describe(request, limits, LanguageStep::compile));
+    }
+    text += TRY(describe(request_, granted, LanguageStep::act));
+    if (request_.action == RequestAction::plan) return text;
+    for (const std::string& warning : bind_warnings(request_)) text += "Careful: " + warning + ".\n";
+    return text;
+  }
+
+ private:
+  Result<std::string> describe(const RunRequest& request, const LimitSet& granted, LanguageStep step) {
+    if (chosen_) {
+      LanguageCommand command =
+          TRY(apply_language(request_, chosen_->runner, chosen_->language, step, granted));
+      TRY(note_language(std::move(command), facts_));
+    }
+    const SandboxPlan plan = TRY(make_plan(request, granted, policy_, facts_, "sbx-plan"));
+    const bool is_compile = step == LanguageStep::compile;
+    if (request.action == RequestAction::plan) {
+      const std::string text = describe_plan(plan, policy_, request, facts_);
+      return is_compile ? "compile step, in a sandbox of its own\n" + text + "\n" : text;
+    }
+    if (!is_compile) return explain_plan(plan, policy_, request, facts_);
+    std::string text = "First the code is compiled, in a sandbox of its own with the same rules:";
+    for (const std::string& word : plan.exec.command) text += " " + printable(word);
+    return text + "\n";
+  }
+
+  const Settings& settings_;
+  const Policy& policy_;
+  RunRequest request_;
+  std::optional<ChosenLanguage> chosen_;
+  PlanFacts facts_;
+};
+
+}  // namespace
 
 Result<std::string> describe_run(const Settings& settings, const Policy& policy, RunRequest request) {
-  std::optional<ChosenLanguage> chosen;
-  if (request.language) chosen = TRY(choose_language(settings.state_dir, request));
-  const LimitSet granted = TRY(grant_limits(request, policy, chosen ? chosen->runner.limits : LimitSet{}));
-  std::optional<LanguageCommand> command;
-  if (chosen) command = TRY(apply_language(request, chosen->runner, chosen->language, granted));
-  PlanFacts facts = TRY(look_up_facts(settings, policy, request, granted));
-  if (command) TRY(note_language(std::move(*command), facts));
-  const SandboxPlan plan = TRY(make_plan(request, granted, policy, facts, "sbx-plan"));
-  if (request.action == RequestAction::plan) return describe_plan(plan, policy, request, facts);
-  std::string text = explain_plan(plan, policy, request, facts);
-  for (const std::string& warning : bind_warnings(request)) text += "Careful: " + warning + ".\n";
-  return text;
+  return Description(settings, policy, std::move(request)).make();
 }
 
 }  // namespace sbx

@@ -1,45 +1,30 @@
 #include "run/run_one.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <chrono>
-#include <memory>
 
 #include "base/hash.h"
 #include "base/names.h"
-#include "base/scope_exit.h"
-#include "language/placeholders.h"
 #include "os/file.h"
 #include "os/mount.h"
 #include "os/socket.h"
-#include "outcome/decide_outcome.h"
 #include "plan/make_plan.h"
 #include "policy/apply_policy.h"
-#include "policy/denial_filter.h"
-#include "resource/cgroup.h"
+#include "resource/build_place.h"
 #include "resource/foreign_ids.h"
 #include "resource/host_image.h"
 #include "resource/host_needs.h"
 #include "resource/host_rights.h"
-#include "resource/id_pool.h"
 #include "resource/image_store.h"
-#include "resource/prepare.h"
 #include "resource/projects.h"
 #include "run/choose_language.h"
-#include "run/count_tests.h"
 #include "run/gather_facts.h"
-#include "run/streams.h"
-#include "supervise/supervise.h"
-#include "wire/init_protocol.h"
+#include "run/run_step.h"
+#include "wire/client_protocol.h"
 
 namespace sbx {
 namespace {
 
-constexpr std::uint64_t kLaunchId = 1;  // a direct supervisor launches once
-
-// What a run holds on to while it lives, besides its plan.
+// What a run holds on to while it lives.
 struct Inputs {
   PlanFacts facts;
   std::string image_digest;
@@ -74,9 +59,6 @@ Result<Inputs> gather_inputs(const Settings& settings, const Policy& policy, con
   return inputs;
 }
 
-// KILL is behind no refusal of a set-up.
-std::string lacking_rights() { return lacking_capabilities(effective_capabilities(), true); }
-
 class Run {
  public:
   Run(const RunContext& context, const RunRequest& request) : context_(context), request_(request) {
@@ -107,55 +89,139 @@ class Run {
 
  private:
   Result<void> try_execute(std::vector<UniqueFd> passed) {
+    RunResult& result = report_.result;
     if (request_.language) language_ = TRY(choose_language(context_.settings.state_dir, request_));
-    report_.result.image_name = request_.image;
-    const Result<LimitSet> granted =
-        grant_limits(request_, context_.policy, language_ ? language_->runner.limits : LimitSet{});
-    if (!granted) {
-      rejected_ = true;
-      return fail(granted.error());
-    }
-    report_.result.limits = *granted;
-    std::optional<LanguageCommand> command;
-    if (language_) command = TRY(apply_language(request_, language_->runner, language_->language, *granted));
+    result.image_name = request_.image;
+    const LimitSet granted = TRY(grant(request_, language_ ? language_->runner.limits : LimitSet{}));
+    result.limits = granted;
+    if (language_ && compiles(request_, language_->language)) TRY(plan_compile_step());
+    std::optional<LanguageCommand> command = TRY(command_of(LanguageStep::act, granted));
     if (!context_.cgroups) return fail(context_.cgroups.error());
-    const CgroupLayout& layout = *context_.cgroups;
     TRY(check_host_files());
     if (!context_.places) return fail(context_.places.error());
     TRY(check_id_pool(context_.settings.ids));
     ids_ = TRY(claim_ids(context_.settings.run_dir, context_.settings.ids));
     claimed_ = true;
-    report_.result.sandbox_id = "sbx-" + report_.result.run_id;
-    TRY(write_journal(layout));
+    result.sandbox_id = "sbx-" + result.run_id;
+    TRY(write_journal(*context_.cgroups));
 
-    std::vector<std::string>& degradations = report_.result.degradations;
-    inputs_ = TRY(gather_inputs(context_.settings, context_.policy, request_, *granted, degradations));
-    if (command) TRY(note_language(std::move(*command), inputs_.facts));
-    plan_ = TRY(make_plan(request_, *granted, context_.policy, inputs_.facts, report_.result.sandbox_id));
-    RunResult& result = report_.result;
-    result.limits = plan_.limits;
+    if (compile_) TRY(os::enter_own_mount_namespace());  // before anything is opened that is mounted there
+    inputs_ = TRY(gather_inputs(context_.settings, context_.policy, request_, granted, result.degradations));
     result.image_digest = inputs_.image_digest;
     result.language = language_ ? language_->language.name : inputs_.language;
-    result.command = plan_.exec.command;
-    result.cwd = plan_.exec.cwd;
+    if (compile_ && !TRY(compile(granted))) return {};
+    return carry_out({request_, granted, std::move(command)}, std::move(passed), result);
+  }
 
-    CgroupControls controls;
-    LimitSet enforced = plan_.limits;
-    if (plan_.report_denials && enforced.pids) ++*enforced.pids;  // of ours, as init is
-    cgroup_ = TRY(make_cgroup(layout, result.sandbox_id, enforced, context_.policy.allow_degraded, controls));
-    degradations.insert(degradations.end(), controls.degradations.begin(), controls.degradations.end());
-    for (const DegradableControl& control : kDegradableControls) {
-      const bool given_up = std::ranges::find(degradations, control.name) != degradations.end();
-      if (given_up && control.limit != nullptr) (result.limits.*control.limit).reset();
-    }
-    cgroup_controls_ = std::move(controls.controls);
-    prepared_ = TRY(prepare_mounts(plan_, inputs_.project, ids_, context_.settings.ids,
-                                   context_.policy.allow_degraded, degradations));
-    ExecStreams streams = TRY(make_streams(request_, std::move(passed), ids_.outside(kWorkloadId)));
-    const UniqueFd init_socket = TRY(launch(streams));
-    streams.inside = {};  // the sandbox's copies are all there are: their end is its end
-    watch(init_socket.get(), std::move(streams.captures));
+  // One program of this run: what is asked, what is granted, and in words of a language the command for it.
+  struct StepWish {
+    const RunRequest& request;
+    LimitSet granted;
+    std::optional<LanguageCommand> command;
+  };
+
+  Result<void> plan_compile_step() {
+    compile_request_ = compile_request(request_);
+    const LimitSet granted =
+        TRY_DOING("the compile step", grant(compile_request_, language_->runner.compile_limits));
+    std::optional<LanguageCommand> command = TRY(command_of(LanguageStep::compile, granted));
+    compile_.emplace(StepWish{compile_request_, granted, std::move(command)});
     return {};
+  }
+
+  Result<std::optional<LanguageCommand>> command_of(LanguageStep step, const LimitSet& granted) const {
+    if (!language_) return std::nullopt;
+    return TRY(apply_language(request_, language_->runner, language_->language, step, granted));
+  }
+
+  Result<LimitSet> grant(const RunRequest& request, const LimitSet& needed) {
+    Result<LimitSet> granted = grant_limits(request, context_.policy, needed);
+    rejected_ = !granted;
+    return granted;
+  }
+
+  // Whether there is something to run. Where not, the run ends as this step did.
+  Result<bool> compile(const LimitSet& granted) {
+    build_ = TRY(make_build_place(context_.settings.run_dir, compile_->granted, ids_.outside(kWorkloadId)));
+    StepResult step;
+    step.program = "the compiler";
+    TRY(carry_out(std::move(*compile_), {}, step));
+    if (!clean_) return fail("the sandbox of the compile step is not gone; the code is not run beside it");
+    if (!captures_output(request_)) TRY(show_compiler_output(step));
+    RunResult& result = report_.result;
+    result.compile = step;
+    if (step.outcome == Outcome::exited && step.exit_code == 0) {
+      // A file system of its own is mounted once per sandbox.
+      if (inputs_.project.is_mount) TRY(open_project_again(granted));
+      return true;
+    }
+    result.outcome = step.outcome;
+    result.exit_code = step.exit_code;
+    result.signal = step.signal;
+    result.message = "the code was not compiled, and so not run: " + step.message;
+    result.step = step.step;
+    result.step_error = step.step_error;
+    return false;
+  }
+
+  // While it is open: nobody changes its size in between.
+  Result<void> open_project_again(const LimitSet& granted) {
+    std::vector<std::string> degradations;  // the same as at first
+    inputs_.project = TRY(open_project(context_.settings.state_dir, request_.project,
+                                       project_wish(request_, context_.policy, granted),
+                                       context_.settings.ids.service_id(), degradations));
+    return {};
+  }
+
+  // `result` is the run's own, or its compile step's.
+  Result<void> carry_out(StepWish wish, std::vector<UniqueFd> passed, StepResult& result) {
+    result.limits = wish.granted;
+    const std::optional<ReportFormat> report_format = wish.command ? wish.command->report : std::nullopt;
+    if (wish.command) TRY(note_language(std::move(*wish.command), inputs_.facts));
+    const SandboxPlan plan =
+        TRY(make_plan(wish.request, wish.granted, context_.policy, inputs_.facts, report_.result.sandbox_id));
+    result.limits = plan.limits;
+    result.command = plan.exec.command;
+    result.cwd = plan.exec.cwd;
+    StepInput input{context_,
+                    *context_.cgroups,
+                    wish.request,
+                    plan,
+                    ids_,
+                    inputs_.project,
+                    build_.get(),
+                    report_format,
+                    &result == &report_.result,
+                    std::move(passed)};
+    StepReport report;
+    const Result<void> done = run_step(std::move(input), result, report);
+    note(std::move(report));
+    return done;
+  }
+
+  void note(StepReport report) {
+    RunResult& result = report_.result;
+    if (report.tests) result.tests = report.tests;
+    if (!report.controls.empty()) result.controls = std::move(report.controls);
+    for (std::string& degradation : report.degradations) {
+      if (std::ranges::find(result.degradations, degradation) == result.degradations.end())
+        result.degradations.push_back(std::move(degradation));
+    }
+    for (const std::string& text : report.notices) notice(text);
+    clean_ = clean_ && report.clean;
+  }
+
+  // Before the program writes anything.
+  Result<void> show_compiler_output(const StepResult& step) {
+    const std::string text = step.standard_output->data + step.standard_error->data;
+    if (text.empty() || context_.client < 0) return {};
+    const UniqueFd memory = TRY(os::sealed_memfd("sbx-compiler-output", text));
+    ClientHeader header;
+    header.type = ClientMessageType::compiler_output;
+    const int fd = memory.get();
+    const auto sent = os::send_struct(context_.client, header, std::span(&fd, 1));
+    // A client that is gone is seen at its socket.
+    return sent || sent.error().error_number == EPIPE ? Result<void>() : sent;
   }
 
   void note_language_request(const LanguageRequest& language) {
@@ -178,212 +244,28 @@ class Run {
     return ids_.write_journal(journal);
   }
 
-  Result<UniqueFd> launch(const ExecStreams& streams) {
-    LaunchPlan launch;
-    launch.stage = TRY(prepare_stage(context_.settings.run_dir, plan_));
-    launch.id_maps = prepared_.id_maps;
-    launch.mounts = prepared_.descriptors;
-    launch.commands = plan_.commands;
-    launch.resource_limits = plan_.resource_limits;
-    launch.hostname = plan_.hostname;
-    launch.init_uid = kInitId;
-    launch.init_gid = kInitId;
-    launch.filter = context_.policy.seccomp_filter;
-    if (plan_.report_denials) {
-      launch.filter = with_denials_told(std::move(launch.filter));
-      launch.report_denials = 1;
-    }
-    launch.into_cgroup = cgroup_->into_cgroup_fd() >= 0 ? 1 : 0;
-    launch.task_files = static_cast<std::uint32_t>(cgroup_->task_fds().size());
-
-    auto [ours, theirs] = TRY(os::seqpacket_pair());
-    TRY(send_command(ours.get(), streams));
-    std::vector<int> descriptors{theirs.get()};
-    if (launch.into_cgroup != 0) descriptors.push_back(cgroup_->into_cgroup_fd());
-    for (const int fd : cgroup_->task_fds()) descriptors.push_back(fd);
-    for (const UniqueFd& mount : prepared_.mounts) descriptors.push_back(mount.get());
-    if (!context_.spawner) return fail(context_.spawner.error());
-    report_.result.started_at = timestamp_now();
-    launched_ns_ = std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
-    TRY(context_.spawner->launch(kLaunchId, launch, descriptors, context_.last_launch));
-    prepared_.mounts.clear();
-    return std::move(ours);
-  }
-
-  // Waits in the socket until init reads it: no round trip.
-  Result<void> send_command(int socket, const ExecStreams& streams) {
-    const UniqueFd payload = TRY(os::sealed_memfd("sbx-exec", make_exec_payload(plan_.exec, context_.cpus)));
-    init::Message message;
-    message.type = init::MessageType::exec;
-    std::vector<int> descriptors{payload.get()};
-    std::uint32_t flags = plan_.exec.tty ? init::kExecTty : 0;
-    if (!plan_.exec.tty) {
-      for (const UniqueFd& fd : streams.inside) descriptors.push_back(fd.get());
-    }
-    UniqueFd filter;
-    if (plan_.report_denials) {
-      flags |= init::kExecDenials;
-      denial_table_ = TRY(make_denial_table());
-      filter = TRY(os::sealed_memfd("sbx-filter", context_.policy.seccomp_filter));
-      descriptors.insert(descriptors.end(), {denial_table_.get(), filter.get()});
-    }
-    message.value = static_cast<std::int32_t>(flags);
-    return os::send_struct(socket, message, descriptors);
-  }
-
-  void watch(int init_socket, std::array<CapturePipe, 2> captures) {
-    SuperviseInput input;
-    input.client = context_.client;
-    input.spawner = context_.spawner->socket();
-    input.init = init_socket;
-    input.launch_id = kLaunchId;
-    input.launched_ns = launched_ns_;
-    input.tty = plan_.exec.tty;
-    input.cgroup = cgroup_.get();
-    input.limits = plan_.limits;
-    input.captures = std::move(captures);
-    SuperviseReport watched = supervise(std::move(input));
-
-    RunResult& result = report_.result;
-    if (!watched.started) result.started_at.clear();
-    abandoned_ = watched.abandoned;
-    take_captures(watched);
-    for (unsigned step = 0; step < kLaunchSteps; ++step) {
-      if (watched.step_us[step] == 0) continue;
-      result.setup_ms.emplace_back(launch_step_name(static_cast<LaunchStep>(step)),
-                                   watched.step_us[step] / 1000.0);
-    }
-    read_usage(watched);
-    note_controls();
-    if (denial_table_.valid()) result.denied = read_denial_table(denial_table_.get());
-    if (watched.spawner_ended && watched.ending.cause == Ending::Cause::supervisor_error)
-      watched.ending.text = context_.spawner->ended_unexpectedly().text;
-    decide_outcome(watched.ending, facts_, request_.hint, result);
-    read_report();
-    // sbxrun shows no message of a program that exited.
-    if (!facts_.counters_known && result.outcome == Outcome::exited) notice(kCountersUnknown);
-    if (watched.ending.cause == Ending::Cause::launch_failed)
-      result.message += behind(watched.ending.failure);
-  }
-
-  // Of a run that ended by itself: what was killed counted nothing to its end.
-  void read_report() {
-    constexpr std::size_t kMostReportBytes = 4U << 20U;
-    RunResult& result = report_.result;
-    const std::optional<LanguageCommand>& language = inputs_.facts.language;
-    if (!language || !language->report || result.outcome != Outcome::exited) return;
-    const Result<std::string> text =
-        read_from_tmp(prepared_.storage, std::string(kReportPath), kMostReportBytes);
-    const Result<TestCounts> counts =
-        text ? count_tests(*language->report, *text) : Result<TestCounts>(fail(text.error()));
-    if (counts) {
-      result.tests = *counts;
-    } else {
-      result.message += "; its tests could not be counted: " + counts.error().text;
-    }
-  }
-
-  // What the failed step was about, in the words of the plan, and what the host lacks for it.
-  std::string behind(const LaunchFailure& failure) const {
-    const auto in = [&](LaunchStep step, std::size_t count) {
-      return failure.step == step && failure.index < count;
-    };
-    if (in(LaunchStep::id_map_mounts, plan_.sources.size()) && failure.error_number == EINVAL) {
-      const std::string& path = plan_.sources[failure.index].path;
-      const auto fd = os::open_at(AT_FDCWD, path, O_PATH);
-      return "; " + id_map_refusal(path, fd ? os::file_system_name(fd->get()) : "a file system");
-    }
-    if (!in(LaunchStep::mount, plan_.commands.size())) {
-      return host_need_behind(failure.step, {}, failure.error_number, lacking_rights());
-    }
-    const MountCommand& command = plan_.commands[failure.index];
-    return "; it was about '/" + command.target + "'" +
-           host_need_behind(failure.step, command.action, failure.error_number, lacking_rights());
-  }
-
-  void take_captures(SuperviseReport& watched) {
-    const auto take = [&](std::size_t index, std::optional<CapturedStream>& stream) {
-      if (request_.tty || request_.streams[index + 1] != StreamMode::capture) return;
-      CapturePipe& capture = watched.captures[index];
-      stream = CapturedStream{std::move(capture.data), capture.bytes, capture.truncated};
-    };
-    take(0, report_.result.standard_output);
-    take(1, report_.result.standard_error);
-  }
-
-  void read_usage(const SuperviseReport& watched) {
-    const auto in_ms = [](std::optional<std::uint64_t> us) {
-      return us ? std::optional(*us / 1000) : std::nullopt;
-    };
-    const CgroupUsage counted = cgroup_->usage();
-    const CgroupCounters counters = cgroup_->counters();
-    Usage& usage = report_.result.usage;
-    if (watched.started)
-      usage.wall_ms = static_cast<std::uint64_t>(watched.ended_ns - watched.started_ns) / 1'000'000;
-    usage.user_ms = in_ms(counted.user_us);
-    usage.system_ms = in_ms(counted.system_us);
-    usage.memory_peak_bytes = counted.memory_peak_bytes;
-    // Without those of ours, which the limit does not count either: init, and what counts denials.
-    const std::uint64_t ours = plan_.report_denials ? 2 : 1;
-    if (counted.pids_peak) usage.pids_peak = *counted.pids_peak - std::min(ours, *counted.pids_peak);
-    usage.io_read_bytes = counted.io_read_bytes;
-    usage.io_write_bytes = counted.io_write_bytes;
-    usage.throttled_ms = in_ms(counted.throttled_us);
-    facts_.oom_kills = counters.oom_kills;
-    facts_.pids_limit_hits = counters.pids_limit_hits;
-    facts_.throttled_periods = counters.throttled_periods;
-    facts_.counters_known = counters.known;
-    facts_.cpu_us = counted.cpu_us.value_or(0);
-    facts_.output_bytes = watched.output_bytes;
-    StorageReport storage = read_storage(prepared_.storage, plan_.limits);
-    facts_.storage_hits = std::move(storage.hits);
-    usage.workspace_bytes = storage.workspace_bytes;
-    usage.workspace_inodes = storage.workspace_inodes;
-  }
-
-  void note_controls() {
-    auto& controls = report_.result.controls;
-    for (const char* name : {"user_ns", "mount_ns", "pid_ns", "net_ns", "ipc_ns", "uts_ns", "cgroup_ns"}) {
-      controls.emplace_back(name, "on");
-    }
-    controls.emplace_back("seccomp", plan_.seccomp);
-    if (plan_.report_denials) controls.emplace_back("denials", "counted");
-    controls.emplace_back("capabilities", "none");
-    controls.emplace_back("no_new_privs", "on");
-    controls.emplace_back("network", "loopback");
-    controls.emplace_back("root", context_.policy.writable_root ? "writable copy" : "read-only");
-    for (auto& control : cgroup_controls_) controls.push_back(std::move(control));
-  }
-
   void fail_with(const Error& error) {
     RunResult& result = report_.result;
     result.outcome = rejected_ ? Outcome::rejected : Outcome::setup_failed;
-    result.message = rejected_ ? error.text : with_host_need(error, lacking_rights()).text;
+    // KILL is behind no refusal of a set-up.
+    const std::string lacking = lacking_capabilities(effective_capabilities(), true);
+    result.message = rejected_ ? error.text : with_host_need(error, lacking).text;
     if (!rejected_) result.step = "prepare";
     result.started_at.clear();
   }
 
-  // Frees everything, in an order in which a kill -9 in between loses nothing, and records the run.
+  // Records the run, whose sandboxes are gone, in an order in which a kill -9 in between loses nothing.
   void finish() {
-    prepared_ = {};
+    build_.reset();
     inputs_.project = {};
-    bool clean = !abandoned_;
-    if (abandoned_) notice("the sandbox did not end within 10 s of being killed; the next start sweeps it");
-    if (cgroup_) {
-      if (const auto removed = cgroup_->remove(); !removed) {
-        clean = false;
-        notice("a cgroup could not be removed; the next start tries again: " + removed.error().text);
-      }
-      cgroup_.reset();
-    }
     report_.result.finished_at = timestamp_now();
     const RunResult& result = report_.result;
     std::string record = result_to_json(result, false);
     const auto logged = append_to_monitor_log(context_.settings.log, record);
-    const bool captured = result.standard_output || result.standard_error;
+    const bool captured = result.standard_output || result.standard_error || result.compile;
     report_.json = captured ? result_to_json(result, true) : std::move(record);
     if (!logged) notice("the monitor log could not be written: " + logged.error().text);
-    if (!claimed_ || !clean) return;
+    if (!claimed_ || !clean_) return;
     if (const auto cleared = ids_.clear_journal(); !cleared)
       notice("the journal could not be emptied; the next start tries again: " + cleared.error().text);
   }
@@ -396,16 +278,12 @@ class Run {
   RunReport report_;
   bool rejected_ = false;
   bool claimed_ = false;
-  bool abandoned_ = false;
-  std::int64_t launched_ns_ = 0;
+  bool clean_ = true;
+  RunRequest compile_request_;
+  std::optional<StepWish> compile_;  // the step before the program's
   IdClaim ids_;
   Inputs inputs_;
-  SandboxPlan plan_;
-  PreparedMounts prepared_;
-  UniqueFd denial_table_;
-  std::unique_ptr<SandboxCgroup> cgroup_;
-  std::vector<std::pair<std::string, std::string>> cgroup_controls_;
-  RunFacts facts_;
+  UniqueFd build_;
 };
 
 }  // namespace

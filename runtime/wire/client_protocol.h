@@ -6,6 +6,8 @@
 //       ├────────────────────────────────────────────▶│
 //       │                        Terminal + pty master │   with -t only
 //       │◀────────────────────────────────────────────┤
+//       │               CompilerOutput + memfd         │   of a compile step that was not captured
+//       │◀────────────────────────────────────────────┤
 //       │  Signal{number}, OutputExceeded{}            │
 //       ├────────────────────────────────────────────▶│
 //       │        Text{exit status} + memfd             │   a plan, --explain
@@ -25,7 +27,7 @@
 
 namespace sbx {
 
-inline constexpr std::uint32_t kClientProtocolVersion = 2;
+inline constexpr std::uint32_t kClientProtocolVersion = 3;
 inline constexpr std::size_t kMaxRequestBytes = 8U << 20U;
 inline constexpr int kClientSocketFd = 3;  // in a direct supervisor
 
@@ -36,6 +38,7 @@ enum class ClientMessageType : std::uint32_t {
   terminal = 4,         // the master of the sandbox's pty
   text = 5,             // the answer to a request that runs nothing: memfd; value: exit status
   finished = 6,         // value: exit status of sbxrun; memfd: FinishedRun
+  compiler_output = 7,  // for the caller's standard error: memfd
 };
 
 struct ClientHeader {

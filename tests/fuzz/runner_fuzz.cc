@@ -15,6 +15,15 @@ std::string list_of(const std::vector<std::string>& words) {
   return text + "]";
 }
 
+std::string limits_of(const LimitSet& limits) {
+  std::string text = "{";
+  for (const LimitField& field : kLimits) {
+    if (const auto value = limits.*field.member)
+      text += std::string(field.key) + ": " + format_limit(field, *value) + ", ";
+  }
+  return text + "}\n";
+}
+
 std::string written(const Runner& runner) {
   std::string text = "languages:\n";
   for (const Language& language : runner.languages) {
@@ -23,20 +32,24 @@ std::string written(const Runner& runner) {
     if (language.report)
       text += "    report: " + std::string(kReportFormats[static_cast<std::size_t>(*language.report)]) + "\n";
     text += "    actions:\n";
+    if (!language.compile.empty()) text += "      compile: " + list_of(language.compile) + "\n";
     for (std::size_t i = 0; i < kLanguageActions.size(); ++i) {
       if (language.commands[i].empty()) continue;
       text += "      " + std::string(kLanguageActions[i]) + ": " + list_of(language.commands[i]) + "\n";
     }
   }
-  text += "limits: {";
-  for (const LimitField& field : kLimits) {
-    if (const auto value = runner.limits.*field.member)
-      text += std::string(field.key) + ": " + format_limit(field, *value) + ", ";
-  }
-  text += "}\nwritable: " + list_of(runner.writable) + "\nenvironment: {";
+  text += "limits: " + limits_of(runner.limits) + "compile_limits: " + limits_of(runner.compile_limits);
+  text += "writable: " + list_of(runner.writable) + "\nenvironment: {";
   for (const auto& [name, value] : runner.environment)
     text += yaml_text(name) + ": " + yaml_text(value) + ", ";
   return text + "}\n";
+}
+
+bool is_program_of(const std::vector<std::string>& words, const LanguageCommand& made) {
+  const std::string& program = made.command.front();
+  return words.front().starts_with("{out}/")
+             ? program.starts_with("/tmp/build/") && made.build != BuildPlace::none
+             : program == words.front();
 }
 
 void try_commands(const Runner& runner, const Language& language) {
@@ -47,13 +60,20 @@ void try_commands(const Runner& runner, const Language& language) {
   granted.memory_bytes = 1;
   for (std::size_t i = 0; i < kLanguageActions.size(); ++i) {
     request.language->action = static_cast<LanguageAction>(i);
-    const Result<LanguageCommand> made = apply_language(request, runner, language, granted);
+    const Result<LanguageCommand> made =
+        apply_language(request, runner, language, LanguageStep::act, granted);
     must(made.has_value() == !language.commands[i].empty(), "each action that is there makes a command");
     if (!made) continue;
-    must(made->command.front() == language.commands[i].front(), "the program is the runner's");
+    must(is_program_of(language.commands[i], *made), "the program is the runner's, or what was compiled");
     must(made->files.size() == 1 && check_source_name("file", made->files[0].name).has_value(),
          "the file can be made");
   }
+  if (language.compile.empty()) return;
+  request.language->action = LanguageAction::run;
+  const Result<LanguageCommand> made =
+      apply_language(request, runner, language, LanguageStep::compile, granted);
+  must(made && made->build == BuildPlace::written && is_program_of(language.compile, *made),
+       "a compile step makes a command");
 }
 
 void try_runner(std::string_view text) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "isolation.h"
+#include "support/process_tree.h"
 
 namespace sbx::test {
 namespace {
@@ -23,10 +24,17 @@ languages:
       run: [/bin/toy, "{file}", "{args}"]
       check: [/bin/toy, --check, "{file}"]
       test: [/bin/toy, "{path}", "{sources}"]
+  - name: toyc
+    file: main.toyc
+    actions:
+      compile: [/bin/toy, --compile, "{file}", "{out}"]
+      run: [/bin/toy, "{out}/main.toy", "{args}"]
+      check: [/bin/toy, --check, "{file}"]
 environment:
   TOY_MEMORY: "{memory_mb:50%}"
   TOY_CPUS: "{cpus}"
 limits: {memory: 600M}
+compile_limits: {memory: 700M}
 writable: [/var/cache/toy]
 )";
 
@@ -72,6 +80,12 @@ class ToySandbox : public Sandbox {
  public:
   ToySandbox() { import_toy(*this, "toy-1", kRunner); }
 
+  // Of the language that is compiled.
+  [[nodiscard]] Strings compiled(const std::string& text, const Strings& more = {}) const {
+    Strings all{"--language", "toyc", "--code", text};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
   [[nodiscard]] ProgramResult code(const std::string& text, Strings options = {},
                                    const Strings& rest = {}) const {
     options.insert(options.begin(), {"--language", "toy", "--code", text});
@@ -242,15 +256,17 @@ TEST_CASE("of several images the last by its name is taken, and --image names an
   CHECK(result.out ==
         "LANGUAGE  VERSION  IMAGE   ALIASES  ACTIONS\n"
         "toy       1.0      toy-1   t, toy1  run, check, test\n"
-        "toy       1.0      toy-12  t, toy1  run, check, test\n");
+        "toyc      -        toy-1   -        run, check\n"
+        "toy       1.0      toy-12  t, toy1  run, check, test\n"
+        "toyc      -        toy-12  -        run, check\n");
   const json list = json::parse(sbxctl(sandbox, {"languages", "--json"}).out, nullptr, false);
   REQUIRE(list.is_array());
-  REQUIRE(list.size() == 2);
-  CHECK(list[1]["image"] == "toy-12");
-  CHECK(list[1]["aliases"] == json{"t", "toy1"});
-  CHECK(list[1]["actions"] == json{"run", "check", "test"});
-  CHECK(list[1]["versions"]["toy"] == "1.0");
-  CHECK(list[1]["file"] == "main.toy");
+  REQUIRE(list.size() == 4);
+  CHECK(list[2]["image"] == "toy-12");
+  CHECK(list[2]["aliases"] == json{"t", "toy1"});
+  CHECK(list[2]["actions"] == json{"run", "check", "test"});
+  CHECK(list[2]["versions"]["toy"] == "1.0");
+  CHECK(list[2]["file"] == "main.toy");
 }
 
 TEST_CASE("what is wrong in words of a language is told, with what there is") {
@@ -266,7 +282,7 @@ TEST_CASE("what is wrong in words of a language is told, with what there is") {
   const Wrong all[] = {
       {{"--language", "tox", "--code", "x"},
        125,
-       "no language 'tox' in the images that are here (there are: toy; did you mean 'toy'?)"},
+       "no language 'tox' in the images that are here (there are: toy, toyc; did you mean 'toy'?)"},
       {{"--language", "toy", "--image", "host", "--code", "x"}, 125, "image 'host' has no languages"},
       {{"--language", "toy", "--image", "no", "--code", "x"},
        125,
@@ -328,6 +344,171 @@ TEST_CASE("--dry-run and --explain tell what a language makes of a request") {
   CHECK(holds(words.out, "It sees image 'toy-1' as its file system"));
   CHECK(holds(words.out, "It finds the file that came with the request in /workspace/agent_workspace.\n"));
   CHECK(holds(words.out, "It may change a thrown-away copy of the image's /var/cache/toy.\n"));
+}
+
+// --- compile and run ---------------------------------------------------------------------------------
+
+TEST_CASE("a compile step comes before the program, in a sandbox of its own") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const ToySandbox sandbox;
+  ProgramOptions with_input;
+  with_input.input = "for the program\n";
+  const std::string code =
+      "compile print compiling\ncompile stdin\ncompile write /workspace/agent_workspace/left\n"
+      "compile write /tmp/build/more\ncompile env TOY_MEMORY\n"
+      "print running\nargs\nstdin\nenv TOY_MEMORY\nshow /tmp/build/more\nshow main.toyc";
+  ProgramResult result = sandbox.run(sandbox.compiled(code, {"--", "one"}), with_input);
+  CHECK(result.exit_status == 0);
+  CHECK(result.out == "running\n<one>\nfor the program\nTOY_MEMORY=300\nwritten\n" + code + "\n");
+  CHECK(result.err == "compiling\nTOY_MEMORY=350\n");  // what it writes is for the caller's standard error
+
+  for (const char* line : {"write /tmp/build/main.toy", "show left"}) {
+    result = sandbox.run(sandbox.compiled("compile write left\n" + std::string(line)));
+    CHECK(result.exit_status == 1);
+    CHECK(holds(result.err, line == std::string("show left") ? "left: No such file or directory"
+                                                             : "Read-only file system"));
+  }
+  CHECK(sandbox.leftovers(0) == "");
+}
+
+TEST_CASE("the result tells of both steps, each with limits and sections of its own") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const ToySandbox sandbox;
+  const json object = sandbox.run_json(
+      sandbox.compiled("compile print compiling\nprint running\nexit 3",
+                       {"--timeout", "7s", "--compile-limit", "wall-time=9s", "--compile-limit", "pids=20"}));
+  CHECK(object["outcome"] == "exited");
+  CHECK(object["exit_code"] == 3);
+  CHECK(object["command"] == json{"/bin/toy", "/tmp/build/main.toy"});
+  CHECK(object["stdout"]["text"] == "running\n");
+  CHECK(object["limits"]["wall_ms"] == 7'000);
+  CHECK(object["limits"]["memory_bytes"] == 600ULL << 20U);
+  const json& step = object["compile"];
+  CHECK(step["command"] == json{"/bin/toy", "--compile", "main.toyc", "/tmp/build"});
+  CHECK(step["status"] == "completed");
+  CHECK(step["exit_code"] == 0);
+  CHECK(step["message"] == "the compiler exited with status 0");
+  CHECK(step["stdout"]["text"] == "compiling\n");
+  CHECK(step["stderr"]["bytes"] == 0);
+  CHECK(step["limits"]["wall_ms"] == 9'000);
+  CHECK(step["limits"]["pids"] == 20);
+  CHECK(step["limits"]["memory_bytes"] == 700ULL << 20U);
+  CHECK(step["usage"]["wall_ms"].is_number());
+  CHECK(step["started_at"].is_string());
+  json recorded = sandbox.log_lines().back();
+  CHECK_FALSE(recorded["compile"]["stdout"].contains("text"));  // the log has no output
+  CHECK(recorded["compile"]["stdout"]["bytes"] == 10);
+  // A command, or an action that compiles nothing, has none.
+  CHECK(
+      sandbox.run_json({"--language", "toyc", "--action", "check", "--code", "exit 1"})["compile"].is_null());
+}
+
+TEST_CASE("what does not compile is not run, and the run ends as the compiler did") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const ToySandbox sandbox;
+  const ProgramResult result = sandbox.run(sandbox.compiled("print running\nnonsense"));
+  CHECK(result.exit_status == 1);
+  CHECK(result.out.empty());
+  CHECK(result.err == "main.toyc:2: unknown word 'nonsense'\n");
+
+  const auto ended = [&](const std::string& code, const Strings& more = {}) {
+    const json object = sandbox.run_json(sandbox.compiled(code + "\nprint running", more));
+    CAPTURE(object.dump());
+    CHECK(object["started_at"].is_null());
+    CHECK(object["stdout"].is_null());
+    CHECK(object["usage"]["wall_ms"].is_null());
+    CHECK(object["outcome"] == object["compile"]["outcome"]);
+    CHECK(object["exit_code"] == object["compile"]["exit_code"]);
+    CHECK(object["signal"] == object["compile"]["signal"]);
+    CHECK(holds(object["message"], "the code was not compiled, and so not run: "));
+    return object;
+  };
+  json object = ended("compile exit 5");
+  CHECK(object["exit_code"] == 5);
+  CHECK(object["message"] == "the code was not compiled, and so not run: the compiler exited with status 5");
+  CHECK(ended("compile abort")["signal"] == "SIGABRT");
+  object = ended("compile wait", {"--compile-limit", "wall-time=300ms", "--timeout", "1h"});
+  CHECK(object["outcome"] == "timed_out");
+  CHECK(object["limits_hit"].empty());
+  CHECK(object["compile"]["limits_hit"][0]["limit"] == "wall_ms");
+  object = ended("compile fill /tmp/build/x\ncompile exit 1", {"--compile-limit", "tmp=1M"});
+  CHECK(object["compile"]["limits_hit"][0] ==
+        json{{"limit", "tmp_bytes"}, {"value", 1 << 20}, {"reached", 1 << 20}});
+  object = ended("compile fill /dev/stdout", {"--compile-limit", "output-limit=1M"});
+  CHECK(object["outcome"] == "output_limit");
+  CHECK(object["compile"]["stdout"]["truncated"] == true);
+  CHECK(sandbox.leftovers(0) == "");
+}
+
+TEST_CASE("limits of the compile step have the policy's ceilings") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const ToySandbox sandbox;
+  ProgramResult result = sandbox.run(sandbox.compiled("exit 0", {"--compile-limit", "memory=900G"}));
+  CHECK(result.exit_status == 125);
+  CHECK(holds(result.err, "the compile step: --memory 900G: above the ceiling of policy 'default'"));
+  CHECK(sandbox.log_lines().back()["outcome"] == "rejected");
+  for (const auto& [value, words] :
+       {std::pair{"memory", "'memory' is not LIMIT=VALUE with a limit by its flag: "},
+        std::pair{"memry=1G", "did you mean 'memory'?"},
+        std::pair{"memory=x", "--compile-limit memory: 'x'"}}) {
+    result = sandbox.run(sandbox.compiled("exit 0", {"--compile-limit", value}));
+    CHECK(result.exit_status == 2);
+    CHECK_MESSAGE(holds(result.err, words), result.err);
+  }
+}
+
+TEST_CASE("a project is there in both steps, and what the compiler writes there stays") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const ToySandbox sandbox;
+  const std::string code =
+      "compile write outputs/by_compiler\nshow outputs/by_compiler\nwrite outputs/by_program";
+  ProgramResult result = sandbox.run(sandbox.compiled(code, {"--project", "p", "--cwd", "/workspace"}));
+  CHECK_MESSAGE(result.exit_status == 0, result.err);
+  CHECK(result.out == "written\n");
+  result = sandbox.run({"--project", "p", "--cwd", "/workspace", "--", "/bin/sh", "-c", "cat outputs/*"});
+  CHECK_MESSAGE(result.exit_status == 0, result.err);
+  CHECK(result.out == "written\nwritten\n");
+  CHECK(sandbox.leftovers(0) == "");
+}
+
+TEST_CASE("a run that is cancelled while it compiles does not go on") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const ToySandbox sandbox;
+  const std::string name = "main" + unique_duration() + ".toyc";  // a word of the compiler's alone
+  write_file(sandbox.directory() + "/" + name, "compile wait\nprint running\n");
+  ProgramOptions options;
+  options.after_start = [&](pid_t sbxrun) {
+    CHECK(wait_until(std::chrono::milliseconds(10'000), [&] { return runs_inside(name); }));
+    (void)kill(sbxrun, SIGTERM);
+  };
+  const ProgramResult result =
+      sandbox.run({"--language", "toyc", "--file", sandbox.directory() + "/" + name}, options);
+  CHECK(result.exit_status == 143);
+  CHECK(result.out.empty());
+  const json line = sandbox.log_lines().back();
+  CHECK(line["outcome"] == "cancelled");
+  CHECK(line["compile"]["outcome"] == "cancelled");
+  CHECK(line["started_at"].is_null());
+  CHECK(sandbox.leftovers(0) == "");
+}
+
+TEST_CASE("a plan has both steps") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const ToySandbox sandbox;
+  ProgramResult result = sandbox.run(sandbox.compiled("exit 0", {"--dry-run", "--compile-limit", "pids=77"}));
+  CHECK_MESSAGE(result.exit_status == 0, result.err);
+  CHECK(holds(result.out, "compile step, in a sandbox of its own\n"));
+  CHECK(holds(result.out, "  pids: 77\n"));
+  CHECK(holds(result.out,
+              "attach     /tmp/build <- tmpfs (memory, what the compile step leaves) nosuid,nodev\n"));
+  CHECK(holds(result.out,
+              "attach     /tmp/build <- tmpfs (memory, what the compile step leaves) ro,nosuid,nodev\n"));
+  CHECK(holds(result.out, "command: '/bin/toy' '--compile' 'main.toyc' '/tmp/build'\n"));
+  CHECK(holds(result.out, "command: '/bin/toy' '/tmp/build/main.toy'\n"));
+  result = sandbox.run(sandbox.compiled("exit 0", {"--explain"}));
+  CHECK(holds(result.out,
+              "First the code is compiled, in a sandbox of its own with the same rules: "
+              "/bin/toy --compile main.toyc /tmp/build\n"));
 }
 
 }  // namespace sbx::test

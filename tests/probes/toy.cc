@@ -1,7 +1,7 @@
-// The interpreter of a language that only tests know: toy [--check] FILE [ARG…]. A line is a word and what it
-// is about:
+// The interpreter of a language that only tests know: toy [--check] FILE [ARG…]; and its compiler, which puts
+// FILE into a directory as it is: toy --compile FILE DIRECTORY. A line is a word and what it is about:
 //   print TEXT   show PATH   env NAME   args   stdin   write PATH   junit PATH   link TARGET   exit N   abort
-//   wait
+//   wait   fill PATH   compile LINE (done by the compiler, and not by the interpreter)
 // What is wrong ends it with FILE:LINE and status 1, with --check before anything is done.
 #include <unistd.h>
 
@@ -16,8 +16,8 @@
 namespace {
 
 bool is_word(const std::string& word) {
-  for (const char* known :
-       {"print", "show", "env", "args", "stdin", "write", "junit", "link", "exit", "abort", "wait"}) {
+  for (const char* known : {"print", "show", "env", "args", "stdin", "write", "junit", "link", "exit",
+                            "abort", "wait", "fill", "compile"}) {
     if (word == known) return true;
   }
   return false;
@@ -50,6 +50,11 @@ int perform(const std::string& word, const std::string& rest, int argc, char** a
   constexpr const char* kReport = "<testsuite><testcase/><testcase><failure/></testcase></testsuite>\n";
   if (word == "junit" && !(std::ofstream(rest) << kReport)) return fail(rest);
   if (word == "link" && symlink(rest.c_str(), "/tmp/test-report") != 0) return fail(rest);
+  if (word == "fill") {
+    std::ofstream file(rest);
+    while (file << std::string(65536, 'x') << std::flush) {
+    }
+  }
   if (word == "exit") return std::atoi(rest.c_str());
   if (word == "abort") std::abort();
   while (word == "wait") pause();
@@ -60,13 +65,20 @@ int perform(const std::string& word, const std::string& rest, int argc, char** a
 
 int main(int argc, char** argv) {
   const bool check = argc > 1 && strcmp(argv[1], "--check") == 0;
-  const int first = check ? 2 : 1;
+  const bool compile = argc > 3 && strcmp(argv[1], "--compile") == 0;
+  const int first = check || compile ? 2 : 1;
   if (argc <= first) return 2;
   std::ifstream file(argv[first]);
   if (!file) return fail(argv[first]);
+  std::ofstream compiled;
+  if (compile) compiled.open(std::string(argv[3]) + "/main.toy");
+  if (compile && !compiled) return fail(argv[3]);
   int number = 0;
   for (std::string line; std::getline(file, line);) {
     ++number;
+    if (compile) compiled << line << "\n";
+    const bool is_compilers = line.starts_with("compile ");
+    if (is_compilers && compile) line.erase(0, strlen("compile "));
     const std::size_t blank = line.find(' ');
     const std::string word = line.substr(0, blank);
     if (word.empty()) continue;
@@ -74,7 +86,7 @@ int main(int argc, char** argv) {
       std::cerr << argv[first] << ":" << number << ": unknown word '" << word << "'\n";
       return 1;
     }
-    if (check) continue;
+    if (check || is_compilers != compile) continue;
     const std::string rest = blank == std::string::npos ? "" : line.substr(blank + 1);
     const int status = perform(word, rest, argc - first - 1, argv + first + 1);
     std::cout.flush();

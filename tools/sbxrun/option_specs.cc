@@ -60,6 +60,8 @@ constexpr std::array kSpecs{
     OptionSpec{kLimitGroup, "inodes", 0, "N", "files and directories in each of these two", nullptr},
     OptionSpec{kLimitGroup, "ulimit", 0, "nofile=N|fsize=SIZE", "Docker's way to say --nofile and --fsize",
                nullptr},
+    OptionSpec{kLimitGroup, "compile-limit", 0, "LIMIT=VALUE",
+               "a limit of the compile step of --language, such as memory=1G (repeatable)", nullptr},
 
     OptionSpec{kOutput, "json", 0, nullptr, "capture the output and print the result object", nullptr},
     OptionSpec{kOutput, "result", 0, "FILE|fd:N", "write the result object there", nullptr},

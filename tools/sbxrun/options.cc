@@ -9,8 +9,8 @@
 #include <cstdlib>
 
 #include "base/names.h"
-#include "base/suggest.h"
 #include "base/units.h"
+#include "language_options.h"
 #include "option_specs.h"
 #include "os/file.h"
 #include "request/check_binds.h"
@@ -139,8 +139,9 @@ class Parser {
       TRY(apply(*spec, optarg == nullptr ? "" : optarg, optarg != nullptr));
     }
     std::vector<std::string> rest(argv + optind, argv + argc);
-    if (language_given()) {
-      TRY(take_language(std::move(rest), after_dashes));
+    if (options_.request.language) {
+      TRY(take_language_words(std::move(rest), after_dashes, options_));
+      if (!image_given_) options_.request.image.clear();
     } else {
       options_.request.command = std::move(rest);
     }
@@ -193,8 +194,7 @@ class Parser {
     if (name == "project") return set_name(what, value, request.project);
     if (name == "task") return set_name(what, value, request.task_id);
     if (name == "policy") return set_policy(value);
-    if (name == "language" || name == "code" || name == "file" || name == "add-file" || name == "action")
-      return set_language(name, what, value);
+    if (is_language_option(name)) return apply_language_option(name, what, value, options_);
     if (name == "env") return add_variable(what, value, request);
     if (name == "env-file") return add_env_file(value, request);
     if (name == "ulimit") return set_ulimit(value, request);
@@ -224,111 +224,6 @@ class Parser {
       set_flag(name);
       return set_place(what, value);
     }
-    return {};
-  }
-
-  [[nodiscard]] bool language_given() const { return options_.request.language.has_value(); }
-
-  // Files are read here, with the caller's rights.
-  static Result<SourceFile> read_source(const std::string& what, const std::string& path, std::string name) {
-    SourceFile file;
-    file.name = name.empty() ? path.substr(path.find_last_of('/') + 1) : std::move(name);
-    TRY(check_source_name(what, file.name));
-    file.content = TRY_DOING(what, os::read_file(AT_FDCWD, path, kMostSourceBytes));
-    return file;
-  }
-
-  // The files of the request, of which there may be 4M in all.
-  Result<void> check_sources(const std::string& what) const {
-    const LanguageRequest& language = *options_.request.language;
-    std::size_t bytes = language.code ? language.code->content.size() : 0;
-    for (const SourceFile& file : language.files) bytes += file.content.size();
-    if (bytes > kMostSourceBytes)
-      return fail(what + ": code and files are larger than " + format_bytes(kMostSourceBytes) +
-                  " together; more comes in by --bind or in a project");
-    if (language.files.size() > kMostSourceFiles)
-      return fail(what + ": more than " + std::to_string(kMostSourceFiles) + " files");
-    return {};
-  }
-
-  Result<void> add_file(const std::string& what, const std::string& value) {
-    const std::size_t colon = value.find(':');
-    const std::string name = colon == std::string::npos ? "" : value.substr(colon + 1);
-    if (colon != std::string::npos && name.empty())
-      return fail(what + ": '" + value + "': the name is empty");
-    SourceFile file = TRY(read_source(what, value.substr(0, colon), name));
-    options_.request.language->files.push_back(std::move(file));
-    return check_sources(what);
-  }
-
-  Result<void> set_code(const std::string& what, SourceFile code) {
-    LanguageRequest& language = *options_.request.language;
-    if (language.code)
-      return fail(what + ": the code is given already; it comes from one --code or --file, or '-'");
-    language.code = std::move(code);
-    return check_sources(what);
-  }
-
-  Result<void> set_language(const std::string& name, const std::string& what, const std::string& value) {
-    if (!language_given()) options_.request.language.emplace();
-    LanguageRequest& language = *options_.request.language;
-    if (name == "add-file") return add_file(what, value);
-    if (name == "code") return set_code(what, {"", value});
-    if (name == "file") {
-      SourceFile code = TRY(read_source(what, value, ""));
-      return set_code(what, std::move(code));
-    }
-    if (name == "language") {
-      TRY(check_language_name(what, value));
-      language.name = value;
-      return {};
-    }
-    const auto found = std::ranges::find(kLanguageActions, value);
-    if (found == kLanguageActions.end())
-      return fail(what + ": no action '" + value + "': " + suggest(value, kLanguageActions));
-    language.action = static_cast<LanguageAction>(found - kLanguageActions.begin());
-    return {};
-  }
-
-  // What stands behind the options: '-' or a path inside, and behind "--" the arguments of the program.
-  Result<void> take_language(std::vector<std::string> rest, bool after_dashes) {
-    LanguageRequest& language = *options_.request.language;
-    if (options_.help || options_.version) return {};
-    if (language.name.empty()) return fail("--code, --file, --add-file and --action need a --language");
-    if (!after_dashes && !rest.empty()) {
-      TRY(take_code(rest.front()));
-      rest.erase(rest.begin());
-      if (!rest.empty() && rest.front() != "--")
-        return fail("'" + rest.front() + "': arguments of the program come after '--'");
-      if (!rest.empty()) rest.erase(rest.begin());
-    }
-    const bool needs_code =
-        language.action == LanguageAction::run || language.action == LanguageAction::check;
-    if (needs_code && !language.code && language.path.empty())
-      return fail(
-          "no code; give --code TEXT, --file PATH, '-' for standard input, or the path of a file inside");
-    language.arguments = std::move(rest);
-    if (!image_given_) options_.request.image.clear();
-    return {};
-  }
-
-  Result<void> take_code(const std::string& word) {
-    RunRequest& request = options_.request;
-    LanguageRequest& language = *request.language;
-    if (language.code)
-      return fail("'" + word + "': the code is given already; arguments of the program come after '--'");
-    if (word == "-") {
-      std::string text = TRY(os::read_all(0, "standard input", kMostSourceBytes));
-      options_.stdin_is_code = true;
-      return set_code("standard input", {"", std::move(text)});
-    }
-    // In a workspace that is new there is nothing yet.
-    const bool is_new = request.project.empty() && request.cwd.empty() && !request.here &&
-                        request.binds.empty() && language.files.empty();
-    if (is_new && !word.starts_with('/'))
-      return fail("'" + word + "': the sandbox does not see the current directory; use --file " + word +
-                  ", or --here before it");
-    language.path = word;
     return {};
   }
 

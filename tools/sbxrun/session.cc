@@ -145,6 +145,9 @@ class Session {
     // A slow reader gets every byte, however long it takes, unless the caller wanted the end. What is not
     // waited for without end is more input: a pipe that something outside the sandbox holds open.
     const bool patient = stops_ == 0;
+    for (const Relay& relay : compiler_output_) {
+      if (patient && !relay.done()) return false;
+    }
     for (const Relay& relay : streams_.outputs) {
       if (!relay.done() && ((patient && relay.has_pending()) || now_ms() < drain_until_)) return false;
     }
@@ -160,6 +163,7 @@ class Session {
         relays.push_back(&relay);
       }
     };
+    for (Relay& relay : compiler_output_) add(relay);
     for (Relay& relay : streams_.outputs) add(relay);
     if (!answer_) {
       for (Relay& relay : streams_.inputs) add(relay);
@@ -270,6 +274,11 @@ class Session {
       attach_terminal(std::move(fd));
       return {};
     }
+    if (header.type == ClientMessageType::compiler_output) {
+      const int from = fd.get();
+      compiler_output_.emplace_back(from, streams_.output_number(2), std::move(fd));
+      return {};
+    }
     const std::string bytes = TRY(os::read_sealed_memfd(fd.get(), "answer", kMaxAnswerBytes));
     Answer answer;
     answer.exit_status = header.value;
@@ -302,6 +311,7 @@ class Session {
   int socket_;
   const Options& options_;
   ClientStreams streams_;
+  std::vector<Relay> compiler_output_;  // one at most
   UniqueFd signals_;
   sigset_t mask_before_{};
   UniqueFd slave_;

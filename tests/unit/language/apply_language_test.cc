@@ -11,6 +11,7 @@ struct Case {
   RunRequest request;
   Runner runner;
   LimitSet granted;
+  LanguageStep step = LanguageStep::act;
 
   Case() {
     request.image = "toy-1";
@@ -24,7 +25,7 @@ struct Case {
     runner.languages = {language};
   }
   [[nodiscard]] Result<LanguageCommand> apply() const {
-    return apply_language(request, runner, runner.languages.front(), granted);
+    return apply_language(request, runner, runner.languages.front(), step, granted);
   }
   [[nodiscard]] LanguageCommand made() const {
     const Result<LanguageCommand> result = apply();
@@ -106,6 +107,36 @@ TEST_CASE("only the action test leaves a report") {
   CHECK_FALSE(c.made().report);
   c.request.language->action = LanguageAction::test;
   CHECK(c.made().report == ReportFormat::junit);
+}
+
+TEST_CASE("a language that is compiled runs what its compile step left") {
+  Case c;
+  Language& language = c.runner.languages[0];
+  language.compile = {"toyc", "-o", "{out}/main", "{sources}", "{args}"};
+  language.commands[0] = {"{out}/main", "{args}"};
+  c.request.language->code = SourceFile{"", "x"};
+  c.request.language->arguments = {"one"};
+  c.runner.environment = {{"CLASSPATH", "{out}"}};
+  CHECK(compiles(c.request, language));
+  LanguageCommand made = c.made();
+  CHECK(made.command == Words{"/tmp/build/main", "one"});
+  CHECK(made.build == BuildPlace::read);
+  CHECK(made.environment == Words{"CLASSPATH=/tmp/build"});
+  c.step = LanguageStep::compile;
+  made = c.made();
+  CHECK(made.command == Words{"toyc", "-o", "/tmp/build/main", "main.toy"});  // the program's arguments
+  CHECK(made.build == BuildPlace::written);
+  CHECK(made.files.size() == 1);
+  c.request.binds = {{"/host", "/tmp"}};
+  CHECK(c.refused() == "--bind /host:/tmp: would hide what was compiled, which lies in /tmp/build");
+
+  // Other actions are about the code as it is.
+  c.request.binds.clear();
+  c.request.language->action = LanguageAction::test;
+  c.step = LanguageStep::act;
+  CHECK_FALSE(compiles(c.request, language));
+  CHECK(c.made().build == BuildPlace::none);
+  CHECK(c.made().environment.empty());
 }
 
 TEST_CASE("variables come from the limits") {

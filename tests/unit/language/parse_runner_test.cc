@@ -40,8 +40,9 @@ languages:
       type-check: [g++, "{stem}"]
   - name: c
     file: main.c
-    actions: {run: [tcc, -run, "{file}"]}
+    actions: {compile: [gcc, -o, "{out}/main"], run: ["{out}/main"]}
 limits: {memory: 1G, pids: 300}
+compile_limits: {tmp: 2G}
 environment:
   HEAP: "{memory_mb:75%}"
   EMPTY: ""
@@ -60,6 +61,9 @@ writable: [/var/cache/x, /opt/y/]
         std::vector<std::string>{"clang-tidy", "{path}"});
   CHECK(runner->limits.memory_bytes == 1U << 30U);
   CHECK(runner->limits.pids == 300);
+  CHECK(runner->compile_limits.tmp_bytes == 2ULL << 30U);
+  CHECK(language.compile.empty());
+  CHECK(runner->languages[1].compile == std::vector<std::string>{"gcc", "-o", "{out}/main"});
   CHECK_FALSE(runner->limits.wall_ms);
   CHECK(runner->environment ==
         std::vector<std::pair<std::string, std::string>>{{"HEAP", "{memory_mb:75%}"}, {"EMPTY", ""}});
@@ -73,7 +77,8 @@ writable: [/var/cache/x, /opt/y/]
 TEST_CASE("what is wrong in a runner is named, with its place") {
   CHECK(parse_runner("r.yaml", kSmall));
   CHECK(refused("a: 1\n") ==
-        "r.yaml:1:1: unknown key 'a': known: 'languages', 'limits', 'environment' or 'writable'");
+        "r.yaml:1:1: unknown key 'a': known: 'languages', 'limits', 'compile_limits', 'environment' or "
+        "'writable'");
   CHECK(refused("languages: []\n") == "r.yaml:1:12: languages: has no language");
   CHECK(refused("limits: {}\n") == "r.yaml:1:1: languages: is missing");
   CHECK(refused_with("toy\n    file", "Toy\n    file")
@@ -88,11 +93,19 @@ TEST_CASE("what is wrong in a runner is named, with its place") {
   CHECK(refused_with("run: [toy, \"{file}\", \"{args}\"]", "check: [toy]") ==
         "r.yaml:5:7: actions: run: is missing");
   CHECK(refused_with("run:", "go: [x]\n      run:")
-            .starts_with("r.yaml:5:7: actions: unknown key 'go': known: 'run'"));
+            .starts_with("r.yaml:5:7: actions: unknown key 'go': known: 'compile'"));
   CHECK(refused_with("[toy, \"{file}\", \"{args}\"]", "[]") ==
         "r.yaml:5:12: actions: run: the command is empty");
   CHECK(refused_with("[toy, \"{file}\"", "[\"{file}\", toy") ==
         "r.yaml:5:13: run: the first word is the name of a program");
+  CHECK(refused_with("[toy,", "[\"{out}/x\",") ==
+        "r.yaml:5:12: actions: run: {out} is for compile, and for run behind it");
+  CHECK(refused_with("run:", "compile: [x]\n      check: [x, \"{out}\"]\n      run:") ==
+        "r.yaml:6:14: actions: check: {out} is for compile, and for run behind it");
+  CHECK(refused_with("run:", "compile: []\n      run:") ==
+        "r.yaml:5:16: actions: compile: the command is empty");
+  CHECK(refused(kSmall + "compile_limits: {memory: none}\n")
+            .starts_with("r.yaml:6:26: compile_limits: memory: "));
   CHECK(refused_with("{file}", "{fil}") ==
         "r.yaml:5:18: run: no placeholder '{fil}': did you mean 'file'? (write {{ for a brace itself)");
   CHECK(refused_with("{args}", "-{args}") ==
