@@ -18,6 +18,7 @@
 #include "resource/bind_contents.h"
 #include "resource/host_needs.h"
 #include "resource/own_directories.h"
+#include "run/build_missing.h"
 #include "run/run_one.h"
 #include "wire/client_protocol.h"
 
@@ -107,6 +108,12 @@ Result<void> serve() {
   const RunRequest& request = received->request;
   const Result<Settings> settings = make_settings(request);
   if (!settings) return answer_error(kUsageError, settings.error());
+
+  const bool builds = request.build || settings->auto_build;
+  if (root && builds && request.action == RequestAction::run) {
+    if (const auto built = build_missing_image(*settings, request); !built)
+      return answer_error(kOurFailure, built.error());
+  }
 
   // First, so that the spawner gets ready while we do. After the cgroups: on v2 we may be moved to a leaf,
   // and it has to come along.

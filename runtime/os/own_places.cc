@@ -12,10 +12,12 @@ namespace {
 constexpr std::string_view kPrograms = "/" SBX_BINDIR;
 constexpr std::string_view kHelpers = "/" SBX_LIBEXECDIR "/sbx";
 constexpr std::string_view kPolicies = "/" SBX_DATADIR "/sbx/policies";
+constexpr std::string_view kRootfs = "/" SBX_DATADIR "/sbx/rootfs";
 
 OwnPlaces installed(std::string_view directory, std::string_view ending) {
   const std::string prefix(directory.substr(0, directory.size() - ending.size()));
-  return {prefix + std::string(kHelpers), prefix + std::string(kPolicies)};
+  return {prefix + std::string(kPrograms), prefix + std::string(kHelpers), prefix + std::string(kPolicies),
+          prefix + std::string(kRootfs)};
 }
 
 }  // namespace
@@ -35,7 +37,7 @@ OwnPlaces own_places(std::string_view own_directory) {
   // A checkout's build/bin looks the same but for what is in it.
   const bool together = access((directory + "/sbx-direct").c_str(), F_OK) == 0;
   if (directory.ends_with(kPrograms) && !together) return installed(directory, kPrograms);
-  return {directory, directory + "/../../policies"};
+  return {directory, directory, directory + "/../../policies", directory + "/../../rootfs"};
 }
 
 }  // namespace sbx::os

@@ -1,8 +1,8 @@
 // Where our programs and what belongs to them are, from where the running one is: a checkout, a prefix and a
 // tree staged with DESTDIR work without a path compiled in.
 //
-//   installed:  PREFIX/bin  PREFIX/libexec/sbx  PREFIX/share/sbx/policies
-//   checkout:   build/bin (all programs together)  policies
+//   installed:  PREFIX/bin  PREFIX/libexec/sbx  PREFIX/share/sbx/policies  PREFIX/share/sbx/rootfs
+//   checkout:   build/bin (all programs together)  policies  rootfs
 #pragma once
 
 #include <string>
@@ -16,8 +16,10 @@ namespace sbx::os {
 Result<std::string> own_directory();
 
 struct OwnPlaces {
+  std::string programs;  // sbxctl
   std::string helpers;   // sbx-direct, sbx-spawner, sbx-init
   std::string policies;  // the shipped ones
+  std::string rootfs;    // what builds images, and their Dockerfiles
 };
 
 OwnPlaces own_places(std::string_view own_directory);

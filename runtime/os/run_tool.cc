@@ -33,6 +33,23 @@ std::string last_words(int fd) {
   return said.substr(said.find_last_of('\n') + 1);
 }
 
+// As execve(2) wants them; good for as long as the words are.
+std::vector<char*> pointers_to(const std::vector<std::string>& words) {
+  std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
+  for (const std::string& word : words) pointers.push_back(const_cast<char*>(word.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+Result<int> wait_for(pid_t pid, const std::string& name) {
+  int status = 0;
+  while (waitpid(pid, &status, 0) < 0) {
+    if (errno != EINTR) return fail(system_error("waitpid", name, errno));
+  }
+  return status;
+}
+
 }  // namespace
 
 Result<std::string> find_tool(const std::string& name) {
@@ -48,11 +65,9 @@ Result<void> run_tool(const std::vector<std::string>& command, int most) {
   if (pipe2(ends.data(), O_CLOEXEC) != 0) return fail(system_error("pipe2", command.front(), errno));
   const UniqueFd reading(ends[0]);
   UniqueFd writing(ends[1]);
-  std::vector<char*> arguments;
-  arguments.reserve(command.size() + 1);
-  for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
-  arguments.push_back(nullptr);
-  const std::array<char*, 3> environment{const_cast<char*>(kPath), const_cast<char*>("LC_ALL=C"), nullptr};
+  const std::vector<char*> arguments = pointers_to(command);
+  const std::vector<std::string> variables{kPath, "LC_ALL=C"};
+  const std::vector<char*> environment = pointers_to(variables);
 
   posix_spawn_file_actions_t actions;
   (void)posix_spawn_file_actions_init(&actions);
@@ -75,12 +90,28 @@ Result<void> run_tool(const std::vector<std::string>& command, int most) {
   writing.reset();
   const std::string said = last_words(reading.get());
   const std::string how = how_it_ended(pid);
-  int status = 0;
-  while (waitpid(pid, &status, 0) < 0) {
-    if (errno != EINTR) return fail(system_error("waitpid", command.front(), errno));
-  }
+  const int status = TRY(wait_for(pid, command.front()));
   if (WIFEXITED(status) && WEXITSTATUS(status) <= most) return {};
   return fail(command.front() + " " + how + (said.empty() ? "" : ": " + printable(said)));
+}
+
+Result<int> run_shown(const std::vector<std::string>& command, const std::vector<std::string>& environment,
+                      int output) {
+  const std::vector<char*> arguments = pointers_to(command);
+  const std::vector<char*> variables = pointers_to(environment);
+  posix_spawn_file_actions_t actions;
+  (void)posix_spawn_file_actions_init(&actions);
+  (void)posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  (void)posix_spawn_file_actions_adddup2(&actions, output, 1);
+  pid_t pid = -1;
+  const int error =
+      posix_spawn(&pid, command.front().c_str(), &actions, nullptr, arguments.data(), variables.data());
+  (void)posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) return fail(system_error("posix_spawn", command.front(), error));
+  const std::string how = how_it_ended(pid);
+  const int status = TRY(wait_for(pid, command.front()));
+  if (WIFEXITED(status)) return WEXITSTATUS(status);
+  return fail(command.front() + " " + how);
 }
 
 }  // namespace sbx::os

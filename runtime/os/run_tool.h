@@ -1,4 +1,5 @@
 // A program of the host, run to its end: no shell, no input, no environment but a fixed PATH and locale.
+// (run_shown: with what it is given.)
 #pragma once
 
 #include <string>
@@ -14,5 +15,10 @@ Result<std::string> find_tool(const std::string& name);
 // `command[0]` is looked for as find_tool does. Error: its own; else what it said last, when it ended with a
 // status above `most`.
 Result<void> run_tool(const std::vector<std::string>& command, int most = 0);
+
+// The program at the path `command[0]`, with `environment` ("NAME=value"); what it writes goes to the
+// descriptors `output` and ours for errors. Its exit status. Error: it could not be started, or was killed.
+Result<int> run_shown(const std::vector<std::string>& command, const std::vector<std::string>& environment,
+                      int output);
 
 }  // namespace sbx::os

@@ -216,6 +216,7 @@ std::string encode_run_request(const RunRequest& request) {
   out.put(static_cast<std::uint8_t>(request.here.has_value()));
   if (request.here) put(out, *request.here);
   out.put(request.hint);
+  out.put(static_cast<std::uint8_t>(request.build));
   out.put(static_cast<std::uint8_t>(request.tty));
   out.put(request.tty_rows);
   out.put(request.tty_columns);
@@ -253,6 +254,7 @@ Result<RunRequest> decode_run_request(std::string_view bytes) {
   for (BindRequest& bind : request.binds) bind = get_bind(in);
   if (in.get_bool()) request.here = get_bind(in);
   request.hint = in.get_string();
+  request.build = in.get_bool();
   request.tty = in.get_bool();
   request.tty_rows = in.get<std::uint16_t>();
   request.tty_columns = in.get<std::uint16_t>();

@@ -103,6 +103,7 @@ struct RunRequest {
   std::vector<BindRequest> binds;
   std::optional<BindRequest> here;  // --here: binds.host shown at the project_files of the workspace
   std::string hint;                 // sbxrun's words for a command that is not found: "you meant --here"
+  bool build = false;               // an image that is missing is built first
   bool tty = false;
   std::uint16_t tty_rows = 24;
   std::uint16_t tty_columns = 80;

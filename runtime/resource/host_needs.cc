@@ -35,7 +35,8 @@ constexpr std::array<HostNeedWords, 16> kWords{{
     {"a sandbox's processes could have the ids, files and limits of others, and a run is refused",
      "set id_pool: {first, ranges} in /etc/sbx/config.yaml to ids that nobody uses"},
     {"a sandbox cannot be started", "install sbx again, all of it from one build"},
-    {"the image 'host' cannot be used", "apt-get install usrmerge, or import an image: rootfs/build NAME"},
+    {"the image 'host' cannot be used",
+     "apt-get install usrmerge, or take an image: sbxctl images build NAME"},
     {"no control group can be made for a sandbox, and a run is refused",
      "remount it writable (mount -o remount,rw); in a container: --privileged, or --cgroupns=host with -v "
      "/sys/fs/cgroup:/sys/fs/cgroup:rw"},

@@ -10,6 +10,7 @@
 #include "os/file.h"
 #include "resource/image_disk.h"
 #include "resource/image_layout.h"
+#include "resource/image_manifest.h"
 #include "resource/image_sidecar.h"
 #include "resource/image_store.h"
 #include "resource/image_unpack.h"
@@ -95,6 +96,8 @@ Result<void> unpack_new(const ImageDisk& disk, const ImageSidecar& sidecar, cons
   if (hex != sidecar.digest_hex) {
     return fail("the digest of the tarball is " + hex + ", its sidecar says " + sidecar.digest_hex);
   }
+  const std::string manifest = TRY_DOING("noting what was unpacked", make_manifest(root.get()));
+  TRY(os::replace_file(temporary.fd(), std::string(kManifest), manifest, 0600));
   TRY(write_descriptions(temporary.fd(), sidecar, sidecar_text));
   // The name by-digest/<hex> is the promise that everything below it is on the disk.
   if (syncfs(temporary.fd()) != 0) return fail(system_error("syncfs", "images", errno));
@@ -152,6 +155,18 @@ Result<Image> import_image(const std::string& state_dir, const std::string& tarb
   TRY_DOING("importing '" + parsed.name + "'",
             import_parsed(state_dir, tarball, parsed, text, limits, progress));
   return find_image(state_dir, parsed.name);
+}
+
+Result<std::vector<std::string>> verify_image(const Image& image, std::size_t most) {
+  const UniqueFd held = TRY(hold_image(image));
+  const Result<std::string> before = os::read_file(held.get(), std::string(kManifest), kManifestLimit);
+  if (!before && before.error().error_number == ENOENT)
+    return fail("it was imported by a version of sbx that kept no account of it; import it again");
+  if (!before) return fail(before.error());
+  const UniqueFd root =
+      TRY(os::open_at(held.get(), std::string(image_layout::kTree), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  const std::string now = TRY(make_manifest(root.get()));
+  return compare_manifests(*before, now, most);
 }
 
 }  // namespace sbx

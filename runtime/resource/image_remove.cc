@@ -69,30 +69,43 @@ Result<void> take_unlinked(const ImageDisk& disk, const TemporaryImage& temporar
   return {};
 }
 
+// `remove_name` with the lock of the names, then the trees without one.
+Result<RemovedImages> remove_from(const std::string& state_dir,
+                                  const std::function<Result<void>(const ImageDisk&)>& remove_name) {
+  const ImageDisk disk = TRY(open_image_disk(state_dir));
+  TRY(remove_leftovers(disk));
+  RemovedImages result;
+  std::optional<UniqueFd> names = TRY(lock_names(disk));
+  std::vector<UniqueFd> held;
+  // Removed when this function ends, after the lock of the names is free again.
+  const TemporaryImage temporary = TRY(TemporaryImage::make(disk));
+  TRY(remove_name(disk));
+  TRY(take_unlinked(disk, temporary, held, result));
+  names.reset();
+  return result;
+}
+
 }  // namespace
 
 Result<RemovedImages> remove_image(const std::string& state_dir, std::string_view name) {
   if (name == kHostImage) return fail("image 'host' is built in");
   TRY(check_name("image", name));
   const std::string link(name);
-  const ImageDisk disk = TRY(open_image_disk(state_dir));
-  TRY(remove_leftovers(disk));
-  RemovedImages result;
-  std::optional<UniqueFd> names = TRY(lock_names(disk));
-  const std::optional<std::string> hex = TRY(image_layout::linked_digest(disk.names.get(), link));
-  if (!hex) return fail(find_image(state_dir, name).error());  // it lists those that are there
-  std::vector<UniqueFd> held;
-  // Removed when this function ends, after the lock of the names is free again.
-  const TemporaryImage temporary = TRY(TemporaryImage::make(disk));
-  if (unlinkat(disk.names.get(), link.c_str(), 0) != 0) return fail(system_error("unlink", link, errno));
-  // The tree may stay, for another name or because it is in use. Not there: it was damaged.
-  for (const std::string& file :
-       {image_layout::sidecar_file(link), image_layout::record_file(link), image_layout::runner_file(link)}) {
-    (void)unlinkat(disk.by_digest.get(), (*hex + "/" + file).c_str(), 0);
-  }
-  TRY(take_unlinked(disk, temporary, held, result));
-  names.reset();
-  return result;
+  return remove_from(state_dir, [&](const ImageDisk& disk) -> Result<void> {
+    const std::optional<std::string> hex = TRY(image_layout::linked_digest(disk.names.get(), link));
+    if (!hex) return fail(find_image(state_dir, name).error());  // it lists those that are there
+    if (unlinkat(disk.names.get(), link.c_str(), 0) != 0) return fail(system_error("unlink", link, errno));
+    // The tree may stay, for another name or because it is in use. Not there: it was damaged.
+    for (const std::string& file : {image_layout::sidecar_file(link), image_layout::record_file(link),
+                                    image_layout::runner_file(link)}) {
+      (void)unlinkat(disk.by_digest.get(), (*hex + "/" + file).c_str(), 0);
+    }
+    return {};
+  });
+}
+
+Result<RemovedImages> prune_images(const std::string& state_dir) {
+  return remove_from(state_dir, [](const ImageDisk&) -> Result<void> { return {}; });
 }
 
 }  // namespace sbx

@@ -20,7 +20,7 @@ Error unknown_image(const std::string& state_dir, std::string_view name) {
   if (const Result<std::vector<std::string>> known = list_images(state_dir)) {
     for (const std::string& other : *known) text += ", " + other;
   }
-  text += "; to make one: 'rootfs/build NAME', then 'sbxctl images import NAME.tar.zst'";
+  text += "; to make one: 'sbxctl images build NAME', or sbxrun --build";
   return Error{std::move(text), ENOENT};
 }
 

@@ -2,6 +2,7 @@
 // content-addressed directory below the state directory:
 //
 //   STATE/images/by-digest/<hex>/rootfs/     the unpacked tree, owned as in the tarball
+//   STATE/images/by-digest/<hex>/manifest    what it was when it was unpacked
 //   STATE/images/by-digest/<hex>/NAME.json   the sidecar it was imported with
 //   STATE/images/by-digest/<hex>/NAME.env    what a run needs of it
 //   STATE/images/by-digest/<hex>/NAME.runner its languages (language/runner.h), where it has any
@@ -71,6 +72,10 @@ Result<Image> import_image(const std::string& state_dir, const std::string& tarb
                            const std::string& sidecar, const ImportLimits& limits,
                            const std::function<void(const ImportProgress&)>& progress);
 
+// What of the image's tree is not what was unpacked: at most `most` sentences, each about one file. None: all
+// is well. Error: it cannot be told.
+Result<std::vector<std::string>> verify_image(const Image& image, std::size_t most);
+
 struct RemovedImages {
   std::vector<std::string> removed;  // digests of the trees that are gone
   std::vector<std::string> in_use;   // of those that are held or mounted and stay until the next removal
@@ -79,5 +84,8 @@ struct RemovedImages {
 // Removes the name, and every tree that no name leads to any more (also those that a newer import replaced),
 // except those in use.
 Result<RemovedImages> remove_image(const std::string& state_dir, std::string_view name);
+
+// The same without a name to remove: trees that none leads to, and what killed imports left.
+Result<RemovedImages> prune_images(const std::string& state_dir);
 
 }  // namespace sbx

@@ -33,7 +33,7 @@ Error unknown_language(const std::string& name, std::span<const Image> images, c
   const std::string nearest = suggest(name, all);
   if (nearest.starts_with("did")) text += "; " + nearest;
   if (!languages.empty()) text += ")";
-  return Error{text + "; 'rootfs/build NAME' and 'sbxctl images import' bring more"};
+  return Error{text + "; 'sbxctl images build NAME' brings more"};
 }
 
 bool has_language(const Image& image, const std::string& name) {

@@ -11,7 +11,8 @@ namespace sbx {
 namespace {
 
 constexpr const char* kDefaultPath = "/etc/sbx/config.yaml";
-constexpr std::array<std::string_view, 5> kKeys{"state_dir", "run_dir", "log", "id_pool", "cgroup_parent"};
+constexpr std::array<std::string_view, 7> kKeys{
+    "state_dir", "run_dir", "log", "id_pool", "cgroup_parent", "image_max_age_days", "auto_build"};
 constexpr std::array<std::string_view, 3> kLogKeys{"path", "rotate", "keep"};
 constexpr std::array<std::string_view, 2> kPoolKeys{"first", "ranges"};
 
@@ -40,6 +41,15 @@ Result<void> read_number(const yaml::Map& map, std::string_view key, std::uint64
   }
   target = static_cast<std::uint32_t>(value);
   return {};
+}
+
+Result<void> read_age(const yaml::Map& map, std::optional<std::uint32_t>& days) {
+  constexpr std::string_view kKey = "image_max_age_days";
+  if (map.find(kKey) == nullptr) return {};
+  const auto text = TRY(map.need_text(kKey));
+  days.reset();
+  if (text == "none") return {};
+  return read_number(map, kKey, 36'500, days.emplace());
 }
 
 Result<void> read_log(std::string_view path, const yaml::Node& node, MonitorLogOptions& log) {
@@ -85,6 +95,8 @@ Result<void> parse_config(std::string_view path, std::string_view text, Settings
   TRY(read_path(map, "state_dir", settings.state_dir));
   TRY(read_path(map, "run_dir", settings.run_dir));
   TRY(read_path(map, "cgroup_parent", settings.cgroup_parent));
+  TRY(read_age(map, settings.image_max_age_days));
+  settings.auto_build = TRY(map.boolean("auto_build", settings.auto_build));
   if (const yaml::Node* log = map.find("log")) TRY(read_log(path, *log, settings.log));
   if (const yaml::Node* pool = map.find("id_pool")) TRY(read_pool(path, *pool, settings.ids));
   return {};

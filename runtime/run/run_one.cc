@@ -194,7 +194,7 @@ class Run {
                     &result == &report_.result,
                     std::move(passed)};
     StepReport report;
-    const Result<void> done = run_step(std::move(input), result, report);
+    Result<void> done = run_step(std::move(input), result, report);
     note(std::move(report));
     return done;
   }

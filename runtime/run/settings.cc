@@ -26,6 +26,8 @@ Result<void> check_absolute(std::string_view what, const std::string& path) {
 Result<void> find_own_parts(Settings& settings) {
   os::OwnPlaces own = os::own_places(TRY(os::own_directory()));
   settings.helpers = std::move(own.helpers);
+  settings.programs = std::move(own.programs);
+  settings.rootfs = std::move(own.rootfs);
   settings.policy_dirs = {"/etc/sbx/policies", "/usr/share/sbx/policies"};
   if (std::ranges::find(settings.policy_dirs, own.policies) == settings.policy_dirs.end())
     settings.policy_dirs.push_back(std::move(own.policies));

@@ -1,11 +1,11 @@
 // sbxrun --language, with an image of one static program: tests/probes/toy.cc is its interpreter.
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 
 #include "isolation.h"
 #include "support/process_tree.h"
+#include "toy_image.h"
 
 namespace sbx::test {
 namespace {
@@ -39,42 +39,6 @@ writable: [/var/cache/toy]
 )";
 
 bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-ProgramResult sbxctl(const Sandbox& sandbox, const Strings& arguments) {
-  Strings all{program_directory() + "/sbxctl", "--state-dir", sandbox.state_dir()};
-  all.insert(all.end(), arguments.begin(), arguments.end());
-  return run_program(all);
-}
-
-void import_toy(const Sandbox& sandbox, const std::string& name, const std::string& runner) {
-  const std::string tree = sandbox.directory() + "/tree";
-  if (!fs::exists(tree)) {
-    fs::create_directories(tree + "/bin");
-    fs::create_directories(tree + "/var/cache/toy");
-    fs::copy_file(probe_directory() + "/toy", tree + "/bin/toy");
-    write_file(tree + "/var/cache/toy/old", "old\n");
-    for (const char* path : {"/var/cache/toy", "/var/cache/toy/old"})
-      REQUIRE(chown((tree + path).c_str(), 1000, 1000) == 0);
-  }
-  const std::string tarball = sandbox.directory() + "/" + name + ".tar";
-  REQUIRE(run_program({"/usr/bin/tar", "--numeric-owner", "-C", tree, "-cf", tarball, "."}).exit_status == 0);
-  const std::string sum = run_program({"/usr/bin/sha256sum", tarball}).out;
-  const json sidecar{{"schema", 1},
-                     {"name", name},
-                     {"digest", "sha256:" + sum.substr(0, 64)},
-                     {"tarball_bytes", fs::file_size(tarball)},
-                     {"unpacked_bytes", fs::file_size(tree + "/bin/toy") + 4},
-                     {"entries", 7},
-                     {"architecture", "amd64"},
-                     {"os", "linux"},
-                     {"language", "toy"},
-                     {"versions", {{"toy", "1.0"}}},
-                     {"built_at", "2026-11-22T10:00:00Z"},
-                     {"runner", runner}};
-  write_file(sandbox.directory() + "/" + name + ".json", sidecar.dump());
-  const ProgramResult imported = sbxctl(sandbox, {"images", "import", tarball});
-  REQUIRE_MESSAGE(imported.exit_status == 0, imported.err);
-}
 
 class ToySandbox : public Sandbox {
  public:

@@ -43,8 +43,11 @@ TEST_CASE("wrong usage is status 2 and one line that names what was wrong") {
            Case{"sbxctl", {"--bogus", "images", "list"}, "--bogus"},
            Case{"sbxctl", {"bog\x1b[31mus\nx"}, "unknown command 'bog?[31mus?x'"},
            Case{"sbxctl", {"--state-dir"}, "--state-dir"},
-           Case{"sbxctl", {"images"}, "a command is missing; the commands are import, list, inspect, remove"},
-           Case{"sbxctl", {"images", "bogus"}, "unknown command 'bogus'; the commands are import, list"},
+           Case{"sbxctl",
+                {"images"},
+                "a command is missing; the commands are build, import, warm, list, inspect, verify, remove, "
+                "prune"},
+           Case{"sbxctl", {"images", "bogus"}, "unknown command 'bogus'; the commands are build, import"},
            Case{"sbxctl", {"images", "list", "--bogus"}, "--bogus; see 'sbxctl images list --help'"},
            Case{"sbxctl", {"images", "list", "extra"}, "extra"},
            Case{"sbxctl", {"images", "import"}, "TARBALL"},

@@ -19,6 +19,7 @@ using Action = std::function<int()>;  // returns the exit status
 // `settings` and `action` outlive the parser.
 void add_doctor_command(CLI::App& app, const Settings& settings, Action& action);
 void add_images_command(CLI::App& app, const Settings& settings, Action& action);
+void add_image_making_commands(CLI::App& images, const Settings& settings, Action& action);
 void add_languages_command(CLI::App& app, const Settings& settings, Action& action);
 
 // "sbxctl: TEXT" on standard error, with no control characters; returns kExitFailed.

@@ -13,6 +13,7 @@
 #include "commands.h"
 #include "policy/policy.h"
 #include "resource/host_checks.h"
+#include "stored_image.h"
 
 namespace sbx {
 namespace {
@@ -24,6 +25,27 @@ struct Diagnosis {
   std::vector<HostCheck> checks;
   bool enforceable = false;
 };
+
+// Of each image in the store. No image is needed: there is always `host`.
+HostCheck check_image(const Settings& settings, const std::string& name) {
+  const Result<StoredImage> stored = load_image(settings.state_dir, name);
+  HostCheck check{"images", name, CheckState::ok, false, "", "", ""};
+  if (!stored) {
+    check.state = CheckState::degraded;
+    check.found = stored.error().text;
+    check.effect = "runs in this image are refused";
+    check.fix = "sbxctl images build " + name + ", or import it again";
+    return check;
+  }
+  const std::optional<std::uint64_t> days = age_in_days(stored->sidecar);
+  check.found = days ? "built " + std::to_string(*days) + " days ago" : "built " + stored->sidecar.built_at;
+  if (is_old(stored->sidecar, settings)) {
+    check.state = CheckState::degraded;
+    check.effect = "its packages lack what was corrected since";
+    check.fix = "sbxctl images build --refresh " + name;
+  }
+  return check;
+}
 
 Diagnosis diagnose(const Settings& settings, const std::string& policy_name) {
   Diagnosis diagnosis;
@@ -42,6 +64,10 @@ Diagnosis diagnose(const Settings& settings, const std::string& policy_name) {
       gather_host_facts({settings.state_dir, settings.cgroup_parent, settings.ids, settings.helpers});
   diagnosis.checks = check_host(facts, policy ? policy->allow_degraded : std::vector<std::string>{});
   diagnosis.checks.insert(diagnosis.checks.begin(), std::move(policy_check));
+  // Those whom the store is closed to are not told of it.
+  if (const auto names = list_images(settings.state_dir)) {
+    for (const std::string& name : *names) diagnosis.checks.push_back(check_image(settings, name));
+  }
   diagnosis.enforceable = can_enforce(diagnosis.checks);
   return diagnosis;
 }

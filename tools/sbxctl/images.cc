@@ -1,90 +1,21 @@
-// sbxctl images: what is in the image store.
-#include <sys/resource.h>
-
+// sbxctl images: what is in the image store. What puts something into it is in image_making.cc.
 #include <algorithm>
-#include <chrono>
+#include <array>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
 #include "progress.h"
-#include "resource/image_sidecar.h"
-#include "resource/image_store.h"
+#include "stored_image.h"
 
 namespace sbx {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct StoredImage {
-  Image image;
-  ImageSidecar sidecar;
-};
-
-Result<StoredImage> load(const std::string& state_dir, const std::string& name) {
-  StoredImage stored;
-  stored.image = TRY(find_image(state_dir, name));
-  if (stored.image.digest.empty())
-    return fail("image '" + name + "' is built in: it has no tarball and no sidecar");
-  const std::string text = TRY(read_sidecar(stored.image));
-  stored.sidecar = TRY_DOING("sidecar of '" + name + "'", parse_sidecar(text));
-  return stored;
-}
-
-// The sidecar lies beside its tarball under the same name.
-std::string default_sidecar(const std::string& tarball) {
-  for (const std::string_view ending : {".tar.zst", ".tar"}) {
-    if (tarball.ends_with(ending)) return tarball.substr(0, tarball.size() - ending.size()) + ".json";
-  }
-  return {};
-}
-
-// A tarball can be made to need any amount of memory (a map of holes); it ends this program then, not the
-// host.
-void limit_memory() {
-#if !defined(__SANITIZE_ADDRESS__)
-  constexpr rlim_t kEnough = 2ULL << 30U;
-  rlimit limit{};
-  if (getrlimit(RLIMIT_AS, &limit) != 0) return;
-  limit.rlim_cur = std::min(limit.rlim_max, kEnough);
-  (void)setrlimit(RLIMIT_AS, &limit);  // without it the import is as good
-#endif
-}
-
-int import(const Settings& settings, const std::string& tarball, std::string sidecar) {
-  if (sidecar.empty()) sidecar = default_sidecar(tarball);
-  if (sidecar.empty()) {
-    (void)report_failure("'" + tarball +
-                         "' does not end in .tar.zst or .tar: name its description with --sidecar");
-    return kExitUsage;
-  }
-  limit_memory();
-  const auto start = std::chrono::steady_clock::now();
-  ProgressDisplay display("importing");
-  std::optional<ImportProgress> last;
-  const Result<Image> image =
-      import_image(settings.state_dir, tarball, sidecar, ImportLimits{}, [&](const ImportProgress& progress) {
-        last = progress;
-        display.update(progress);
-      });
-  display.finish();
-  if (!image) return report_failure(image.error().text);
-  if (!last) {
-    (void)printf("%s is there already: %s\n", image->name.c_str(), image->digest.c_str());
-    return kExitOk;
-  }
-  if (last->without_attributes > 0) {
-    (void)fprintf(stderr, "the extended attributes of %lu entries were left out\n",
-                  static_cast<unsigned long>(last->without_attributes));
-  }
-  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-  (void)printf("imported %s: %s, %lu entries in %.1f s\n", image->name.c_str(), image->digest.c_str(),
-               static_cast<unsigned long>(last->entries), time.count());
-  return kExitOk;
-}
-
 Json summary(const StoredImage& stored) {
+  const std::optional<std::uint64_t> age = age_in_days(stored.sidecar);
   return {{"name", stored.image.name},
           {"digest", stored.image.digest},
           {"language", stored.image.language},
@@ -94,6 +25,7 @@ Json summary(const StoredImage& stored) {
           {"entries", stored.sidecar.entries},
           {"versions", stored.sidecar.versions},
           {"built_at", stored.sidecar.built_at},
+          {"age_days", age ? Json(*age) : Json()},
           {"root", stored.image.root}};
 }
 
@@ -110,45 +42,106 @@ void print_table(const std::vector<StoredImage>& images) {
 }
 
 int list(const Settings& settings, bool as_json) {
-  const Result<std::vector<std::string>> names = list_images(settings.state_dir);
-  if (!names) return report_failure(names.error().text);
-  int status = kExitOk;
-  std::vector<StoredImage> images;
-  for (const std::string& name : *names) {
-    Result<StoredImage> stored = load(settings.state_dir, name);
-    if (stored) {
-      images.push_back(std::move(*stored));
-    } else {
-      status = report_failure(stored.error().text);
-    }
-  }
+  bool damaged = false;
+  const Result<std::vector<StoredImage>> images = load_images(settings.state_dir, damaged);
+  if (!images) return report_failure(images.error().text);
   if (as_json) {
     Json json = Json::array();
-    for (const StoredImage& stored : images) json.push_back(summary(stored));
+    for (const StoredImage& stored : *images) json.push_back(summary(stored));
     (void)printf("%s\n", json.dump(2, ' ', true, Json::error_handler_t::replace).c_str());
-  } else if (names->empty()) {
-    (void)fprintf(stderr, "no images (`host` is built in); rootfs/build NAME makes one\n");
+  } else if (images->empty() && !damaged) {
+    (void)fprintf(stderr, "no images (`host` is built in); sbxctl images build NAME makes one\n");
   } else {
-    print_table(images);
+    print_table(*images);
   }
-  return status;
+  for (const StoredImage& stored : *images) {
+    if (is_old(stored.sidecar, settings))
+      (void)fprintf(stderr,
+                    "%s was built %lu days ago; 'sbxctl images build --refresh %s' takes new packages\n",
+                    stored.image.name.c_str(), static_cast<unsigned long>(*age_in_days(stored.sidecar)),
+                    stored.image.name.c_str());
+  }
+  return damaged ? kExitFailed : kExitOk;
 }
 
-int inspect(const Settings& settings, const std::string& name) {
-  const Result<StoredImage> stored = load(settings.state_dir, name);
+// As a package URL has it: all but letters, digits, '.', '-', '_' and '~' by their codes.
+std::string in_url(const std::string& text) {
+  std::string encoded;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       std::string_view(".-_~").find(c) != std::string_view::npos;
+    std::array<char, 4> code{};
+    (void)snprintf(code.data(), code.size(), "%%%02X", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    encoded += plain ? std::string(1, c) : std::string(code.data());
+  }
+  return encoded;
+}
+
+// Its Debian packages as a bill of materials (CycloneDX 1.5).
+Json bill_of_materials(const StoredImage& stored, const Json& sidecar) {
+  Json components = Json::array();
+  for (const Json& package : sidecar.value("packages", Json::array())) {
+    const std::string name = package.value("name", "");
+    const std::string version = package.value("version", "");
+    components.push_back({{"type", "library"},
+                          {"name", name},
+                          {"version", version},
+                          {"purl", "pkg:deb/debian/" + in_url(name) + "@" + in_url(version)}});
+  }
+  return {{"bomFormat", "CycloneDX"},
+          {"specVersion", "1.5"},
+          {"version", 1},
+          {"metadata",
+           {{"timestamp", stored.sidecar.built_at},
+            {"component",
+             {{"type", "container"}, {"name", stored.image.name}, {"version", stored.image.digest}}}}},
+          {"components", components}};
+}
+
+int inspect(const Settings& settings, const std::string& name, bool bill) {
+  const Result<StoredImage> stored = load_image(settings.state_dir, name);
   if (!stored) return report_failure(stored.error().text);
   const Result<std::string> text = read_sidecar(stored->image);
   if (!text) return report_failure(text.error().text);
   Json json = Json::parse(*text);
-  json["root"] = stored->image.root;
+  if (bill) {
+    json = bill_of_materials(*stored, json);
+  } else {
+    json["root"] = stored->image.root;
+  }
   (void)printf("%s\n", json.dump(2, ' ', true, Json::error_handler_t::replace).c_str());
   return kExitOk;
 }
 
-int remove(const Settings& settings, const std::string& name) {
-  const Result<RemovedImages> result = remove_image(settings.state_dir, name);
+// Every file of their trees is read: that takes a while.
+int verify(const Settings& settings, std::vector<std::string> names) {
+  constexpr std::size_t kMostShown = 10;
+  if (names.empty()) {
+    Result<std::vector<std::string>> all = list_images(settings.state_dir);
+    if (!all) return report_failure(all.error().text);
+    names = std::move(*all);
+  }
+  int status = kExitOk;
+  for (const std::string& name : names) {
+    const Result<StoredImage> stored = load_image(settings.state_dir, name);
+    const Result<std::vector<std::string>> found =
+        stored ? verify_image(stored->image, kMostShown) : fail(stored.error());
+    if (!found) {
+      status = report_failure(name + ": " + found.error().text);
+      continue;
+    }
+    if (found->empty())
+      (void)printf("%s is what was imported: %s\n", name.c_str(), stored->image.digest.c_str());
+    for (const std::string& text : *found) status = report_failure(name + ": " + text);
+    if (found->size() == kMostShown) (void)report_failure(name + ": there may be more");
+    if (!found->empty()) (void)report_failure(name + ": remove it and import it again");
+  }
+  return status;
+}
+
+int print_removed(const Result<RemovedImages>& result, const std::string& name) {
   if (!result) return report_failure(result.error().text);
-  (void)printf("removed %s\n", name.c_str());
+  if (!name.empty()) (void)printf("removed %s\n", name.c_str());
   for (const std::string& digest : result->removed) (void)printf("removed the tree %s\n", digest.c_str());
   for (const std::string& digest : result->in_use) {
     (void)printf("the tree %s is in use and stays until the next removal\n", digest.c_str());
@@ -156,26 +149,26 @@ int remove(const Settings& settings, const std::string& name) {
   return kExitOk;
 }
 
+int remove(const Settings& settings, const std::string& name) {
+  return print_removed(remove_image(settings.state_dir, name), name);
+}
+
+int prune(const Settings& settings) { return print_removed(prune_images(settings.state_dir), ""); }
+
 }  // namespace
 
 void add_images_command(CLI::App& app, const Settings& settings, Action& action) {
-  CLI::App* images = app.add_subcommand("images", "Import, show and remove images");
+  CLI::App* images = app.add_subcommand("images", "Build, import, show and remove images");
   images->require_subcommand(1);
+  add_image_making_commands(*images, settings, action);
   // What the options of a line are read into; the callbacks keep it alive.
   struct Line {
-    std::string tarball;
-    std::string sidecar;
     std::string name;
+    std::vector<std::string> names;
     bool json = false;
+    bool bill = false;
   };
   const auto line = std::make_shared<Line>();
-
-  CLI::App* import_command = images->add_subcommand("import", "Verify and unpack a tarball (NAME.tar.zst)");
-  import_command->add_option("TARBALL", line->tarball, "The tarball")->required();
-  import_command->add_option("--sidecar", line->sidecar, "Its description (default: NAME.json beside it)");
-  import_command->callback([&settings, &action, line] {
-    action = [&settings, line] { return import(settings, line->tarball, line->sidecar); };
-  });
 
   CLI::App* list_command = images->add_subcommand("list", "The images that are there");
   list_command->add_flag("--json", line->json, "As JSON");
@@ -184,14 +177,26 @@ void add_images_command(CLI::App& app, const Settings& settings, Action& action)
 
   CLI::App* inspect_command = images->add_subcommand("inspect", "All that is known of an image, as JSON");
   inspect_command->add_option("NAME", line->name, "The image")->required();
-  inspect_command->callback(
-      [&settings, &action, line] { action = [&settings, line] { return inspect(settings, line->name); }; });
+  inspect_command->add_flag("--sbom", line->bill, "Its packages alone, as a CycloneDX document");
+  inspect_command->callback([&settings, &action, line] {
+    action = [&settings, line] { return inspect(settings, line->name, line->bill); };
+  });
+
+  CLI::App* verify_command =
+      images->add_subcommand("verify", "Compare every file of an image with what was imported");
+  verify_command->add_option("NAME", line->names, "The images (default: all)");
+  verify_command->callback(
+      [&settings, &action, line] { action = [&settings, line] { return verify(settings, line->names); }; });
 
   CLI::App* remove_command =
       images->add_subcommand("remove", "Remove an image, and trees that no name leads to");
   remove_command->add_option("NAME", line->name, "The image")->required();
   remove_command->callback(
       [&settings, &action, line] { action = [&settings, line] { return remove(settings, line->name); }; });
+
+  CLI::App* prune_command =
+      images->add_subcommand("prune", "Remove trees that no name leads to, and what killed imports left");
+  prune_command->callback([&settings, &action] { action = [&settings] { return prune(settings); }; });
 }
 
 }  // namespace sbx

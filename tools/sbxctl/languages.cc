@@ -7,8 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
-#include "resource/image_sidecar.h"
-#include "resource/image_store.h"
+#include "stored_image.h"
 
 namespace sbx {
 namespace {
@@ -21,17 +20,6 @@ struct ReadyLanguage {
   Language language;
   std::map<std::string, std::string> versions;  // of the image
 };
-
-Result<std::vector<ReadyLanguage>> languages_of(const std::string& state_dir, const std::string& name) {
-  const Image image = TRY(find_image(state_dir, name));
-  const std::string text = TRY(read_sidecar(image));
-  const ImageSidecar sidecar = TRY_DOING("sidecar of '" + name + "'", parse_sidecar(text));
-  std::vector<ReadyLanguage> ready;
-  ready.reserve(sidecar.runner.languages.size());
-  for (const Language& language : sidecar.runner.languages)
-    ready.push_back({name, language, sidecar.versions});
-  return ready;
-}
 
 std::vector<std::string> actions_of(const Language& language) {
   std::vector<std::string> actions;
@@ -80,28 +68,24 @@ Json as_json(const ReadyLanguage& ready) {
 }
 
 int list_languages(const Settings& settings, bool json) {
-  const Result<std::vector<std::string>> names = list_images(settings.state_dir);
-  if (!names) return report_failure(names.error().text);
-  int status = kExitOk;
+  bool damaged = false;
+  const Result<std::vector<StoredImage>> images = load_images(settings.state_dir, damaged);
+  if (!images) return report_failure(images.error().text);
   std::vector<ReadyLanguage> all;
-  for (const std::string& name : *names) {
-    Result<std::vector<ReadyLanguage>> ready = languages_of(settings.state_dir, name);
-    if (!ready) {
-      status = report_failure(ready.error().text);
-      continue;
-    }
-    for (ReadyLanguage& one : *ready) all.push_back(std::move(one));
+  for (const StoredImage& stored : *images) {
+    for (const Language& language : stored.sidecar.runner.languages)
+      all.push_back({stored.image.name, language, stored.sidecar.versions});
   }
   if (json) {
     Json list = Json::array();
     for (const ReadyLanguage& ready : all) list.push_back(as_json(ready));
     (void)printf("%s\n", list.dump(2, ' ', true, Json::error_handler_t::replace).c_str());
   } else if (all.empty()) {
-    (void)fprintf(stderr, "no languages; rootfs/build NAME and sbxctl images import bring some\n");
+    (void)fprintf(stderr, "no languages; sbxctl images build NAME brings some\n");
   } else {
     print_table(all);
   }
-  return status;
+  return damaged ? kExitFailed : kExitOk;
 }
 
 }  // namespace

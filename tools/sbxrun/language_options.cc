@@ -65,6 +65,7 @@ Result<void> set_compile_limit(const std::string& what, const std::string& value
   const LimitField* field = find_limit(name);
   if (equals == std::string::npos || field == nullptr) {
     std::vector<std::string_view> names;
+    names.reserve(kLimits.size());
     for (const LimitField& limit : kLimits) names.push_back(limit.key);
     return fail(what + ": '" + value +
                 "' is not LIMIT=VALUE with a limit by its flag: " + suggest(name, names));

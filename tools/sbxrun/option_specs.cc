@@ -15,6 +15,8 @@ constexpr const char* kWhere = "Supervisor and places";
 constexpr std::array kSpecs{
     OptionSpec{kWhat, "image", 0, "NAME",
                "the root file system: host (default), or one of sbxctl images list", nullptr},
+    OptionSpec{kWhat, "build", 0, nullptr, "build the image first where it is missing (sbxctl images build)",
+               nullptr},
     OptionSpec{kWhat, "policy", 0, "NAME|FILE", "what is allowed: default, strict, permissive, or a file",
                nullptr},
     OptionSpec{kWhat, "language", 0, "LANG",

@@ -230,6 +230,7 @@ class Parser {
   void set_flag(const std::string& name) {
     RunRequest& request = options_.request;
     if (name == "tty") request.tty = true;
+    if (name == "build") request.build = true;
     if (name == "json") options_.json = true;
     if (name == "quiet") options_.quiet = true;
     if (name == "help") options_.help = true;

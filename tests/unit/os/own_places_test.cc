@@ -13,6 +13,9 @@ TEST_CASE("an installed program finds the others in its own prefix, wherever tha
     const os::OwnPlaces helper = os::own_places(prefix + "/libexec/sbx");
     CHECK(helper.helpers == user.helpers);
     CHECK(helper.policies == user.policies);
+    CHECK(user.programs == prefix + "/bin");
+    CHECK(helper.programs == user.programs);
+    CHECK(user.rootfs == prefix + "/share/sbx/rootfs");
   }
 }
 
@@ -20,6 +23,8 @@ TEST_CASE("in a checkout all programs are together, and the policies two above")
   const os::OwnPlaces places = os::own_places(os::own_directory().value() + "/../bin");
   CHECK(places.helpers.ends_with("/../bin"));
   CHECK(places.policies == places.helpers + "/../../policies");
+  CHECK(places.rootfs == places.helpers + "/../../rootfs");
+  CHECK(places.programs == places.helpers);
 }
 
 }  // namespace sbx

@@ -238,6 +238,30 @@ TEST_CASE("the environment is built from scratch: ours, then the image's, then t
   CHECK(error_of(c).find("NUL") != std::string::npos);
 }
 
+TEST_CASE("what a compile step leaves is written by it, and only read by the program") {
+  for (const BuildPlace build : {BuildPlace::none, BuildPlace::written, BuildPlace::read}) {
+    CAPTURE(build);
+    Case c;
+    LanguageCommand& language = c.facts.language.emplace();
+    language.command = {"toy"};
+    language.build = build;
+    const SandboxPlan plan = c.plan();
+    const auto place = std::ranges::find(plan.sources, MountSource::Kind::build, &MountSource::kind);
+    CHECK((place != plan.sources.end()) == (build != BuildPlace::none));
+    if (place == plan.sources.end()) continue;
+    CHECK(((place->attributes & MOUNT_ATTR_RDONLY) == 0) == (build == BuildPlace::written));
+    const auto index = static_cast<std::uint32_t>(place - plan.sources.begin());
+    const auto is_attached = [&](const MountCommand& command) {
+      return command.action == MountAction::attach && command.descriptor == index &&
+             command.target == "tmp/build";
+    };
+    CHECK(std::ranges::count_if(plan.commands, is_attached) == 1);
+    const std::string text = describe_plan(plan, c.policy, c.request, c.facts);
+    CHECK(text.find("attach     /tmp/build <- tmpfs (memory, what the compile step leaves) ") !=
+          std::string::npos);
+  }
+}
+
 TEST_CASE(
     "a language's command takes the place of the request's, its variables come between image and request") {
   Case c;

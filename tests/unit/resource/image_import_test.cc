@@ -34,7 +34,7 @@ TEST_CASE("without an import there are no images, and the error says how to make
   CHECK(list_images(store.state()).value().empty());
   const Result<Image> image = find_image(store.state(), "python-3.11");
   REQUIRE_FALSE(image);
-  CHECK(image.error().text.find("sbxctl images import") != std::string::npos);
+  CHECK(image.error().text.find("sbxctl images build") != std::string::npos);
   CHECK_FALSE(find_image(store.state(), "../test"));
   CHECK(find_image(store.state(), "host")->root.empty());
 }

@@ -58,8 +58,7 @@ TEST_CASE("the image of a language is the last one by its name, or the one that 
 
   CHECK(refusal(store, request_for("tox")) ==
         "no language 'tox' in the images that are here (there are: other, toy; did you mean 'toy'?); "
-        "'rootfs/build NAME' "
-        "and 'sbxctl images import' bring more");
+        "'sbxctl images build NAME' brings more");
   CHECK(refusal(store, request_for("toy", "other"))
             .starts_with("no language 'toy' in image 'other' (there are: other); "));
   CHECK(refusal(store, request_for("toy", "zero")).starts_with("image 'zero' has no languages"));
@@ -70,8 +69,7 @@ TEST_CASE("the image of a language is the last one by its name, or the one that 
 TEST_CASE("without images there is no language, and the error says how to get one") {
   const Store store;
   CHECK(refusal(store, request_for("toy")) ==
-        "no language 'toy' in the images that are here; 'rootfs/build NAME' and 'sbxctl images import' bring "
-        "more");
+        "no language 'toy' in the images that are here; 'sbxctl images build NAME' brings more");
 }
 
 TEST_CASE("a damaged image does not keep others from being used, and a damaged runner is told") {

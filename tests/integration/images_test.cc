@@ -1,0 +1,199 @@
+// sbxctl images: what an operator does with the store. Hostile tarballs are in tests/unit/resource.
+#include <sys/stat.h>
+
+#include "toy_image.h"
+
+namespace sbx::test {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr const char* kRunner =
+    "languages:\n  - {name: toy, file: main.toy, actions: {run: [/bin/toy, \"{file}\"]}}\n";
+
+bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+std::string tree_of(const Sandbox& sandbox, const std::string& name) {
+  return json::parse(sbxctl(sandbox, {"images", "inspect", name}).out)["root"].get<std::string>();
+}
+
+// What rootfs/build would have left.
+class BuiltImages {
+ public:
+  explicit BuiltImages(const Sandbox& sandbox) : cache_(sandbox.directory() + "/cache") {
+    fs::create_directories(directory());
+    options_.environment = {{"SBX_CACHE_DIR", cache_}};
+  }
+  [[nodiscard]] std::string directory() const { return cache_ + "/images"; }
+  [[nodiscard]] ProgramResult warm(const Sandbox& sandbox, std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), {"images", "warm"});
+    return sbxctl(sandbox, arguments, options_);
+  }
+
+ private:
+  std::string cache_;
+  ProgramOptions options_;
+};
+
+}  // namespace
+
+TEST_CASE("images verify names each file that is not what was imported") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  import_toy(sandbox, "toy-1", kRunner);
+  import_toy(sandbox, "toy-2", kRunner);
+  ProgramResult result = sbxctl(sandbox, {"images", "verify"});
+  CHECK_MESSAGE(result.exit_status == 0, result.err);
+  CHECK(holds(result.out, "toy-1 is what was imported: sha256:"));
+  CHECK(holds(result.out, "toy-2 is what was imported: sha256:"));
+  CHECK(sandbox.run({"--image", "toy-1", "--language", "toy", "--code", "print x"}).out == "x\n");
+  CHECK(sbxctl(sandbox, {"images", "verify", "toy-1"}).exit_status == 0);  // a run changes nothing
+
+  const std::string tree = tree_of(sandbox, "toy-1");
+  const timespec times[2] = {{0, UTIME_OMIT}, {1, 0}};
+  struct Change {
+    std::function<void()> make;
+    std::string says;
+  };
+  for (const Change& change :
+       {Change{[&] { write_file(tree + "/var/cache/toy/old", "new\n"); },
+               "'var/cache/toy/old' is not what it was (time, sha256digest)"},
+        Change{[&] { write_file(tree + "/planted", "x"); }, "'planted' was not there"},
+        Change{[&] { fs::remove(tree + "/bin/toy"); }, "'bin/toy' is not there"},
+        Change{[&] { (void)chmod((tree + "/var/cache").c_str(), 0777); },
+               "'var/cache' is not what it was (mode)"},
+        Change{[&] { (void)chown((tree + "/tmp").c_str(), 1, 1); }, "'tmp' is not what it was (gid, uid)"},
+        Change{[&] { (void)utimensat(AT_FDCWD, (tree + "/home").c_str(), times, 0); },
+               "'home' is not what it was (time)"}}) {
+    change.make();
+    result = sbxctl(sandbox, {"images", "verify", "toy-1"});
+    CHECK(result.exit_status == 1);
+    CHECK_MESSAGE(holds(result.err, "sbxctl: toy-1: " + change.says + "\n"), result.err);
+  }
+  CHECK(holds(result.err, "sbxctl: toy-1: remove it and import it again\n"));
+  // The tree is the same for both names. One that is wrong does not keep others from being looked at.
+  import_toy(sandbox, "other", std::string(kRunner) + "# \n");
+  result = sbxctl(sandbox, {"images", "verify", "toy-1", "nothing", "toy-2"});
+  CHECK(result.exit_status == 1);
+  CHECK(holds(result.err, "nothing: there is no image 'nothing'"));
+  CHECK(holds(result.err, "toy-2: 'planted' was not there"));
+}
+
+TEST_CASE("images prune removes trees without a name, and nothing else") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  import_toy(sandbox, "toy-1", kRunner);
+  ProgramResult result = sbxctl(sandbox, {"images", "prune"});
+  CHECK(result.exit_status == 0);
+  CHECK(result.out.empty());
+  const std::string old = tree_of(sandbox, "toy-1");
+  write_file(sandbox.directory() + "/tree/new", "new\n");
+  const std::string tarball = make_toy(sandbox, sandbox.directory(), "toy-1", kRunner);
+  std::string sidecar = read_file(sandbox.directory() + "/toy-1.json");
+  json object = json::parse(sidecar);
+  object["unpacked_bytes"] = object["unpacked_bytes"].get<std::uint64_t>() + 4;
+  object["entries"] = 8;
+  write_file(sandbox.directory() + "/toy-1.json", object.dump());
+  REQUIRE(sbxctl(sandbox, {"images", "import", tarball}).exit_status == 0);
+  CHECK(fs::exists(old));
+  result = sbxctl(sandbox, {"images", "prune"});
+  CHECK(result.exit_status == 0);
+  CHECK(result.out == "removed the tree sha256:" + fs::path(old).parent_path().filename().string() + "\n");
+  CHECK_FALSE(fs::exists(old));
+  CHECK(sbxctl(sandbox, {"images", "verify"}).exit_status == 0);
+}
+
+TEST_CASE("images warm imports what was built, and one that is broken does not stop the others") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const BuiltImages built(sandbox);
+  (void)make_toy(sandbox, built.directory(), "toy-1", kRunner);
+  (void)make_toy(sandbox, built.directory(), "toy-3", kRunner);
+  write_file(built.directory() + "/toy-2.json", "{");
+  write_file(built.directory() + "/toy-3.tar.zst", "no tarball");
+  ProgramResult result = built.warm(sandbox, {"toy-1", "toy-2", "toy-3", "toy-4"});
+  CHECK(result.exit_status == 1);
+  CHECK_MESSAGE(holds(result.out, "toy-1             ready    imported now: sha256:"), result.out);
+  CHECK(holds(result.out, "toy-2             failed   sidecar '"));
+  CHECK(holds(result.out, "toy-3             failed   importing 'toy-3': "));
+  CHECK(holds(result.out, "toy-4             missing  'sbxctl images build toy-4' makes it\n"));
+  CHECK(sandbox.run({"--language", "toy", "--code", "print x"}).out == "x\n");
+
+  result = built.warm(sandbox, {"toy-1", "--json"});
+  CHECK(result.exit_status == 0);
+  const json list = json::parse(result.out);
+  CHECK(list[0]["name"] == "toy-1");
+  CHECK(list[0]["state"] == "ready");
+  CHECK(holds(list[0]["detail"].get<std::string>(), "sha256:"));
+  // A new runner of the same tarball is taken over, and a tree that is gone is no image.
+  (void)make_toy(sandbox, built.directory(), "toy-1", std::string(kRunner) + "environment: {A: b}\n");
+  CHECK(holds(built.warm(sandbox, {"toy-1"}).out, "imported now"));
+  CHECK(sandbox.run({"--language", "toy", "--code", "env A"}).out == "A=b\n");
+  fs::remove_all(tree_of(sandbox, "toy-1"));
+  CHECK(holds(built.warm(sandbox, {"toy-1"}).out, "toy-1             failed   "));
+  // Of all: those of rootfs/images too, which may be missing.
+  result = built.warm(sandbox, {});
+  CHECK(holds(result.out, "python-3.11       missing  'sbxctl images build python-3.11' makes it\n"));
+}
+
+TEST_CASE("an image that is old is told so") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  import_toy(sandbox, "toy-1", kRunner);
+  json object = json::parse(read_file(sandbox.directory() + "/toy-1.json"));
+  const auto listed_as_of = [&](const std::string& built_at, const std::string& config) {
+    object["built_at"] = built_at;
+    write_file(sandbox.directory() + "/toy-1.json", object.dump());
+    write_file(sandbox.directory() + "/config.yaml", config);
+    REQUIRE(sbxctl(sandbox, {"images", "import", sandbox.directory() + "/toy-1.tar.zst"}).exit_status == 0);
+    return sbxctl(sandbox, {"--config", sandbox.directory() + "/config.yaml", "images", "list"}).err;
+  };
+  const std::string usual = "run_dir: /run/sbx\n";
+  CHECK(holds(listed_as_of("2020-01-01T00:00:00Z", usual), "toy-1 was built "));
+  CHECK(holds(listed_as_of("2020-01-01T00:00:00Z", usual),
+              " days ago; 'sbxctl images build --refresh toy-1' takes new packages\n"));
+  const json checks = json::parse(
+      sbxctl(sandbox, {"--config", sandbox.directory() + "/config.yaml", "doctor", "--json"}).out)["checks"];
+  CHECK(checks.back()["group"] == "images");
+  CHECK(checks.back()["name"] == "toy-1");
+  CHECK(checks.back()["state"] == "degraded");
+  CHECK(checks.back()["required"] == false);
+  CHECK(checks.back()["fix"] == "sbxctl images build --refresh toy-1");
+  CHECK(listed_as_of("2020-01-01T00:00:00Z", "image_max_age_days: none\n").empty());
+  CHECK(listed_as_of("2020-01-01T00:00:00Z", "image_max_age_days: 36500\n").empty());
+  CHECK(listed_as_of("2990-01-01T00:00:00Z", usual).empty());
+  const json list = json::parse(sbxctl(sandbox, {"images", "list", "--json"}).out);
+  CHECK(list[0]["age_days"].is_null());
+}
+
+TEST_CASE("the packages of an image come as a bill of materials") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string tarball = make_toy(sandbox, sandbox.directory(), "toy-1", kRunner);
+  json object = json::parse(read_file(sandbox.directory() + "/toy-1.json"));
+  object["packages"] = {{{"name", "g++-12"}, {"version", "1:12.2.0-14+deb12u1"}}};
+  write_file(sandbox.directory() + "/toy-1.json", object.dump());
+  REQUIRE(sbxctl(sandbox, {"images", "import", tarball}).exit_status == 0);
+  const json bill = json::parse(sbxctl(sandbox, {"images", "inspect", "--sbom", "toy-1"}).out);
+  CHECK(bill["bomFormat"] == "CycloneDX");
+  CHECK(bill["metadata"]["component"]["version"] == object["digest"]);
+  CHECK(bill["components"] == json::array({{{"type", "library"},
+                                            {"name", "g++-12"},
+                                            {"version", "1:12.2.0-14+deb12u1"},
+                                            {"purl", "pkg:deb/debian/g%2B%2B-12@1%3A12.2.0-14%2Bdeb12u1"}}}));
+}
+
+TEST_CASE("an image that is not there and cannot be built is told as before") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  ProgramResult result = sandbox.run({"--build", "--image", "nothing", "--", "/bin/true"});
+  CHECK(result.exit_status == 125);
+  CHECK_MESSAGE(holds(result.err, "there is no image 'nothing'"), result.err);
+  result = sandbox.run({"--build", "--language", "klingon", "--code", "x"});
+  CHECK(result.exit_status == 125);
+  CHECK_MESSAGE(holds(result.err, "has the language 'klingon'"), result.err);
+  CHECK(sandbox.run({"--build", "--", "/bin/true"}).exit_status == 0);  // `host` is always there
+}
+
+}  // namespace sbx::test

@@ -1,0 +1,216 @@
+// sbxctl images import, build and warm: how an image gets into the store.
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/printable.h"
+#include "commands.h"
+#include "os/file.h"
+#include "os/run_tool.h"
+#include "progress.h"
+#include "stored_image.h"
+
+namespace sbx {
+namespace {
+
+// The sidecar lies beside its tarball under the same name.
+std::string default_sidecar(const std::string& tarball) {
+  for (const std::string_view ending : {".tar.zst", ".tar"}) {
+    if (tarball.ends_with(ending)) return tarball.substr(0, tarball.size() - ending.size()) + ".json";
+  }
+  return {};
+}
+
+// A tarball can be made to need any amount of memory (a map of holes); it ends this program then, not the
+// host.
+void limit_memory() {
+#if !defined(__SANITIZE_ADDRESS__)
+  constexpr rlim_t kEnough = 2ULL << 30U;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_AS, &limit) != 0) return;
+  limit.rlim_cur = std::min(limit.rlim_max, kEnough);
+  (void)setrlimit(RLIMIT_AS, &limit);  // without it the import is as good
+#endif
+}
+
+int import(const Settings& settings, const std::string& tarball, std::string sidecar) {
+  if (sidecar.empty()) sidecar = default_sidecar(tarball);
+  if (sidecar.empty()) {
+    (void)report_failure("'" + tarball +
+                         "' does not end in .tar.zst or .tar: name its description with --sidecar");
+    return kExitUsage;
+  }
+  limit_memory();
+  const auto start = std::chrono::steady_clock::now();
+  ProgressDisplay display("importing");
+  std::optional<ImportProgress> last;
+  const Result<Image> image =
+      import_image(settings.state_dir, tarball, sidecar, ImportLimits{}, [&](const ImportProgress& progress) {
+        last = progress;
+        display.update(progress);
+      });
+  display.finish();
+  if (!image) return report_failure(image.error().text);
+  if (!last) {
+    (void)printf("%s is there already: %s\n", image->name.c_str(), image->digest.c_str());
+    return kExitOk;
+  }
+  if (last->without_attributes > 0) {
+    (void)fprintf(stderr, "the extended attributes of %lu entries were left out\n",
+                  static_cast<unsigned long>(last->without_attributes));
+  }
+  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+  (void)printf("imported %s: %s, %lu entries in %.1f s\n", image->name.c_str(), image->digest.c_str(),
+               static_cast<unsigned long>(last->entries), time.count());
+  return kExitOk;
+}
+
+// Where rootfs/build puts what it made.
+std::string built_images() {
+  const char* cache = std::getenv("SBX_CACHE_DIR");
+  return std::string(cache != nullptr && *cache != '\0' ? cache : "/var/cache/sbx") + "/images";
+}
+
+// Runs rootfs/build, which says what it does; its exit status, or one of ours with a word about it.
+int run_builder(const Settings& settings, const std::vector<std::string>& arguments) {
+  std::vector<std::string> command{settings.rootfs + "/build"};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  std::vector<std::string> environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) environment.emplace_back(*variable);
+  (void)fflush(stdout);
+  const Result<int> status = os::run_shown(command, environment, STDOUT_FILENO);
+  return status ? *status : report_failure(status.error().text);
+}
+
+int build(const Settings& settings, const std::vector<std::string>& names, bool refresh) {
+  std::vector<std::string> arguments = names;
+  if (refresh) arguments.emplace_back("--refresh");
+  const int built = run_builder(settings, arguments);
+  if (built == kExitUsage) return kExitUsage;  // it said why
+  int status = built == 0 ? kExitOk : kExitFailed;
+  for (const std::string& name : names) {
+    const std::string tarball = built_images() + "/" + name + ".tar.zst";
+    // One that could not be built now may be there from before, and is not what was asked for.
+    if (built != 0 && names.size() == 1) break;
+    if (access(tarball.c_str(), F_OK) != 0) continue;
+    status = std::max(status, import(settings, tarball, ""));
+  }
+  return status;
+}
+
+// --- warm --------------------------------------------------------------------------------------------
+
+struct Readiness {
+  std::string name;
+  const char* state = "ready";  // or "failed", "missing"
+  std::string detail;
+};
+
+// The names that there are: of images in the store, and of those that could be built.
+Result<std::set<std::string>> known_images(const Settings& settings) {
+  const std::vector<std::string> stored = TRY(list_images(settings.state_dir));
+  std::set<std::string> names(stored.begin(), stored.end());
+  if (const auto folders = os::list_directory(AT_FDCWD, settings.rootfs + "/images"))
+    names.insert(folders->begin(), folders->end());
+  return names;
+}
+
+// Ready means: the store has what was built last, its description can be read, and its tree can be held.
+Readiness make_ready(const Settings& settings, const std::string& name) {
+  const std::string built = built_images() + "/" + name;
+  const Result<StoredImage> before = load_image(settings.state_dir, name);
+  const Result<std::string> text = os::read_file(AT_FDCWD, built + ".json", kSidecarLimit);
+  if (text) {
+    const Result<ImageSidecar> sidecar = parse_sidecar(*text);
+    if (!sidecar) return {name, "failed", "sidecar '" + built + ".json': " + sidecar.error().text};
+    if (!before || before->sidecar.digest_hex != sidecar->digest_hex ||
+        before->sidecar.runner_text != sidecar->runner_text) {
+      const Result<Image> image = import_image(settings.state_dir, built + ".tar.zst", built + ".json",
+                                               ImportLimits{}, [](const ImportProgress&) {});
+      if (!image) return {name, "failed", image.error().text};
+      return {name, "ready", "imported now: " + image->digest};
+    }
+  }
+  const Result<std::vector<std::string>> stored = list_images(settings.state_dir);
+  if (!before && stored && std::ranges::find(*stored, name) == stored->end())
+    return {name, "missing", "'sbxctl images build " + name + "' makes it"};
+  if (!before) return {name, "failed", before.error().text};
+  if (const Result<UniqueFd> held = hold_image(before->image); !held)
+    return {name, "failed", held.error().text};
+  const Result<UniqueFd> tree = os::open_at(AT_FDCWD, before->image.root, O_PATH | O_DIRECTORY);
+  if (!tree) return {name, "failed", tree.error().text};
+  return {name, "ready", before->image.digest};
+}
+
+int warm(const Settings& settings, const std::vector<std::string>& asked, bool as_json) {
+  std::set<std::string> names(asked.begin(), asked.end());
+  if (asked.empty()) {
+    Result<std::set<std::string>> known = known_images(settings);
+    if (!known) return report_failure(known.error().text);
+    names = std::move(*known);
+  }
+  limit_memory();
+  int status = kExitOk;
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const std::string& name : names) {
+    const Readiness readiness = make_ready(settings, name);
+    const std::string_view state = readiness.state;
+    // What nobody asked for by name may be missing.
+    if (state == "failed" || (state == "missing" && !asked.empty())) status = kExitFailed;
+    if (as_json) {
+      list.push_back({{"name", name}, {"state", state}, {"detail", readiness.detail}});
+    } else {
+      (void)printf("%-16s  %-7s  %s\n", name.c_str(), readiness.state, printable(readiness.detail).c_str());
+      (void)fflush(stdout);
+    }
+  }
+  if (as_json)
+    (void)printf("%s\n", list.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace).c_str());
+  return status;
+}
+
+}  // namespace
+
+void add_image_making_commands(CLI::App& images, const Settings& settings, Action& action) {
+  struct Line {
+    std::string tarball;
+    std::string sidecar;
+    std::vector<std::string> names;
+    bool refresh = false;
+    bool json = false;
+  };
+  const auto line = std::make_shared<Line>();
+
+  CLI::App* build_command =
+      images.add_subcommand("build", "Build images from their Dockerfiles, and import them");
+  build_command->add_option("NAME", line->names, "The images (folders of rootfs/images)")->required();
+  build_command->add_flag("--refresh", line->refresh, "Build again, with new packages");
+  build_command->callback([&settings, &action, line] {
+    action = [&settings, line] { return build(settings, line->names, line->refresh); };
+  });
+
+  CLI::App* import_command = images.add_subcommand("import", "Verify and unpack a tarball (NAME.tar.zst)");
+  import_command->add_option("TARBALL", line->tarball, "The tarball")->required();
+  import_command->add_option("--sidecar", line->sidecar, "Its description (default: NAME.json beside it)");
+  import_command->callback([&settings, &action, line] {
+    action = [&settings, line] { return import(settings, line->tarball, line->sidecar); };
+  });
+
+  CLI::App* warm_command =
+      images.add_subcommand("warm", "Import what was built, and say of each image whether it is ready");
+  warm_command->add_option("NAME", line->names, "The images (default: all that are there or could be built)");
+  warm_command->add_flag("--json", line->json, "As JSON");
+  warm_command->callback([&settings, &action, line] {
+    action = [&settings, line] { return warm(settings, line->names, line->json); };
+  });
+}
+
+}  // namespace sbx

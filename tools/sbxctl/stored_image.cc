@@ -1,0 +1,47 @@
+#include "stored_image.h"
+
+#include <time.h>
+
+#include "commands.h"
+
+namespace sbx {
+
+Result<StoredImage> load_image(const std::string& state_dir, const std::string& name) {
+  StoredImage stored;
+  stored.image = TRY(find_image(state_dir, name));
+  if (stored.image.digest.empty())
+    return fail("image '" + name + "' is built in: it has no tarball and no sidecar");
+  const std::string text = TRY(read_sidecar(stored.image));
+  stored.sidecar = TRY_DOING("sidecar of '" + name + "'", parse_sidecar(text));
+  return stored;
+}
+
+Result<std::vector<StoredImage>> load_images(const std::string& state_dir, bool& damaged) {
+  std::vector<StoredImage> images;
+  for (const std::string& name : TRY(list_images(state_dir))) {
+    if (Result<StoredImage> stored = load_image(state_dir, name)) {
+      images.push_back(std::move(*stored));
+    } else {
+      damaged = true;
+      (void)report_failure(stored.error().text);
+    }
+  }
+  return images;
+}
+
+std::optional<std::uint64_t> age_in_days(const ImageSidecar& sidecar) {
+  constexpr time_t kDay = 86'400;
+  tm built{};
+  const char* end = strptime(sidecar.built_at.c_str(), "%Y-%m-%dT%H:%M:%S", &built);
+  const time_t now = time(nullptr);
+  const time_t then = end == nullptr ? now + 1 : timegm(&built);
+  if (then > now) return std::nullopt;
+  return static_cast<std::uint64_t>((now - then) / kDay);
+}
+
+bool is_old(const ImageSidecar& sidecar, const Settings& settings) {
+  const std::optional<std::uint64_t> days = age_in_days(sidecar);
+  return settings.image_max_age_days && days && *days >= *settings.image_max_age_days;
+}
+
+}  // namespace sbx

@@ -1,0 +1,30 @@
+// An image of the store with its description, as sbxctl shows it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "resource/image_sidecar.h"
+#include "resource/image_store.h"
+#include "run/settings.h"
+
+namespace sbx {
+
+struct StoredImage {
+  Image image;
+  ImageSidecar sidecar;
+};
+
+// Error: there is none of this name, or it is damaged, or it is the one that is built in.
+Result<StoredImage> load_image(const std::string& state_dir, const std::string& name);
+
+// Of all that are there, sorted by name; those that cannot be loaded are reported, and `damaged` is set.
+Result<std::vector<StoredImage>> load_images(const std::string& state_dir, bool& damaged);
+
+// Since it was built; nothing where the sidecar's time cannot be read or is still to come.
+std::optional<std::uint64_t> age_in_days(const ImageSidecar& sidecar);
+
+bool is_old(const ImageSidecar& sidecar, const Settings& settings);
+
+}  // namespace sbx
