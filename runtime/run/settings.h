@@ -19,13 +19,13 @@ struct Settings {
   std::string run_dir = "/run/sbx";
   MonitorLogOptions log;
   IdPool ids;
-  std::string cgroup_parent;              // empty: found
-  std::vector<std::string> policy_dirs;   // in order of search
-  std::string helpers;                    // the directory of sbx-spawner and sbx-init
-  std::string programs;                   // the directory of sbxctl
-  std::string rootfs;                     // the directory of what builds images
+  std::string cgroup_parent;                             // empty: found
+  std::vector<std::string> policy_dirs;                  // in order of search
+  std::string helpers;                                   // the directory of sbx-spawner and sbx-init
+  std::string programs;                                  // the directory of sbxctl
+  std::string rootfs;                                    // the directory of what builds images
   std::optional<std::uint32_t> image_max_age_days = 90;  // from then on it is told that an image is old
-  bool auto_build = false;                // an image that is missing is built by the run that needs it
+  bool auto_build = false;  // an image that is missing is built by the run that needs it
 
   // What is made from content and can be made again.
   [[nodiscard]] std::string cache_dir() const { return state_dir + "/cache"; }
