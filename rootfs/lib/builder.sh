@@ -45,6 +45,17 @@ import_base() {
 
 pull_base() { "$SBX_BUILDER" pull "$1"; }
 
+# The image of a local file or directory, as TRANSPORT:PATH (containers-transports(5)); prints its id.
+pull_foreign() {
+  local source=$1
+  # Of a directory buildah makes a name, which many a path is not fit for.
+  if [[ $source == oci:* ]]; then
+    tar -C "${source#oci:}" -cf "$SBX_WORK/layout.tar" oci-layout index.json blobs
+    source=oci-archive:$SBX_WORK/layout.tar
+  fi
+  "$SBX_BUILDER" pull --quiet "$source"
+}
+
 # build_dockerfile FILE CONTEXT BASE IMAGE
 # One layer, no build cache of the builder's: rootfs/build has its own. RUN uses the host's network (the mirror).
 build_dockerfile() {

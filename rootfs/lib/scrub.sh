@@ -91,6 +91,7 @@ settle_times() { # settle_times ROOT STAMP EPOCH
   fi
   # The third field is the day of the last password change: the day of the build.
   if really_inside etc && [ -f "$shadow" ] && [ ! -L "$shadow" ]; then
+    rm -f "$shadow.new"
     awk -F: -v OFS=: -v day="$(($3 / 86400))" '{$3 = day; print}' "$shadow" >"$shadow.new"
     chown --reference="$shadow" "$shadow.new"
     chmod --reference="$shadow" "$shadow.new"

@@ -79,9 +79,11 @@ std::string built_images() {
   return std::string(cache != nullptr && *cache != '\0' ? cache : "/var/cache/sbx") + "/images";
 }
 
-// Runs rootfs/build, which says what it does; its exit status, or one of ours with a word about it.
-int run_builder(const Settings& settings, const std::vector<std::string>& arguments) {
-  std::vector<std::string> command{settings.rootfs + "/build"};
+// Runs rootfs/build or rootfs/import, which say what they do; their exit status, or one of ours with a word
+// about it.
+int run_maker(const Settings& settings, const std::string& program,
+              const std::vector<std::string>& arguments) {
+  std::vector<std::string> command{settings.rootfs + "/" + program};
   command.insert(command.end(), arguments.begin(), arguments.end());
   std::vector<std::string> environment;
   for (char** variable = environ; *variable != nullptr; ++variable) environment.emplace_back(*variable);
@@ -93,7 +95,7 @@ int run_builder(const Settings& settings, const std::vector<std::string>& argume
 int build(const Settings& settings, const std::vector<std::string>& names, bool refresh) {
   std::vector<std::string> arguments = names;
   if (refresh) arguments.emplace_back("--refresh");
-  const int built = run_builder(settings, arguments);
+  const int built = run_maker(settings, "build", arguments);
   if (built == kExitUsage) return kExitUsage;  // it said why
   int status = built == 0 ? kExitOk : kExitFailed;
   for (const std::string& name : names) {
@@ -104,6 +106,13 @@ int build(const Settings& settings, const std::vector<std::string>& names, bool 
     status = std::max(status, import(settings, tarball, ""));
   }
   return status;
+}
+
+// What another tool made.
+int import_foreign(const Settings& settings, const std::string& source, const std::string& name) {
+  const int made = run_maker(settings, "import", {name, source});
+  if (made != 0) return made == kExitUsage ? kExitUsage : kExitFailed;
+  return import(settings, built_images() + "/" + name + ".tar.zst", "");
 }
 
 // --- warm --------------------------------------------------------------------------------------------
@@ -183,6 +192,7 @@ void add_image_making_commands(CLI::App& images, const Settings& settings, Actio
   struct Line {
     std::string tarball;
     std::string sidecar;
+    std::string name;
     std::vector<std::string> names;
     bool refresh = false;
     bool json = false;
@@ -199,9 +209,17 @@ void add_image_making_commands(CLI::App& images, const Settings& settings, Actio
 
   CLI::App* import_command = images.add_subcommand("import", "Verify and unpack a tarball (NAME.tar.zst)");
   import_command->add_option("TARBALL", line->tarball, "The tarball")->required();
-  import_command->add_option("--sidecar", line->sidecar, "Its description (default: NAME.json beside it)");
+  CLI::Option* sidecar = import_command->add_option("--sidecar", line->sidecar,
+                                                    "Its description (default: NAME.json beside it)");
+  import_command
+      ->add_option("--as", line->name,
+                   "TARBALL is an OCI layout or a 'docker save' file; import it under this name")
+      ->excludes(sidecar);
   import_command->callback([&settings, &action, line] {
-    action = [&settings, line] { return import(settings, line->tarball, line->sidecar); };
+    action = [&settings, line] {
+      return line->name.empty() ? import(settings, line->tarball, line->sidecar)
+                                : import_foreign(settings, line->tarball, line->name);
+    };
   });
 
   CLI::App* warm_command =
