@@ -56,6 +56,18 @@ pull_foreign() {
   "$SBX_BUILDER" pull --quiet "$source"
 }
 
+# has_triggers IMAGE: ONBUILD commands, which buildah runs as soon as a container is made of it. Fails where it cannot tell.
+has_triggers() {
+  local filter='[.. | objects | .OnBuild? // empty | .[]] | length'
+  local count
+  case $SBX_BUILDER in
+    buildah) count=$(buildah inspect --type image "$1" | jq "$filter") ;;
+    *) count=$("$SBX_BUILDER" image inspect "$1" | jq "$filter") ;;
+  esac
+  [[ $count =~ ^[0-9]+$ ]] || exit 1
+  [ "$count" != 0 ]
+}
+
 # build_dockerfile FILE CONTEXT BASE IMAGE
 # One layer, no build cache of the builder's: rootfs/build has its own. RUN uses the host's network (the mirror).
 build_dockerfile() {
@@ -94,10 +106,10 @@ image_config() {
   # shellcheck disable=SC2016  # jq's variables
   filter='{architecture: $a, os: $o, env: (.Env // []), workdir: (.WorkingDir // "/"), user: (.User // ""),
     entrypoint: (.Entrypoint // []), cmd: (.Cmd // []),
-    labels: ((.Labels // {}) | with_entries(select(.key | startswith("io.buildah.") | not)))}'
+    labels: ((.Labels // {}) | with_entries(select(.key | startswith("io.buildah.") | not))), created: $c}'
   case $SBX_BUILDER in
-    buildah) buildah inspect --type image "$1" | jq ".OCIv1 | .architecture as \$a | .os as \$o | .config | $filter" ;;
-    podman | docker) "$SBX_BUILDER" image inspect "$1" | jq ".[0] | .Architecture as \$a | .Os as \$o | .Config | $filter" ;;
+    buildah) buildah inspect --type image "$1" | jq ".OCIv1 | .architecture as \$a | .os as \$o | .created as \$c | .config | $filter" ;;
+    podman | docker) "$SBX_BUILDER" image inspect "$1" | jq ".[0] | .Architecture as \$a | .Os as \$o | .Created as \$c | .Config | $filter" ;;
   esac
 }
 

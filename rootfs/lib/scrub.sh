@@ -21,8 +21,8 @@ replace() { # replace FOLDER FILE <CONTENT
   chmod 644 "$root/$1/$2"
 }
 mount_point() { # mount_point FOLDER MODE OWNER
+  really_inside "$(dirname "$1")" || return 1
   if [ -L "$root/$1" ] || [ ! -d "$root/$1" ]; then
-    really_inside "$(dirname "$1")" || return 1
     rm -f "$root/$1"
     mkdir "$root/$1"
   fi

@@ -100,6 +100,15 @@ void continue_in_scope() {
   (void)fcntl(kClientSocketFd, F_SETFD, FD_CLOEXEC);
 }
 
+// Before anything of the run is begun: it may take minutes, and all CPUs. What is wrong besides is told by
+// the run.
+Result<void> build_image(const Settings& settings, const RunRequest& request) {
+  if (request.action != RequestAction::run || !(request.build || settings.auto_build)) return {};
+  if (!load_policy(request.policy, settings.policy_dirs)) return {};
+  if (!check_own_directories(settings.state_dir, settings.run_dir)) return {};
+  return build_missing_image(settings, request, kClientSocketFd);
+}
+
 Result<void> serve() {
   const bool root = geteuid() == 0;
   if (root) continue_in_scope();
@@ -109,12 +118,7 @@ Result<void> serve() {
   const Result<Settings> settings = make_settings(request);
   if (!settings) return answer_error(kUsageError, settings.error());
 
-  const bool builds = request.build || settings->auto_build;
-  if (root && builds && request.action == RequestAction::run) {
-    if (const auto built = build_missing_image(*settings, request); !built)
-      return answer_error(kOurFailure, built.error());
-  }
-
+  const Result<void> image_there = root ? build_image(*settings, request) : Result<void>();
   // First, so that the spawner gets ready while we do. After the cgroups: on v2 we may be moved to a leaf,
   // and it has to come along.
   const bool runs = request.action == RequestAction::run;
@@ -136,8 +140,8 @@ Result<void> serve() {
 
   const Result<void> places = check_own_directories(settings->state_dir, settings->run_dir);
   const Sweep sweep = places ? sweep_orphans(*settings) : Sweep();  // the run says why not
-  const RunContext context{*settings, *policy,         places,   cgroups,  spawner,
-                           true,      kClientSocketFd, getuid(), "direct", cpus};
+  const RunContext context{*settings, *policy,         image_there, places,   cgroups, spawner,
+                           true,      kClientSocketFd, getuid(),    "direct", cpus};
   RunReport report = run_one(context, request, std::move(received->streams));
   const RunResult& result = report.result;
   FinishedRun finished;

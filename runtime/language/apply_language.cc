@@ -1,6 +1,7 @@
 #include "language/apply_language.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 
 #include "base/path.h"
@@ -14,20 +15,23 @@ namespace {
 constexpr std::string_view kStartDirectory = "/workspace/agent_workspace";
 constexpr std::string_view kOwnDirectory = "/tmp/code";
 
-// A bind that would hide `path`, were it there, as its flag says it; nothing: there is none.
-std::optional<std::string> bind_above(const RunRequest& request, std::string_view path) {
-  const auto hides = [&](const BindRequest& bind) { return is_below(path, bind.inside); };
-  const auto bind = std::ranges::find_if(request.binds, hides);
+// The first bind that is so, as its flag says it.
+std::optional<std::string> find_bind(const RunRequest& request,
+                                     const std::function<bool(const BindRequest&)>& is_so) {
+  const auto bind = std::ranges::find_if(request.binds, is_so);
   if (bind == request.binds.end()) return std::nullopt;
   return std::string(bind_flag_name(bind->flag)) + " " + bind->host + ":" + bind->inside;
 }
 
+// A bind that would hide one of the files, were they put there.
+
 std::optional<std::string> hidden_by(const RunRequest& request, std::string_view directory,
                                      const std::vector<SourceFile>& files) {
-  for (const SourceFile& file : files) {
-    if (auto bind = bind_above(request, std::string(directory) + "/" + file.name)) return bind;
-  }
-  return std::nullopt;
+  return find_bind(request, [&](const BindRequest& bind) {
+    return std::ranges::any_of(files, [&](const SourceFile& file) {
+      return is_below(std::string(directory) + "/" + file.name, bind.inside);
+    });
+  });
 }
 
 std::string_view ending_of(std::string_view name) {
@@ -87,6 +91,10 @@ Result<LanguageCommand> apply_language(const RunRequest& request, const Runner& 
     return fail("language '" + language.name + "' has no action '" + std::string(action) + "' in image '" +
                 request.image + "'; it has: " + listed_actions(language));
   }
+  if (asked.compile_limits != LimitSet{} && !compiles(request, language)) {
+    return fail("--compile-limit: nothing is compiled by action '" + std::string(action) + "' of language '" +
+                language.name + "' in image '" + request.image + "'");
+  }
   const bool is_compile = step == LanguageStep::compile;
   const std::vector<std::string>& words = is_compile ? language.compile : language.commands[index];
   TRY(check_target(asked, words, action));
@@ -108,8 +116,11 @@ Result<LanguageCommand> apply_language(const RunRequest& request, const Runner& 
   }
   if (made.build != BuildPlace::none) {
     values.out = kBuildPath;
-    if (const auto bind = bind_above(request, kBuildPath))
-      return fail(*bind + ": would hide what was compiled, which lies in " + std::string(kBuildPath));
+    const auto touches = [](const BindRequest& bind) {
+      return is_below(kBuildPath, bind.inside) || is_below(bind.inside, kBuildPath);
+    };
+    if (const auto bind = find_bind(request, touches))
+      return fail(*bind + ": would hide what was compiled, or lie in it (" + std::string(kBuildPath) + ")");
   }
   const std::string before = in_start_directory ? "" : values.directory + "/";
   values.file = asked.code ? before + made.files.front().name : asked.path;

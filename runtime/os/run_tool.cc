@@ -1,8 +1,10 @@
 #include "os/run_tool.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -96,8 +98,10 @@ Result<void> run_tool(const std::vector<std::string>& command, int most) {
 }
 
 Result<int> run_shown(const std::vector<std::string>& command, const std::vector<std::string>& environment,
-                      int output) {
-  const std::vector<char*> arguments = pointers_to(command);
+                      int output, int until) {
+  std::vector<std::string> words{TRY(find_tool("setpriv")), "--pdeathsig", "TERM", "--"};
+  words.insert(words.end(), command.begin(), command.end());
+  const std::vector<char*> arguments = pointers_to(words);
   const std::vector<char*> variables = pointers_to(environment);
   posix_spawn_file_actions_t actions;
   (void)posix_spawn_file_actions_init(&actions);
@@ -105,11 +109,18 @@ Result<int> run_shown(const std::vector<std::string>& command, const std::vector
   (void)posix_spawn_file_actions_adddup2(&actions, output, 1);
   pid_t pid = -1;
   const int error =
-      posix_spawn(&pid, command.front().c_str(), &actions, nullptr, arguments.data(), variables.data());
+      posix_spawn(&pid, words.front().c_str(), &actions, nullptr, arguments.data(), variables.data());
   (void)posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return fail(system_error("posix_spawn", command.front(), error));
+  const UniqueFd ended(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  std::array<pollfd, 2> polled{{{ended.get(), POLLIN, 0}, {until, POLLIN, 0}}};
+  while (ended.valid() && poll(polled.data(), polled.size(), -1) < 0 && errno == EINTR) {
+  }
+  const bool cancelled = polled[0].revents == 0;
+  if (cancelled) (void)kill(pid, SIGTERM);
   const std::string how = how_it_ended(pid);
   const int status = TRY(wait_for(pid, command.front()));
+  if (cancelled) return fail(Error{"cancelled", ECANCELED});
   if (WIFEXITED(status)) return WEXITSTATUS(status);
   return fail(command.front() + " " + how);
 }

@@ -17,8 +17,10 @@ Result<std::string> find_tool(const std::string& name);
 Result<void> run_tool(const std::vector<std::string>& command, int most = 0);
 
 // The program at the path `command[0]`, with `environment` ("NAME=value"); what it writes goes to the
-// descriptors `output` and ours for errors. Its exit status. Error: it could not be started, or was killed.
+// descriptors `output` and ours for errors. It gets SIGTERM when we die, and when something comes on `until`
+// (-1: nothing to listen to). Its exit status. Errors: it could not be started, or was killed; ECANCELED: by
+// us.
 Result<int> run_shown(const std::vector<std::string>& command, const std::vector<std::string>& environment,
-                      int output);
+                      int output, int until = -1);
 
 }  // namespace sbx::os

@@ -14,6 +14,9 @@ namespace sbx {
 // asking would give more. Where the request asks for nothing, and the language it names needs more than the
 // policy's default to run at all (`needed`), it is given that up to the ceiling; where the policy names none
 // the default stands.
-Result<LimitSet> grant_limits(const RunRequest& request, const Policy& policy, const LimitSet& needed = {});
+// `asked_by` is how a limit is asked for in words of errors.
+enum class LimitFlags : std::uint8_t { own, compile };
+Result<LimitSet> grant_limits(const RunRequest& request, const Policy& policy, const LimitSet& needed = {},
+                              LimitFlags asked_by = LimitFlags::own);
 
 }  // namespace sbx

@@ -8,8 +8,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <functional>
+#include <map>
 #include <memory>
 
+#include "base/hash.h"
 #include "base/split.h"
 
 namespace sbx {
@@ -25,12 +28,18 @@ Error archive_error(archive* from, std::string_view doing) {
   return Error{std::string(doing) + ": " + (text == nullptr ? "unknown error" : text), archive_errno(from)};
 }
 
-la_ssize_t append(archive* /*of*/, void* to, const void* bytes, std::size_t size) {
-  static_cast<std::string*>(to)->append(static_cast<const char*>(bytes), size);
+la_ssize_t append(archive* of, void* to, const void* bytes, std::size_t size) {
+  auto& text = *static_cast<std::string*>(to);
+  if (size > kManifestLimit - text.size()) {
+    archive_set_error(of, E2BIG, "its files have too many and too long names");
+    return -1;
+  }
+  text.append(static_cast<const char*>(bytes), size);
   return static_cast<la_ssize_t>(size);
 }
 
-Result<void> copy_content(archive* disk, archive* description) {
+// Calls `take` with all that the file holds, in order.
+Result<void> read_content(archive* disk, const std::function<bool(std::string_view)>& take) {
   const void* bytes = nullptr;
   std::size_t size = 0;
   la_int64_t offset = 0;
@@ -42,14 +51,39 @@ Result<void> copy_content(archive* disk, archive* description) {
     if (status != ARCHIVE_OK) return fail(archive_error(disk, "reading"));
     for (; done < offset; done += std::min<la_int64_t>(offset - done, kZeros.size())) {  // a hole
       const auto gap = static_cast<std::size_t>(std::min<la_int64_t>(offset - done, kZeros.size()));
-      if (archive_write_data(description, kZeros.data(), gap) < 0)
-        return fail(archive_error(description, "describing"));
+      if (!take({kZeros.data(), gap})) return fail("describing: refused");
     }
-    if (archive_write_data(description, bytes, size) < 0)
-      return fail(archive_error(description, "describing"));
+    if (!take({static_cast<const char*>(bytes), size})) return fail("describing: refused");
     done = offset + static_cast<la_int64_t>(size);
   }
 }
+
+// Of a file with several names the content is read once, and its digest described in its place: else a small
+// tarball of many links to a large file would take days.
+class Contents {
+ public:
+  Result<void> describe(archive* disk, archive_entry* entry, archive* description) {
+    const auto write = [&](std::string_view part) {
+      return archive_write_data(description, part.data(), part.size()) >= 0;
+    };
+    constexpr la_int64_t kDigestSize = 64;
+    if (archive_entry_nlink(entry) < 2 || archive_entry_size(entry) < kDigestSize)
+      return read_content(disk, write);
+    std::string& digest = digests_[{archive_entry_dev(entry), archive_entry_ino64(entry)}];
+    if (digest.empty()) {
+      Sha256 hash;
+      TRY(read_content(disk, [&](std::string_view part) {
+        hash.update(part);
+        return true;
+      }));
+      digest = hash.hex();
+    }
+    return write(digest) ? Result<void>() : fail(archive_error(description, "describing"));
+  }
+
+ private:
+  std::map<std::pair<dev_t, la_int64_t>, std::string> digests_;
+};
 
 // A line of a manifest: its path, and what is said of it.
 struct Line {
@@ -87,7 +121,6 @@ std::string shown(std::string_view path) {
 Result<std::string> make_manifest(int root) {
   const Archive disk(archive_read_disk_new());
   const Archive description(archive_write_new());
-  const Archive link_resolver;
   std::string text;
   if (disk == nullptr || description == nullptr) return fail(system_error("archive_new", "", ENOMEM));
   (void)archive_read_disk_set_symlink_physical(disk.get());
@@ -104,6 +137,7 @@ Result<std::string> make_manifest(int root) {
   if (archive_read_disk_open(disk.get(), top.c_str()) != ARCHIVE_OK)
     return fail(archive_error(disk.get(), "reading"));
   archive_entry* entry = nullptr;
+  Contents contents;
   while (true) {
     const int status = archive_read_next_header(disk.get(), &entry);
     if (status == ARCHIVE_EOF) break;
@@ -113,7 +147,8 @@ Result<std::string> make_manifest(int root) {
     if (archive_entry_filetype(entry) == AE_IFDIR) (void)archive_read_disk_descend(disk.get());
     if (archive_write_header(description.get(), entry) != ARCHIVE_OK)
       return fail(archive_error(description.get(), "describing"));
-    if (archive_entry_filetype(entry) == AE_IFREG) TRY(copy_content(disk.get(), description.get()));
+    if (archive_entry_filetype(entry) == AE_IFREG)
+      TRY(contents.describe(disk.get(), entry, description.get()));
   }
   if (archive_write_close(description.get()) != ARCHIVE_OK)
     return fail(archive_error(description.get(), "describing"));

@@ -28,14 +28,9 @@ Result<void> set_owner_and_mode(int directory, const std::string& name, uid_t ow
 
 class Preparer {
  public:
-  Preparer(const Project& project, int build, const IdClaim& ids, const IdPool& pool,
+  Preparer(const OpenSources& open, const IdClaim& ids, const IdPool& pool,
            const std::vector<std::string>& allowed, std::vector<std::string>& degradations)
-      : project_(project),
-        build_(build),
-        ids_(ids),
-        pool_(pool),
-        allowed_(allowed),
-        degradations_(degradations) {
+      : open_(open), ids_(ids), pool_(pool), allowed_(allowed), degradations_(degradations) {
     const IdMapLine whole{0, ids.first_id(), kIdsPerSandbox};
     prepared_.id_maps.push_back({{whole}, {whole}});
   }
@@ -62,13 +57,15 @@ class Preparer {
   }
 
   Result<UniqueFd> tree(const MountSource& source, MountDescriptor& descriptor) {
-    const UniqueFd fd = TRY(os::open_at(AT_FDCWD, source.path, O_PATH));
-    const struct stat status = TRY(os::stat_fd(fd.get(), source.path));
+    const int bind = open_.binds.find(source.path);
+    const UniqueFd found = bind >= 0 ? UniqueFd() : TRY(os::open_at(AT_FDCWD, source.path, O_PATH));
+    const int fd = bind >= 0 ? bind : found.get();
+    const struct stat status = TRY(os::stat_fd(fd, source.path));
     if (!S_ISDIR(status.st_mode) && !(source.may_be_file && S_ISREG(status.st_mode))) {
       return fail("'" + source.path + "' is not a directory" +
                   (source.may_be_file ? " or a regular file" : ""));
     }
-    UniqueFd mount = TRY(os::clone_mount(fd.get(), source.path, source.attributes, 0));
+    UniqueFd mount = TRY(os::clone_mount(fd, source.path, source.attributes, 0));
     switch (source.id_map) {
     case SourceIdMap::none: break;
     case SourceIdMap::sandbox: descriptor.id_map = 0; break;
@@ -82,9 +79,9 @@ class Preparer {
 
   // As it is where it is a mount of its own already.
   Result<UniqueFd> workspace(const MountSource& source, MountDescriptor& descriptor) {
-    const int top = project_.top.get();
-    UniqueFd mount(project_.is_mount ? fcntl(top, F_DUPFD_CLOEXEC, 5) : -1);
-    if (project_.is_mount) {
+    const int top = open_.project.top.get();
+    UniqueFd mount(open_.project.is_mount ? fcntl(top, F_DUPFD_CLOEXEC, 5) : -1);
+    if (open_.project.is_mount) {
       if (!mount.valid()) return fail(system_error("fcntl F_DUPFD_CLOEXEC", source.path, errno));
       TRY(os::set_mount_attributes(mount.get(), source.path, source.attributes));
     } else {
@@ -93,18 +90,18 @@ class Preparer {
     descriptor.id_map = map_to_workload(pool_.service_id(), pool_.service_id());
     TRY(check_id_mappable(mount.get(), source, descriptor));
     const bool is_written = (source.attributes & MOUNT_ATTR_RDONLY) == 0;
-    if (is_written && project_.limits.bytes) {
+    if (is_written && open_.project.limits.bytes) {
       prepared_.storage.push_back(
-          {source.limit, UniqueFd(fcntl(top, F_DUPFD_CLOEXEC, 5)), project_.own_inodes, true, true});
+          {source.limit, UniqueFd(fcntl(top, F_DUPFD_CLOEXEC, 5)), open_.project.own_inodes, true, true});
     }
     return mount;
   }
 
   Result<UniqueFd> build(const MountSource& source) {
-    UniqueFd mount = TRY(os::clone_mount(build_, kBuildPath, source.attributes, 0));
+    UniqueFd mount = TRY(os::clone_mount(open_.build, kBuildPath, source.attributes, 0));
     if ((source.attributes & MOUNT_ATTR_RDONLY) == 0)
       prepared_.storage.push_back(
-          {source.limit, UniqueFd(fcntl(build_, F_DUPFD_CLOEXEC, 5)), 1, false, false});
+          {source.limit, UniqueFd(fcntl(open_.build, F_DUPFD_CLOEXEC, 5)), 1, false, false});
     return mount;
   }
 
@@ -221,8 +218,7 @@ class Preparer {
     return mount;
   }
 
-  const Project& project_;
-  int build_;
+  const OpenSources& open_;
   const IdClaim& ids_;
   const IdPool& pool_;
   const std::vector<std::string>& allowed_;
@@ -232,11 +228,10 @@ class Preparer {
 
 }  // namespace
 
-Result<PreparedMounts> prepare_mounts(const SandboxPlan& plan, const Project& project, int build,
-                                      const IdClaim& ids, const IdPool& pool,
-                                      const std::vector<std::string>& allowed,
+Result<PreparedMounts> prepare_mounts(const SandboxPlan& plan, const OpenSources& open, const IdClaim& ids,
+                                      const IdPool& pool, const std::vector<std::string>& allowed,
                                       std::vector<std::string>& degradations) {
-  return Preparer(project, build, ids, pool, allowed, degradations).prepare(plan);
+  return Preparer(open, ids, pool, allowed, degradations).prepare(plan);
 }
 
 Result<std::string> prepare_stage(const std::string& run_dir, const SandboxPlan& plan) {

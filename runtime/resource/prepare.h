@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "plan/sandbox_plan.h"
+#include "resource/bind_sources.h"
 #include "resource/id_pool.h"
 #include "resource/projects.h"
 #include "resource/storage_use.h"
@@ -21,11 +22,17 @@ struct PreparedMounts {
   std::vector<StorageUse> storage;
 };
 
-// `project`: of a plan that shows one; `build`: the build place, of a plan that has one. `degradations` gets
+// What was opened before, and is not looked up again.
+struct OpenSources {
+  const Project& project;  // of a plan that shows one
+  const BindSources& binds;
+  int build = -1;  // the build place, of a plan that has one
+};
+
+// `degradations` gets
 // "idmapped_mounts" where a source cannot be id-mapped and the policy allows it.
-Result<PreparedMounts> prepare_mounts(const SandboxPlan& plan, const Project& project, int build,
-                                      const IdClaim& ids, const IdPool& pool,
-                                      const std::vector<std::string>& allowed,
+Result<PreparedMounts> prepare_mounts(const SandboxPlan& plan, const OpenSources& open, const IdClaim& ids,
+                                      const IdPool& pool, const std::vector<std::string>& allowed,
                                       std::vector<std::string>& degradations);
 
 // The directory RUN/stage with every place that the plan's commands attach to below it.

@@ -36,7 +36,6 @@ Result<std::string> image_with(const Settings& settings, const std::string& lang
       last = name;
     }
   }
-  if (last.empty()) return fail("no image of '" + images + "' has the language '" + language + "'");
   return last;
 }
 
@@ -51,7 +50,7 @@ bool is_ready(const std::string& state_dir, const std::string& language) {
          });
 }
 
-// Empty: nothing is missing.
+// Empty: nothing is missing, or nobody can make it.
 Result<std::string> missing_image(const Settings& settings, const RunRequest& request) {
   if (request.image.empty() && request.language) {
     if (is_ready(settings.state_dir, request.language->name)) return std::string();
@@ -59,19 +58,21 @@ Result<std::string> missing_image(const Settings& settings, const RunRequest& re
   }
   const Result<Image> image = find_image(settings.state_dir, request.image);
   if (image || image.error().error_number != ENOENT) return std::string();  // the run tells what is wrong
-  if (!can_be_built(settings.rootfs + "/images/" + request.image)) return fail(image.error());
-  return request.image;
+  return can_be_built(settings.rootfs + "/images/" + request.image) ? request.image : std::string();
 }
 
 }  // namespace
 
-Result<void> build_missing_image(const Settings& settings, const RunRequest& request) {
+Result<void> build_missing_image(const Settings& settings, const RunRequest& request, int client) {
   const std::string name = TRY(missing_image(settings, request));
   if (name.empty()) return {};
+  std::vector<std::string> command{settings.programs + "/sbxctl", "--state-dir", settings.state_dir};
+  if (!request.config.empty()) command.insert(command.end(), {"--config", request.config});
+  command.insert(command.end(), {"images", "build", name});
   const int status = TRY(os::run_shown(
-      {settings.programs + "/sbxctl", "--state-dir", settings.state_dir, "images", "build", name},
+      command,
       {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"},
-      STDERR_FILENO));
+      STDERR_FILENO, client));
   if (status != 0) return fail("the image '" + name + "' could not be built: see above");
   return {};
 }

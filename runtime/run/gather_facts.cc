@@ -40,9 +40,10 @@ Result<void> look_up_image(const std::string& state_dir, const std::string& name
 }
 
 // Whether it is a file.
-Result<bool> look_at_bind(const BindRequest& bind, const Policy& policy) {
+Result<bool> look_at_bind(const RunRequest& request, const BindRequest& bind, const Policy& policy,
+                          BindSources& sources) {
   const std::string what = bind_flag_name(bind.flag);
-  const Result<UniqueFd> fd = os::open_at(AT_FDCWD, bind.host, O_PATH);
+  Result<UniqueFd> fd = open_bind_source(request, bind);
   // Who is not root only asks, and may not see what root's run will.
   if (!fd && fd.error().error_number == EACCES && geteuid() != 0) return false;
   if (!fd) return fail(Error(fd.error()).while_doing(what));
@@ -54,18 +55,20 @@ Result<bool> look_at_bind(const BindRequest& bind, const Policy& policy) {
   const bool may_be_unmapped =
       std::ranges::find(policy.allow_degraded, "idmapped_mounts") != policy.allow_degraded.end();
   if (refuses_id_map(type) && !may_be_unmapped) return fail(what + ": " + id_map_refusal(bind.host, type));
+  sources.opened.emplace_back(bind.host, std::move(*fd));
   return S_ISREG(status.st_mode);
 }
 
 }  // namespace
 
-Result<void> gather_caller_facts(const RunRequest& request, const Policy& policy, PlanFacts& facts) {
+Result<void> gather_caller_facts(const RunRequest& request, const Policy& policy, PlanFacts& facts,
+                                 BindSources& sources) {
   if (request.here) {
-    const bool is_file = TRY(look_at_bind(*request.here, policy));
+    const bool is_file = TRY(look_at_bind(request, *request.here, policy, sources));
     if (is_file) return fail("--here: '" + request.here->host + "' is not a directory");
   }
   for (const BindRequest& bind : request.binds) {
-    const bool is_file = TRY(look_at_bind(bind, policy));
+    const bool is_file = TRY(look_at_bind(request, bind, policy, sources));
     facts.bind_is_file.push_back(is_file);
   }
   TRY(check_bind_targets(request, facts));
@@ -103,7 +106,8 @@ Result<PlanFacts> look_up_facts(const Settings& settings, const Policy& policy, 
                                                 project_wish(request, policy, granted), facts.project));
     note_project(project, facts);
   }
-  TRY(gather_caller_facts(request, policy, facts));
+  BindSources sources;
+  TRY(gather_caller_facts(request, policy, facts, sources));
   return facts;
 }
 

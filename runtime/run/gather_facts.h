@@ -5,6 +5,7 @@
 #include "plan/sandbox_plan.h"
 #include "policy/policy.h"
 #include "request/run_request.h"
+#include "resource/bind_sources.h"
 #include "resource/projects.h"
 #include "run/settings.h"
 
@@ -13,7 +14,9 @@ namespace sbx {
 // The caller's hard limits, and which binds are files. `facts` has the image already. Errors, the same for
 // who runs and for who only asks: a bind or --here of what is not there, is neither a directory nor a regular
 // file, or cannot be id-mapped; a place inside that the image has no room for.
-Result<void> gather_caller_facts(const RunRequest& request, const Policy& policy, PlanFacts& facts);
+// `sources` gets the binds, open.
+Result<void> gather_caller_facts(const RunRequest& request, const Policy& policy, PlanFacts& facts,
+                                 BindSources& sources);
 
 // All facts for a plan that is not carried out: nothing is made, held or changed. What only root can see is
 // as a new one would be.

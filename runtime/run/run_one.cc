@@ -1,6 +1,7 @@
 #include "run/run_one.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/hash.h"
 #include "base/names.h"
@@ -31,6 +32,7 @@ struct Inputs {
   std::string language;
   UniqueFd image_in_use;
   Project project;
+  BindSources binds;
 };
 
 Result<Inputs> gather_inputs(const Settings& settings, const Policy& policy, const RunRequest& request,
@@ -55,7 +57,7 @@ Result<Inputs> gather_inputs(const Settings& settings, const Policy& policy, con
                          settings.ids.service_id(), degradations));
     note_project(inputs.project, inputs.facts);
   }
-  TRY(gather_caller_facts(request, policy, inputs.facts));
+  TRY(gather_caller_facts(request, policy, inputs.facts, inputs.binds));
   return inputs;
 }
 
@@ -90,12 +92,14 @@ class Run {
  private:
   Result<void> try_execute(std::vector<UniqueFd> passed) {
     RunResult& result = report_.result;
+    if (!context_.image_there) return fail(context_.image_there.error());
     if (request_.language) language_ = TRY(choose_language(context_.settings.state_dir, request_));
     result.image_name = request_.image;
     const LimitSet granted = TRY(grant(request_, language_ ? language_->runner.limits : LimitSet{}));
     result.limits = granted;
     if (language_ && compiles(request_, language_->language)) TRY(plan_compile_step());
     std::optional<LanguageCommand> command = TRY(command_of(LanguageStep::act, granted));
+    if (command) result.command = command->command;
     if (!context_.cgroups) return fail(context_.cgroups.error());
     TRY(check_host_files());
     if (!context_.places) return fail(context_.places.error());
@@ -123,7 +127,7 @@ class Run {
   Result<void> plan_compile_step() {
     compile_request_ = compile_request(request_);
     const LimitSet granted =
-        TRY_DOING("the compile step", grant(compile_request_, language_->runner.compile_limits));
+        TRY(grant(compile_request_, language_->runner.compile_limits, LimitFlags::compile));
     std::optional<LanguageCommand> command = TRY(command_of(LanguageStep::compile, granted));
     compile_.emplace(StepWish{compile_request_, granted, std::move(command)});
     return {};
@@ -134,8 +138,9 @@ class Run {
     return TRY(apply_language(request_, language_->runner, language_->language, step, granted));
   }
 
-  Result<LimitSet> grant(const RunRequest& request, const LimitSet& needed) {
-    Result<LimitSet> granted = grant_limits(request, context_.policy, needed);
+  Result<LimitSet> grant(const RunRequest& request, const LimitSet& needed,
+                         LimitFlags asked_by = LimitFlags::own) {
+    Result<LimitSet> granted = grant_limits(request, context_.policy, needed, asked_by);
     rejected_ = !granted;
     return granted;
   }
@@ -146,11 +151,18 @@ class Run {
     StepResult step;
     step.program = "the compiler";
     TRY(carry_out(std::move(*compile_), {}, step));
-    if (!clean_) return fail("the sandbox of the compile step is not gone; the code is not run beside it");
-    if (!captures_output(request_)) TRY(show_compiler_output(step));
     RunResult& result = report_.result;
     result.compile = step;
+    result.cwd = step.cwd;
+    if (!captures_output(request_)) TRY(show_compiler_output(step));
     if (step.outcome == Outcome::exited && step.exit_code == 0) {
+      if (!clean_) return fail("the sandbox of the compile step is not gone; the code is not run beside it");
+      if (late_signal_ != 0) {
+        result.outcome = Outcome::cancelled;
+        result.signal = late_signal_;
+        result.message = "the run was cancelled by " + signal_name(late_signal_);
+        return false;
+      }
       // A file system of its own is mounted once per sandbox.
       if (inputs_.project.is_mount) TRY(open_project_again(granted));
       return true;
@@ -183,17 +195,11 @@ class Run {
     result.limits = plan.limits;
     result.command = plan.exec.command;
     result.cwd = plan.exec.cwd;
-    StepInput input{context_,
-                    *context_.cgroups,
-                    wish.request,
-                    plan,
-                    ids_,
-                    inputs_.project,
-                    build_.get(),
-                    report_format,
-                    &result == &report_.result,
-                    std::move(passed)};
+    const OpenSources open{inputs_.project, inputs_.binds, build_.get()};
+    StepInput input{context_,      *context_.cgroups,          wish.request,     plan, ids_, open,
+                    report_format, &result == &report_.result, std::move(passed)};
     StepReport report;
+    report.degradations = report_.result.degradations;
     Result<void> done = run_step(std::move(input), result, report);
     note(std::move(report));
     return done;
@@ -209,6 +215,7 @@ class Run {
     }
     for (const std::string& text : report.notices) notice(text);
     clean_ = clean_ && report.clean;
+    late_signal_ = report.late_signal;
   }
 
   // Before the program writes anything.
@@ -251,12 +258,16 @@ class Run {
     const std::string lacking = lacking_capabilities(effective_capabilities(), true);
     result.message = rejected_ ? error.text : with_host_need(error, lacking).text;
     if (!rejected_) result.step = "prepare";
+    if (error.error_number == ECANCELED) {
+      result.outcome = Outcome::cancelled;
+      result.message = "the run was cancelled while its image was built";
+      result.step.clear();
+    }
     result.started_at.clear();
   }
 
   // Records the run, whose sandboxes are gone, in an order in which a kill -9 in between loses nothing.
   void finish() {
-    build_.reset();
     inputs_.project = {};
     report_.result.finished_at = timestamp_now();
     const RunResult& result = report_.result;
@@ -279,6 +290,7 @@ class Run {
   bool rejected_ = false;
   bool claimed_ = false;
   bool clean_ = true;
+  int late_signal_ = 0;
   RunRequest compile_request_;
   std::optional<StepWish> compile_;  // the step before the program's
   IdClaim ids_;

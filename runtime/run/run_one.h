@@ -20,7 +20,8 @@ namespace sbx {
 struct RunContext {
   const Settings& settings;
   const Policy& policy;
-  const Result<void>& places;  // state and run directory are ours alone
+  const Result<void>& image_there;  // as far as it was to be built first (run/build_missing.h)
+  const Result<void>& places;       // state and run directory are ours alone
   const Result<CgroupLayout>& cgroups;
   Result<SpawnerProcess>& spawner;
   bool last_launch = false;  // the spawner ends by itself after this run

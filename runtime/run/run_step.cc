@@ -58,8 +58,8 @@ class Step {
       if (given_up && control.limit != nullptr) (result_.limits.*control.limit).reset();
     }
     cgroup_controls_ = std::move(controls.controls);
-    prepared_ = TRY(prepare_mounts(plan_, in_.project, in_.build, in_.ids, context_.settings.ids,
-                                   policy_.allow_degraded, degradations));
+    prepared_ = TRY(prepare_mounts(plan_, in_.open, in_.ids, context_.settings.ids, policy_.allow_degraded,
+                                   degradations));
     ExecStreams streams = TRY(make_streams(in_.request, std::move(in_.passed), in_.ids.outside(kWorkloadId)));
     const UniqueFd init_socket = TRY(launch(streams));
     streams.inside = {};  // the sandbox's copies are all there are: their end is its end
@@ -135,6 +135,7 @@ class Step {
 
     if (!watched.started) result_.started_at.clear();
     abandoned_ = watched.abandoned;
+    report_.late_signal = watched.late_signal;
     take_captures(watched);
     for (unsigned step = 0; step < kLaunchSteps; ++step) {
       if (watched.step_us[step] == 0) continue;

@@ -12,7 +12,7 @@
 #include "plan/sandbox_plan.h"
 #include "resource/cgroup.h"
 #include "resource/id_pool.h"
-#include "resource/projects.h"
+#include "resource/prepare.h"
 #include "run/run_one.h"
 
 namespace sbx {
@@ -23,8 +23,7 @@ struct StepInput {
   const RunRequest& request;  // for its streams and hint
   const SandboxPlan& plan;
   const IdClaim& ids;
-  const Project& project;                   // of a plan that shows one
-  int build = -1;                           // the build place, of a plan that has one
+  const OpenSources& open;
   std::optional<ReportFormat> test_report;  // that the program leaves at kReportPath
   bool last = true;                         // the spawner is not used again by this run
   std::vector<UniqueFd> passed;
@@ -35,6 +34,7 @@ struct StepReport {
   std::vector<std::string> degradations;
   std::vector<std::pair<std::string, std::string>> controls;
   std::vector<std::string> notices;  // what could not be done for the record
+  int late_signal = 0;               // of the caller, after the program had ended; 0: none
   bool clean = true;                 // false: something is left for the next start to sweep
 };
 

@@ -287,7 +287,11 @@ class Supervision {
   // Once to the program; at the second signal, or after the grace, everything is killed. Init reads it after
   // the command it is to start, whenever it is sent.
   void forward_signal(int number) {
-    if (ended_ || number < 1 || number > 64) return;
+    if (number < 1 || number > 64) return;
+    if (ended_) {
+      report_.late_signal = number;
+      return;
+    }
     const bool first = cancel_signal_ == 0;
     if (first) cancel_signal_ = number;
     if (!first) return end_because(Ending::Cause::cancelled);

@@ -42,6 +42,7 @@ struct SuperviseReport {
   std::int64_t ended_ns = 0;
   bool spawner_ended = false;      // and nothing else had ended the run before
   bool abandoned = false;          // killed, but not seen to be gone in time: the next start sweeps it
+  int late_signal = 0;             // of the caller, when the command had ended already; 0: none
   std::uint64_t output_bytes = 0;  // captured, or as sbxrun told when it relayed too much
   std::array<std::uint32_t, kLaunchSteps> step_us{};
   std::array<CapturePipe, 2> captures;

@@ -1,6 +1,7 @@
 // sbxctl images: what an operator does with the store. Hostile tarballs are in tests/unit/resource.
 #include <sys/stat.h>
 
+#include "support/process_tree.h"
 #include "toy_image.h"
 
 namespace sbx::test {
@@ -120,6 +121,15 @@ TEST_CASE("images warm imports what was built, and one that is broken does not s
   CHECK(holds(result.out, "toy-4             missing  'sbxctl images build toy-4' makes it\n"));
   CHECK(sandbox.run({"--language", "toy", "--code", "print x"}).out == "x\n");
 
+  // What is newer in the store came from somewhere else, and stays.
+  json older = json::parse(read_file(built.directory() + "/toy-1.json"));
+  const std::string kept = older.dump();
+  older["built_at"] = "2020-01-01T00:00:00Z";
+  older["digest"] = "sha256:" + std::string(64, '0');
+  write_file(built.directory() + "/toy-1.json", older.dump());
+  CHECK(holds(built.warm(sandbox, {"toy-1"}).out, "toy-1             ready    sha256:"));
+  write_file(built.directory() + "/toy-1.json", kept);
+
   result = built.warm(sandbox, {"toy-1", "--json"});
   CHECK(result.exit_status == 0);
   const json list = json::parse(result.out);
@@ -159,7 +169,7 @@ TEST_CASE("an image that is old is told so") {
   CHECK(checks.back()["name"] == "toy-1");
   CHECK(checks.back()["state"] == "degraded");
   CHECK(checks.back()["required"] == false);
-  CHECK(checks.back()["fix"] == "sbxctl images build --refresh toy-1");
+  CHECK(checks.back()["fix"] == "'sbxctl images build --refresh toy-1' takes new packages");
   CHECK(listed_as_of("2020-01-01T00:00:00Z", "image_max_age_days: none\n").empty());
   CHECK(listed_as_of("2020-01-01T00:00:00Z", "image_max_age_days: 36500\n").empty());
   CHECK(listed_as_of("2990-01-01T00:00:00Z", usual).empty());
@@ -184,6 +194,47 @@ TEST_CASE("the packages of an image come as a bill of materials") {
                                             {"purl", "pkg:deb/debian/g%2B%2B-12@1%3A12.2.0-14%2Bdeb12u1"}}}));
 }
 
+TEST_CASE("a build that fails or is cancelled ends the run, which is recorded, and nothing of it goes on") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string place = sandbox.directory() + "/checkout";
+  fs::create_directories(place + "/build/bin");
+  fs::create_directories(place + "/rootfs/images/bad");
+  for (const char* program : {"sbxrun", "sbxctl", "sbx-direct", "sbx-spawner", "sbx-init"})
+    fs::copy_file(program_directory() + "/" + program, place + "/build/bin/" + program);
+  fs::copy(std::string(std::getenv("SBX_TEST_DATA")) + "/policies", place + "/policies",
+           fs::copy_options::recursive);
+  write_file(place + "/rootfs/images/bad/Dockerfile.debian", "");
+  const auto run = [&](const std::string& builder, ProgramOptions options) {
+    write_file(place + "/rootfs/build", "#!/bin/sh\n" + builder + "\n");
+    REQUIRE(chmod((place + "/rootfs/build").c_str(), 0755) == 0);
+    return run_program(
+        {place + "/build/bin/sbxrun", "--direct", "--json", "--state-dir", sandbox.state_dir(), "--run-dir",
+         sandbox.run_dir(), "--log", sandbox.log(), "--build", "--image", "bad", "--", "true"},
+        std::move(options));
+  };
+  ProgramResult result = run("echo no mirror >&2; exit 1", {});
+  CHECK(result.exit_status == 125);
+  CHECK(holds(result.err, "no mirror"));
+  json object = json::parse(result.out);
+  CHECK(object["outcome"] == "setup_failed");
+  CHECK(object["message"] == "the image 'bad' could not be built: see above");
+  CHECK(sandbox.log_lines().back()["run_id"] == object["run_id"]);
+
+  const std::string mark = unique_duration();
+  const auto goes_on = [&] { return !processes_with(mark).empty(); };
+  ProgramOptions options;
+  options.after_start = [&](pid_t sbxrun) {
+    CHECK(wait_until(std::chrono::milliseconds(10'000), goes_on));
+    (void)kill(sbxrun, SIGTERM);
+  };
+  result = run("sleep " + mark + " & trap 'kill $!; exit 143' TERM; wait", options);
+  CHECK(result.exit_status == 143);
+  object = json::parse(result.out);
+  CHECK(object["outcome"] == "cancelled");
+  CHECK(wait_until(std::chrono::milliseconds(10'000), [&] { return !goes_on(); }));
+}
+
 TEST_CASE("an image that is not there and cannot be built is told as before") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
@@ -192,7 +243,7 @@ TEST_CASE("an image that is not there and cannot be built is told as before") {
   CHECK_MESSAGE(holds(result.err, "there is no image 'nothing'"), result.err);
   result = sandbox.run({"--build", "--language", "klingon", "--code", "x"});
   CHECK(result.exit_status == 125);
-  CHECK_MESSAGE(holds(result.err, "has the language 'klingon'"), result.err);
+  CHECK_MESSAGE(holds(result.err, "no language 'klingon' in the images that are here"), result.err);
   CHECK(sandbox.run({"--build", "--", "/bin/true"}).exit_status == 0);  // `host` is always there
 }
 

@@ -409,7 +409,7 @@ TEST_CASE("limits of the compile step have the policy's ceilings") {
   const ToySandbox sandbox;
   ProgramResult result = sandbox.run(sandbox.compiled("exit 0", {"--compile-limit", "memory=900G"}));
   CHECK(result.exit_status == 125);
-  CHECK(holds(result.err, "the compile step: --memory 900G: above the ceiling of policy 'default'"));
+  CHECK(holds(result.err, "--compile-limit memory=900G: above the ceiling of policy 'default'"));
   CHECK(sandbox.log_lines().back()["outcome"] == "rejected");
   for (const auto& [value, words] :
        {std::pair{"memory", "'memory' is not LIMIT=VALUE with a limit by its flag: "},
@@ -433,6 +433,32 @@ TEST_CASE("a project is there in both steps, and what the compiler writes there 
   CHECK_MESSAGE(result.exit_status == 0, result.err);
   CHECK(result.out == "written\nwritten\n");
   CHECK(sandbox.leftovers(0) == "");
+}
+
+TEST_CASE("what a compiler puts in the place of a bind's directory is not what the program finds there") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const ToySandbox sandbox;
+  const std::string place = sandbox.directory() + "/place";
+  fs::create_directories(place + "/out");
+  write_file(place + "/out/mark", "the caller's\n");
+  for (const std::string& path : {place, place + "/out", place + "/out/mark"})
+    REQUIRE(chown(path.c_str(), 1234, 1234) == 0);
+  const std::string secret = sandbox.directory() + "/secret";
+  write_file(secret, "the host's\n");
+  const std::string code = "compile swap /workspace/project_files/out\nshow /b/mark\nshow /b" + secret;
+  ProgramOptions here;
+  here.directory = place;
+  const Strings command = sandbox.compiled(code, {"--here=rw", "--bind", place + "/out:/b:rw"});
+  ProgramResult result = sandbox.run(command, here);
+  CHECK(result.out == "the caller's\n");
+  CHECK(result.exit_status == 1);
+  CHECK(fs::is_symlink(place + "/out"));  // it was done
+  // And the next run does not follow what it finds there.
+  result = sandbox.run(command, here);
+  CHECK(result.exit_status == 125);
+  CHECK_MESSAGE(holds(result.err, "--bind: '" + place + "/out' passes a symbolic link in '" + place +
+                                      "', which the sandbox may write to"),
+                result.err);
 }
 
 TEST_CASE("a run that is cancelled while it compiles does not go on") {

@@ -1,7 +1,8 @@
 // The interpreter of a language that only tests know: toy [--check] FILE [ARG…]; and its compiler, which puts
 // FILE into a directory as it is: toy --compile FILE DIRECTORY. A line is a word and what it is about:
 //   print TEXT   show PATH   env NAME   args   stdin   write PATH   junit PATH   link TARGET   exit N   abort
-//   wait   fill PATH   compile LINE (done by the compiler, and not by the interpreter)
+//   wait   fill PATH   swap PATH (moved away, a link to / in its place)
+//   compile LINE (done by the compiler, and not by the interpreter)
 // What is wrong ends it with FILE:LINE and status 1, with --check before anything is done.
 #include <unistd.h>
 
@@ -17,7 +18,7 @@ namespace {
 
 bool is_word(const std::string& word) {
   for (const char* known : {"print", "show", "env", "args", "stdin", "write", "junit", "link", "exit",
-                            "abort", "wait", "fill", "compile"}) {
+                            "abort", "wait", "fill", "compile", "swap"}) {
     if (word == known) return true;
   }
   return false;
@@ -50,6 +51,9 @@ int perform(const std::string& word, const std::string& rest, int argc, char** a
   constexpr const char* kReport = "<testsuite><testcase/><testcase><failure/></testcase></testsuite>\n";
   if (word == "junit" && !(std::ofstream(rest) << kReport)) return fail(rest);
   if (word == "link" && symlink(rest.c_str(), "/tmp/test-report") != 0) return fail(rest);
+  if (word == "swap" &&
+      (rename(rest.c_str(), (rest + ".old").c_str()) != 0 || symlink("/", rest.c_str()) != 0))
+    return fail(rest);
   if (word == "fill") {
     std::ofstream file(rest);
     while (file << std::string(65536, 'x') << std::flush) {

@@ -42,7 +42,7 @@ HostCheck check_image(const Settings& settings, const std::string& name) {
   if (is_old(stored->sidecar, settings)) {
     check.state = CheckState::degraded;
     check.effect = "its packages lack what was corrected since";
-    check.fix = "sbxctl images build --refresh " + name;
+    check.fix = how_to_renew(*stored);
   }
   return check;
 }

@@ -92,18 +92,16 @@ int run_maker(const Settings& settings, const std::string& program,
   return status ? *status : report_failure(status.error().text);
 }
 
+// One after the other: what could not be built now may be there from before, and is not what was asked for.
 int build(const Settings& settings, const std::vector<std::string>& names, bool refresh) {
-  std::vector<std::string> arguments = names;
-  if (refresh) arguments.emplace_back("--refresh");
-  const int built = run_maker(settings, "build", arguments);
-  if (built == kExitUsage) return kExitUsage;  // it said why
-  int status = built == 0 ? kExitOk : kExitFailed;
+  int status = kExitOk;
   for (const std::string& name : names) {
-    const std::string tarball = built_images() + "/" + name + ".tar.zst";
-    // One that could not be built now may be there from before, and is not what was asked for.
-    if (built != 0 && names.size() == 1) break;
-    if (access(tarball.c_str(), F_OK) != 0) continue;
-    status = std::max(status, import(settings, tarball, ""));
+    std::vector<std::string> arguments{name};
+    if (refresh) arguments.emplace_back("--refresh");
+    const int built = run_maker(settings, "build", arguments);
+    if (built == kExitUsage) return kExitUsage;  // it said why
+    status = std::max(
+        status, built == 0 ? import(settings, built_images() + "/" + name + ".tar.zst", "") : kExitFailed);
   }
   return status;
 }
@@ -140,8 +138,10 @@ Readiness make_ready(const Settings& settings, const std::string& name) {
   if (text) {
     const Result<ImageSidecar> sidecar = parse_sidecar(*text);
     if (!sidecar) return {name, "failed", "sidecar '" + built + ".json': " + sidecar.error().text};
-    if (!before || before->sidecar.digest_hex != sidecar->digest_hex ||
-        before->sidecar.runner_text != sidecar->runner_text) {
+    // What is newer in the store came from somewhere else. A runner can change without a build.
+    const bool is_newer = !before || before->sidecar.built_at < sidecar->built_at;
+    const bool same_tree = before && before->sidecar.digest_hex == sidecar->digest_hex;
+    if (is_newer || (same_tree && before->sidecar.runner_text != sidecar->runner_text)) {
       const Result<Image> image = import_image(settings.state_dir, built + ".tar.zst", built + ".json",
                                                ImportLimits{}, [](const ImportProgress&) {});
       if (!image) return {name, "failed", image.error().text};

@@ -56,10 +56,8 @@ int list(const Settings& settings, bool as_json) {
   }
   for (const StoredImage& stored : *images) {
     if (is_old(stored.sidecar, settings))
-      (void)fprintf(stderr,
-                    "%s was built %lu days ago; 'sbxctl images build --refresh %s' takes new packages\n",
-                    stored.image.name.c_str(), static_cast<unsigned long>(*age_in_days(stored.sidecar)),
-                    stored.image.name.c_str());
+      (void)fprintf(stderr, "%s was built %lu days ago; %s\n", stored.image.name.c_str(),
+                    static_cast<unsigned long>(*age_in_days(stored.sidecar)), how_to_renew(stored).c_str());
   }
   return damaged ? kExitFailed : kExitOk;
 }
@@ -81,13 +79,20 @@ std::string in_url(const std::string& text) {
 Json bill_of_materials(const StoredImage& stored, const Json& sidecar) {
   Json components = Json::array();
   for (const Json& package : sidecar.value("packages", Json::array())) {
-    const std::string name = package.value("name", "");
-    const std::string version = package.value("version", "");
-    components.push_back({{"type", "library"},
-                          {"name", name},
-                          {"version", version},
-                          {"purl", "pkg:deb/debian/" + in_url(name) + "@" + in_url(version)}});
+    const auto text = [&](const char* key) {
+      const bool there = package.is_object() && package.contains(key) && package[key].is_string();
+      return there ? package[key].get<std::string>() : std::string();
+    };
+    const std::string name = text("name");
+    const std::string version = text("version");
+    Json component{{"type", "library"}, {"name", name}, {"version", version}};
+    // Of an image of another tool nobody knows whose distribution it is.
+    if (stored.sidecar.variant != "imported")
+      component["purl"] = "pkg:deb/debian/" + in_url(name) + "@" + in_url(version);
+    components.push_back(std::move(component));
   }
+  if (components.empty())
+    (void)fprintf(stderr, "%s has no list of Debian packages\n", stored.image.name.c_str());
   return {{"bomFormat", "CycloneDX"},
           {"specVersion", "1.5"},
           {"version", 1},

@@ -39,6 +39,11 @@ std::optional<std::uint64_t> age_in_days(const ImageSidecar& sidecar) {
   return static_cast<std::uint64_t>((now - then) / kDay);
 }
 
+std::string how_to_renew(const StoredImage& stored) {
+  if (stored.sidecar.variant == "imported") return "import a newer one (sbxctl images import --as)";
+  return "'sbxctl images build --refresh " + stored.image.name + "' takes new packages";
+}
+
 bool is_old(const ImageSidecar& sidecar, const Settings& settings) {
   const std::optional<std::uint64_t> days = age_in_days(sidecar);
   return settings.image_max_age_days && days && *days >= *settings.image_max_age_days;

@@ -25,6 +25,9 @@ Result<std::vector<StoredImage>> load_images(const std::string& state_dir, bool&
 // Since it was built; nothing where the sidecar's time cannot be read or is still to come.
 std::optional<std::uint64_t> age_in_days(const ImageSidecar& sidecar);
 
+// What brings a newer one, as advice.
+std::string how_to_renew(const StoredImage& stored);
+
 bool is_old(const ImageSidecar& sidecar, const Settings& settings);
 
 }  // namespace sbx

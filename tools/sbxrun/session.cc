@@ -35,6 +35,7 @@ class RawTerminal {
   RawTerminal& operator=(const RawTerminal&) = delete;
   ~RawTerminal() { leave(); }
   void enter() {
+    if (active_) return;
     if (tcgetattr(0, &before_) != 0) return;  // standard input is no terminal
     termios raw = before_;
     cfmakeraw(&raw);
@@ -164,8 +165,13 @@ class Session {
       }
     };
     for (Relay& relay : compiler_output_) add(relay);
-    for (Relay& relay : streams_.outputs) add(relay);
-    if (!answer_) {
+    // What the compiler wrote comes first.
+    const bool compiler_is_done = relays.empty();
+    if (!compiler_is_done) polled[1].fd = -1;
+    for (Relay& relay : streams_.outputs) {
+      if (compiler_is_done) add(relay);
+    }
+    if (!answer_ && compiler_is_done) {
       for (Relay& relay : streams_.inputs) add(relay);
     }
     const bool draining = answer_ || gone_;
@@ -207,7 +213,7 @@ class Session {
     raw_.leave();
     if (number == SIGTSTP) {
       (void)raise(SIGSTOP);
-      raw_.enter();
+      if (master_ >= 0) raw_.enter();  // else there is no terminal inside yet
       resize();
       return;
     }

@@ -128,7 +128,9 @@ TEST_CASE("a language that is compiled runs what its compile step left") {
   CHECK(made.build == BuildPlace::written);
   CHECK(made.files.size() == 1);
   c.request.binds = {{"/host", "/tmp"}};
-  CHECK(c.refused() == "--bind /host:/tmp: would hide what was compiled, which lies in /tmp/build");
+  CHECK(c.refused() == "--bind /host:/tmp: would hide what was compiled, or lie in it (/tmp/build)");
+  c.request.binds = {{"/host", "/tmp/build/x"}};
+  CHECK(c.refused() == "--bind /host:/tmp/build/x: would hide what was compiled, or lie in it (/tmp/build)");
 
   // Other actions are about the code as it is.
   c.request.binds.clear();
@@ -137,6 +139,9 @@ TEST_CASE("a language that is compiled runs what its compile step left") {
   CHECK_FALSE(compiles(c.request, language));
   CHECK(c.made().build == BuildPlace::none);
   CHECK(c.made().environment.empty());
+  c.request.language->compile_limits.pids = 3;
+  CHECK(c.refused() ==
+        "--compile-limit: nothing is compiled by action 'test' of language 'toy' in image 'toy-1'");
 }
 
 TEST_CASE("variables come from the limits") {
