@@ -1,0 +1,4 @@
+class SeedTest {
+    @org.junit.jupiter.api.Test
+    void five() {}
+}
