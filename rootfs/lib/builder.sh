@@ -69,9 +69,11 @@ has_triggers() {
 }
 
 # build_dockerfile FILE CONTEXT BASE IMAGE
-# One layer, no build cache of the builder's: rootfs/build has its own. RUN uses the host's network (the mirror).
+# One layer, no build cache of the builder's: rootfs/build has its own. RUN uses the host's network (the mirror), and may
+# mount the secret `ca`: the certificates that this machine trusts, which may be more than Debian's.
 build_dockerfile() {
-  local options=(--network=host --build-arg "BASE=$3" --file "$1" --tag "$4")
+  local options=(--network=host --build-arg "BASE=$3" --file "$1" --tag "$4") certificates=/etc/ssl/certs/ca-certificates.crt
+  [ ! -r "$certificates" ] || options+=(--secret "id=ca,src=$certificates")
   case $SBX_BUILDER in
     buildah) buildah bud --isolation=chroot --pull=false --layers=false "${options[@]}" "$2" ;;
     podman) podman build --isolation=chroot --pull=never --layers=false "${options[@]}" "$2" ;;
