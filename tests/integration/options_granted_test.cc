@@ -162,7 +162,7 @@ TEST_CASE("an unknown image is an error with the known ones and the command to m
   const Sandbox sandbox;
   const ProgramResult result = sandbox.sbxrun(direct({"--image", "cobol-60"}));
   CHECK(result.exit_status == 125);
-  for (const char* word : {"'cobol-60'", "host", "rootfs/build"})
+  for (const char* word : {"'cobol-60'", "host", "sbxctl images build"})
     CHECK_MESSAGE(holds(result.err, word), result.err);
   const json object = sandbox.run_json({"--image", "cobol-60", "--", "/bin/true"});
   CHECK(object["outcome"] == "setup_failed");
