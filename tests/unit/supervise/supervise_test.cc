@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "os/socket.h"
+#include "wire/client_protocol.h"
 #include "wire/init_protocol.h"
 
 namespace sbx {
@@ -33,9 +34,17 @@ class Run {
   Run() {
     auto spawner = os::seqpacket_pair();
     auto init = os::seqpacket_pair();
-    REQUIRE((spawner && init));
+    auto client = os::seqpacket_pair();
+    REQUIRE((spawner && init && client));
     std::tie(spawner_, spawner_end_) = std::move(*spawner);
     std::tie(init_, init_end_) = std::move(*init);
+    std::tie(client_, client_end_) = std::move(*client);
+  }
+  void client_signals(int number) const {
+    ClientHeader message;
+    message.type = ClientMessageType::signal;
+    message.value = number;
+    REQUIRE(os::send_struct(client_.get(), message));
   }
   void init_says(MessageType type, std::int64_t when_ns, int value = 0) const {
     init::Message message;
@@ -55,6 +64,7 @@ class Run {
   // `output`: our end of a captured standard output.
   [[nodiscard]] SuperviseReport supervise(LimitSet limits = {}, UniqueFd output = {}) const {
     SuperviseInput input;
+    input.client = client_end_.get();
     input.spawner = spawner_end_.get();
     input.init = init_end_.get();
     input.launched_ns = launched_ns_;
@@ -65,7 +75,7 @@ class Run {
 
  private:
   std::int64_t launched_ns_ = now_ns();
-  UniqueFd spawner_, spawner_end_, init_, init_end_;
+  UniqueFd spawner_, spawner_end_, init_, init_end_, client_, client_end_;
 };
 
 // Whether `body` comes to its end: in a child, so that one that waits for ever ends, too.
@@ -188,6 +198,17 @@ TEST_CASE("a spawner that ends behind its last sandbox did not end the run, one 
     CHECK(report.spawner_ended == before);
     CHECK(report.ending.cause == (before ? Ending::Cause::supervisor_error : Ending::Cause::exec_failed));
   }
+}
+
+TEST_CASE("a caller's signal behind the end of the program is told, and changes no verdict") {
+  Run run;
+  run.init_says(MessageType::started, now_ns());
+  run.init_says(MessageType::exited, now_ns());
+  run.init_ends();
+  run.client_signals(SIGTERM);
+  const SuperviseReport report = run.supervise();
+  CHECK(report.ending.cause == Ending::Cause::command_exited);
+  CHECK(report.late_signal == SIGTERM);
 }
 
 TEST_CASE("a run that ended before its program started has no time of a start") {
