@@ -41,6 +41,15 @@ std::string_view ending_of(std::string_view name) {
   return has_one ? name.substr(dot) : std::string_view();
 }
 
+// Where the code is that is inside already: a path with an ending is that of a file.
+std::string directory_of(const std::string& path) {
+  const std::size_t slash = path.find_last_of('/');
+  const std::string name = path.substr(slash == std::string::npos ? 0 : slash + 1);
+  if (path.empty() || name.find_first_not_of('.') == std::string::npos || ending_of(name).empty())
+    return path.empty() ? "." : path;
+  return slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+}
+
 Result<std::vector<SourceFile>> name_files(const LanguageRequest& asked, const Language& language) {
   std::vector<SourceFile> files;
   if (asked.code) {
@@ -124,6 +133,7 @@ Result<LanguageCommand> apply_language(const RunRequest& request, const Runner& 
   }
   const std::string before = in_start_directory ? "" : values.directory + "/";
   values.file = asked.code ? before + made.files.front().name : asked.path;
+  if (made.files.empty()) values.directory = directory_of(asked.path);
   if (!is_compile) values.arguments = asked.arguments;
   if (!values.file.empty()) values.sources.push_back(values.file);
   for (std::size_t i = asked.code ? 1 : 0; i < made.files.size(); ++i) {

@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kKeys{"languages", "limits", "compile_limits", "environment",
                                                 "writable"};
-constexpr std::array<std::string_view, 5> kLanguageKeys{"name", "aliases", "file", "actions", "report"};
+constexpr std::array<std::string_view, 6> kLanguageKeys{"name",    "aliases", "file",
+                                                        "actions", "report",  "tool"};
 
 constexpr std::string_view kCompile = "compile";
 constexpr std::array<std::string_view, 7> kActionKeys{kCompile, "run",  "check",     "test",
@@ -85,6 +86,7 @@ class RunnerReader {
     TRY(read_actions(*actions, language));
     if (map.find("report") != nullptr)
       language.report = static_cast<ReportFormat>(TRY(map.choice("report", kReportFormats, 0)));
+    if (const yaml::Node* tool = map.find("tool")) language.tool = TRY(checked_text(*tool, "tool", false));
     return language;
   }
 

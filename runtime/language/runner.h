@@ -30,6 +30,7 @@ struct Language {
   // runs.
   std::vector<std::string> compile;    // empty: the code runs as it is
   std::optional<ReportFormat> report;  // of the action test: at {report}
+  std::string tool;  // whose version is the language's; empty: it goes by the language's own name
   bool operator==(const Language&) const = default;
 };
 

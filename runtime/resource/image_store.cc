@@ -6,8 +6,10 @@
 #include <cerrno>
 
 #include "base/names.h"
+#include "base/suggest.h"
 #include "language/runner.h"
 #include "os/file.h"
+#include "resource/image_folders.h"
 #include "resource/image_layout.h"
 
 namespace sbx {
@@ -16,11 +18,24 @@ namespace {
 constexpr std::size_t kRecordLimit = 1U << 20U;
 
 Error unknown_image(const std::string& state_dir, std::string_view name) {
-  std::string text = "there is no image '" + std::string(name) + "'; there are: host";
-  if (const Result<std::vector<std::string>> known = list_images(state_dir)) {
-    for (const std::string& other : *known) text += ", " + other;
+  const std::string rootfs = own_rootfs();
+  const std::vector<std::string> stored = list_images(state_dir).value_or(std::vector<std::string>());
+  std::string text = "there is no image '" + std::string(name) + "'";
+  const std::string command = command_that_builds(rootfs, name);
+  if (!command.empty()) {
+    text += "; '" + command + "' makes it";
+    return Error{text + (has_debian_variant(rootfs, name) ? ", or sbxrun --build" : ""), ENOENT};
   }
-  text += "; to make one: 'sbxctl images build NAME', or sbxrun --build";
+  const std::vector<std::string> folders = image_folders(rootfs);
+  std::vector<std::string_view> known{kHostImage};
+  known.insert(known.end(), stored.begin(), stored.end());
+  known.insert(known.end(), folders.begin(), folders.end());
+  const std::string nearest = suggest(name, known);
+  if (nearest.starts_with("did")) text += "; " + nearest;
+  text += "; there are: host";
+  for (const std::string& other : stored) text += ", " + other;
+  if (!folders.empty()) text += "; 'sbxctl images build NAME' makes one of:";
+  for (const std::string& folder : folders) text += (folder == folders.front() ? " " : ", ") + folder;
   return Error{std::move(text), ENOENT};
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/suggest.h"
 #include "os/file.h"
+#include "resource/image_folders.h"
 #include "resource/image_store.h"
 
 namespace sbx {
@@ -30,10 +31,15 @@ Error unknown_language(const std::string& name, std::span<const Image> images, c
   std::string text = "no language '" + name + "' " + where;
   for (const std::string_view language : languages)
     text += (language == languages.front() ? " (there are: " : ", ") + std::string(language);
-  const std::string nearest = suggest(name, all);
-  if (nearest.starts_with("did")) text += "; " + nearest;
   if (!languages.empty()) text += ")";
-  return Error{text + "; 'sbxctl images build NAME' brings more"};
+  const std::string rootfs = own_rootfs();
+  const std::string command = command_that_builds(rootfs, folder_with_language(rootfs, name));
+  if (!command.empty()) return Error{text + "; '" + command + "' brings it"};
+  const std::vector<std::string> buildable = buildable_languages(rootfs);
+  for (const std::string& language : buildable) add(all, language);
+  const std::string nearest = suggest(name, all);
+  text += nearest.starts_with("did") ? "; " + nearest + " " : "; ";
+  return Error{text + "'sbxctl images build NAME' brings more"};
 }
 
 bool has_language(const Image& image, const std::string& name) {
@@ -42,7 +48,24 @@ bool has_language(const Image& image, const std::string& name) {
   });
 }
 
-Result<Image> choose_image(const std::string& state_dir, const RunRequest& request) {
+// That the configuration has for the language, which may be called by an alias of any image's.
+std::optional<std::string> wanted_image(const Settings& settings, const std::vector<Image>& images,
+                                        const std::string& called) {
+  const auto is_meant = [&](const std::string& language) {
+    return language == called || std::ranges::any_of(images, [&](const Image& image) {
+             return std::ranges::any_of(image.languages, [&](const std::vector<std::string>& names) {
+               return names.front() == language && std::ranges::find(names, called) != names.end();
+             });
+           });
+  };
+  for (const auto& [language, image] : settings.language_images) {
+    if (is_meant(language)) return image;
+  }
+  return std::nullopt;
+}
+
+Result<Image> choose_image(const Settings& settings, const RunRequest& request) {
+  const std::string& state_dir = settings.state_dir;
   const std::string& language = request.language->name;
   if (!request.image.empty()) {
     Image image = TRY(find_image(state_dir, request.image));
@@ -59,6 +82,7 @@ Result<Image> choose_image(const std::string& state_dir, const RunRequest& reque
     // One that is damaged or is being removed does not keep the others from being used.
     if (Result<Image> image = find_image(state_dir, name)) images.push_back(std::move(*image));
   }
+  if (const auto wanted = wanted_image(settings, images, language)) return find_image(state_dir, *wanted);
   const Image* last = nullptr;
   for (const Image& image : images) {
     if (!has_language(image, language)) continue;
@@ -84,8 +108,8 @@ Result<void> check_writable(const std::string& root, const std::vector<std::stri
 
 }  // namespace
 
-Result<ChosenLanguage> choose_language(const std::string& state_dir, RunRequest& request) {
-  const Image image = TRY(choose_image(state_dir, request));
+Result<ChosenLanguage> choose_language(const Settings& settings, RunRequest& request) {
+  const Image image = TRY(choose_image(settings, request));
   request.image = image.name;
   const std::string text = TRY(read_runner(image));
   ChosenLanguage chosen;

@@ -5,6 +5,7 @@
 #include "language/apply_language.h"
 #include "plan/sandbox_plan.h"
 #include "request/run_request.h"
+#include "run/settings.h"
 
 namespace sbx {
 
@@ -13,9 +14,10 @@ struct ChosenLanguage {
   Language language;
 };
 
-// Sets the image where the request names none: of those with the language the one whose name is last, with
-// numbers compared as numbers ("python-3.13" after "python-3.9"). Errors: no such image, or language.
-Result<ChosenLanguage> choose_language(const std::string& state_dir, RunRequest& request);
+// Sets the image where the request names none: the configuration's, or else of those with the language the
+// one whose name is last, with numbers compared as numbers ("python-3.13" after "python-3.9"). Errors: no
+// such image, or language.
+Result<ChosenLanguage> choose_language(const Settings& settings, RunRequest& request);
 
 // Into `facts`, whose image is known. Error: a writable directory that the image has not, or that a symbolic
 // link of it leads to.

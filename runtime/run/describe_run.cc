@@ -16,7 +16,7 @@ class Description {
       : settings_(settings), policy_(policy), request_(std::move(request)) {}
 
   Result<std::string> make() {
-    if (request_.language) chosen_ = TRY(choose_language(settings_.state_dir, request_));
+    if (request_.language) chosen_ = TRY(choose_language(settings_, request_));
     const LimitSet granted =
         TRY(grant_limits(request_, policy_, chosen_ ? chosen_->runner.limits : LimitSet{}));
     facts_ = TRY(look_up_facts(settings_, policy_, request_, granted));

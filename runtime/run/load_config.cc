@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "base/names.h"
 #include "base/units.h"
 #include "plan/sandbox_plan.h"
 #include "policy/trusted_file.h"
@@ -11,8 +12,9 @@ namespace sbx {
 namespace {
 
 constexpr const char* kDefaultPath = "/etc/sbx/config.yaml";
-constexpr std::array<std::string_view, 7> kKeys{
-    "state_dir", "run_dir", "log", "id_pool", "cgroup_parent", "image_max_age_days", "auto_build"};
+constexpr std::array<std::string_view, 8> kKeys{"state_dir",  "run_dir",       "log",
+                                                "id_pool",    "cgroup_parent", "image_max_age_days",
+                                                "auto_build", "languages"};
 constexpr std::array<std::string_view, 3> kLogKeys{"path", "rotate", "keep"};
 constexpr std::array<std::string_view, 2> kPoolKeys{"first", "ranges"};
 
@@ -50,6 +52,22 @@ Result<void> read_age(const yaml::Map& map, std::optional<std::uint32_t>& days) 
   days.reset();
   if (text == "none") return {};
   return read_number(map, kKey, 36'500, days.emplace());
+}
+
+Result<void> read_languages(std::string_view path, const yaml::Node& node,
+                            std::map<std::string, std::string>& images) {
+  if (node.kind != yaml::Kind::map)
+    return yaml::error_at(path, node, "languages: expected a map of languages and their images");
+  for (std::size_t i = 0; i < node.items.size(); i += 2) {
+    const yaml::Node& language = node.items[i];
+    const Result<void> known = check_language_name("languages", language.text);
+    if (!known) return yaml::error_at(path, language, known.error().text);
+    std::string image = TRY(yaml::scalar_text(path, node.items[i + 1], "languages"));
+    const Result<void> named = check_name("languages: image", image);
+    if (!named) return yaml::error_at(path, node.items[i + 1], named.error().text);
+    images[language.text] = std::move(image);
+  }
+  return {};
 }
 
 Result<void> read_log(std::string_view path, const yaml::Node& node, MonitorLogOptions& log) {
@@ -97,6 +115,8 @@ Result<void> parse_config(std::string_view path, std::string_view text, Settings
   TRY(read_path(map, "cgroup_parent", settings.cgroup_parent));
   TRY(read_age(map, settings.image_max_age_days));
   settings.auto_build = TRY(map.boolean("auto_build", settings.auto_build));
+  if (const yaml::Node* languages = map.find("languages"))
+    TRY(read_languages(path, *languages, settings.language_images));
   if (const yaml::Node* log = map.find("log")) TRY(read_log(path, *log, settings.log));
   if (const yaml::Node* pool = map.find("id_pool")) TRY(read_pool(path, *pool, settings.ids));
   return {};

@@ -93,7 +93,7 @@ class Run {
   Result<void> try_execute(std::vector<UniqueFd> passed) {
     RunResult& result = report_.result;
     if (!context_.image_there) return fail(context_.image_there.error());
-    if (request_.language) language_ = TRY(choose_language(context_.settings.state_dir, request_));
+    if (request_.language) language_ = TRY(choose_language(context_.settings, request_));
     result.image_name = request_.image;
     const LimitSet granted = TRY(grant(request_, language_ ? language_->runner.limits : LimitSet{}));
     result.limits = granted;

@@ -2,6 +2,7 @@
 // configuration file, then the default.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,7 @@ struct Settings {
   std::string programs;                                  // the directory of sbxctl
   std::string rootfs;                                    // the directory of what builds images
   std::optional<std::uint32_t> image_max_age_days = 90;  // from then on it is told that an image is old
+  std::map<std::string, std::string> language_images;    // the image that a language is to be run in
   bool auto_build = false;  // an image that is missing is built by the run that needs it
 
   // What is made from content and can be made again.

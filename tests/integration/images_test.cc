@@ -118,7 +118,7 @@ TEST_CASE("images warm imports what was built, and one that is broken does not s
   CHECK_MESSAGE(holds(result.out, "toy-1             ready    imported now: sha256:"), result.out);
   CHECK(holds(result.out, "toy-2             failed   sidecar '"));
   CHECK(holds(result.out, "toy-3             failed   importing 'toy-3': "));
-  CHECK(holds(result.out, "toy-4             missing  'sbxctl images build toy-4' makes it\n"));
+  CHECK(holds(result.out, "toy-4             missing  there is no image 'toy-4'; "));
   CHECK(sandbox.run({"--language", "toy", "--code", "print x"}).out == "x\n");
 
   // What is newer in the store came from somewhere else, and stays.
@@ -145,36 +145,79 @@ TEST_CASE("images warm imports what was built, and one that is broken does not s
   // Of all: those of rootfs/images too, which may be missing.
   result = built.warm(sandbox, {});
   CHECK(holds(result.out, "python-3.11       missing  'sbxctl images build python-3.11' makes it\n"));
+  CHECK(holds(result.out,
+              "dotnet-8          missing  'sbxctl images build --variant upstream dotnet-8' makes it\n"));
 }
 
 TEST_CASE("an image that is old is told so") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
-  import_toy(sandbox, "toy-1", kRunner);
-  json object = json::parse(read_file(sandbox.directory() + "/toy-1.json"));
+  import_toy(sandbox, "bash", kRunner);
+  json object = json::parse(read_file(sandbox.directory() + "/bash.json"));
   const auto listed_as_of = [&](const std::string& built_at, const std::string& config) {
     object["built_at"] = built_at;
-    write_file(sandbox.directory() + "/toy-1.json", object.dump());
+    write_file(sandbox.directory() + "/bash.json", object.dump());
     write_file(sandbox.directory() + "/config.yaml", config);
-    REQUIRE(sbxctl(sandbox, {"images", "import", sandbox.directory() + "/toy-1.tar.zst"}).exit_status == 0);
+    REQUIRE(sbxctl(sandbox, {"images", "import", sandbox.directory() + "/bash.tar.zst"}).exit_status == 0);
     return sbxctl(sandbox, {"--config", sandbox.directory() + "/config.yaml", "images", "list"}).err;
   };
   const std::string usual = "run_dir: /run/sbx\n";
-  CHECK(holds(listed_as_of("2020-01-01T00:00:00Z", usual), "toy-1 was built "));
+  CHECK(holds(listed_as_of("2020-01-01T00:00:00Z", usual), "bash was built "));
   CHECK(holds(listed_as_of("2020-01-01T00:00:00Z", usual),
-              " days ago; 'sbxctl images build --refresh toy-1' takes new packages\n"));
+              " days ago; 'sbxctl images build --refresh bash' takes new packages\n"));
   const json checks = json::parse(
       sbxctl(sandbox, {"--config", sandbox.directory() + "/config.yaml", "doctor", "--json"}).out)["checks"];
   CHECK(checks.back()["group"] == "images");
-  CHECK(checks.back()["name"] == "toy-1");
+  CHECK(checks.back()["name"] == "bash");
   CHECK(checks.back()["state"] == "degraded");
   CHECK(checks.back()["required"] == false);
-  CHECK(checks.back()["fix"] == "'sbxctl images build --refresh toy-1' takes new packages");
+  CHECK(checks.back()["fix"] == "'sbxctl images build --refresh bash' takes new packages");
   CHECK(listed_as_of("2020-01-01T00:00:00Z", "image_max_age_days: none\n").empty());
   CHECK(listed_as_of("2020-01-01T00:00:00Z", "image_max_age_days: 36500\n").empty());
+  object["variant"] = "upstream";
+  CHECK(holds(listed_as_of("2020-01-01T00:00:00Z", usual),
+              "'sbxctl images build --refresh --variant upstream bash' takes"));
   CHECK(listed_as_of("2990-01-01T00:00:00Z", usual).empty());
   const json list = json::parse(sbxctl(sandbox, {"images", "list", "--json"}).out);
   CHECK(list[0]["age_days"].is_null());
+  // Where there is no folder to build it from.
+  object["name"] = "other";
+  CHECK(holds(listed_as_of("2020-01-01T00:00:00Z", usual), "other was built "));
+  CHECK(holds(listed_as_of("2020-01-01T00:00:00Z", usual), "import a newer one (sbxctl images import)"));
+}
+
+TEST_CASE(
+    "images build takes several names, checks them first, and each build has the limits of the caller") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  // sbxctl looks for rootfs/ two levels above itself: here a builder that tells what it was called with.
+  const std::string root = sandbox.directory() + "/own";
+  fs::create_directories(root + "/build/bin");
+  fs::copy_file(program_directory() + "/sbxctl", root + "/build/bin/sbxctl");
+  write_file(root + "/build/bin/sbx-direct", "");
+  for (const char* name : {"toy-1", "toy-2"}) {
+    fs::create_directories(root + "/rootfs/images/" + name);
+    write_file(root + "/rootfs/images/" + name + "/Dockerfile.debian", "");
+    fs::create_directories(root + "/images");
+    (void)make_toy(sandbox, root + "/images", name, kRunner);
+  }
+  write_file(root + "/rootfs/build", "#!/bin/sh\necho \"$@\" memory $(ulimit -v)\n");
+  REQUIRE(chmod((root + "/rootfs/build").c_str(), 0755) == 0);
+  const auto build = [&](std::vector<std::string> names) {
+    names.insert(names.begin(),
+                 {root + "/build/bin/sbxctl", "--state-dir", sandbox.state_dir(), "images", "build"});
+    ProgramOptions options;
+    options.environment = {{"SBX_CACHE_DIR", root}};
+    return run_program(names, std::move(options));
+  };
+  ProgramResult result = build({"toy-1", "toy-3"});
+  CHECK(result.exit_status == 2);
+  CHECK(result.out.empty());
+  CHECK(result.err == "sbxctl: there is no image 'toy-3' to build; did you mean 'toy-1'?\n");
+  result = build({"toy-1", "toy-2", "--variant", "upstream"});
+  CHECK_MESSAGE(result.exit_status == 0, result.err);
+  CHECK(holds(result.out, "toy-1 --variant upstream memory unlimited\n"));
+  CHECK(holds(result.out, "toy-2 --variant upstream memory unlimited\n"));
 }
 
 TEST_CASE("the packages of an image come as a bill of materials") {

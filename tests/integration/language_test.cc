@@ -26,6 +26,7 @@ languages:
       test: [/bin/toy, "{path}", "{sources}"]
   - name: toyc
     file: main.toyc
+    tool: toy
     actions:
       compile: [/bin/toy, --compile, "{file}", "{out}"]
       run: [/bin/toy, "{out}/main.toy", "{args}"]
@@ -220,9 +221,9 @@ TEST_CASE("of several images the last by its name is taken, and --image names an
   CHECK(result.out ==
         "LANGUAGE  VERSION  IMAGE   ALIASES  ACTIONS\n"
         "toy       1.0      toy-1   t, toy1  run, check, test\n"
-        "toyc      -        toy-1   -        run, check\n"
+        "toyc      1.0      toy-1   -        run, check\n"
         "toy       1.0      toy-12  t, toy1  run, check, test\n"
-        "toyc      -        toy-12  -        run, check\n");
+        "toyc      1.0      toy-12  -        run, check\n");
   const json list = json::parse(sbxctl(sandbox, {"languages", "--json"}).out, nullptr, false);
   REQUIRE(list.is_array());
   REQUIRE(list.size() == 4);
@@ -246,7 +247,7 @@ TEST_CASE("what is wrong in words of a language is told, with what there is") {
   const Wrong all[] = {
       {{"--language", "tox", "--code", "x"},
        125,
-       "no language 'tox' in the images that are here (there are: toy, toyc; did you mean 'toy'?)"},
+       "no language 'tox' in the images that are here (there are: toy, toyc); did you mean 'toy'?"},
       {{"--language", "toy", "--image", "host", "--code", "x"}, 125, "image 'host' has no languages"},
       {{"--language", "toy", "--image", "no", "--code", "x"},
        125,

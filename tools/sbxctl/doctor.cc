@@ -13,6 +13,7 @@
 #include "commands.h"
 #include "policy/policy.h"
 #include "resource/host_checks.h"
+#include "resource/image_folders.h"
 #include "stored_image.h"
 
 namespace sbx {
@@ -34,7 +35,8 @@ HostCheck check_image(const Settings& settings, const std::string& name) {
     check.state = CheckState::degraded;
     check.found = stored.error().text;
     check.effect = "runs in this image are refused";
-    check.fix = "sbxctl images build " + name + ", or import it again";
+    const std::string command = command_that_builds(settings.rootfs, name);
+    check.fix = command.empty() ? "import it again" : command + ", or import it again";
     return check;
   }
   const std::optional<std::uint64_t> days = age_in_days(stored->sidecar);
@@ -42,7 +44,7 @@ HostCheck check_image(const Settings& settings, const std::string& name) {
   if (is_old(stored->sidecar, settings)) {
     check.state = CheckState::degraded;
     check.effect = "its packages lack what was corrected since";
-    check.fix = how_to_renew(*stored);
+    check.fix = how_to_renew(*stored, settings);
   }
   return check;
 }

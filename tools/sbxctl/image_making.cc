@@ -12,10 +12,12 @@
 #include <set>
 
 #include "base/printable.h"
+#include "base/suggest.h"
 #include "commands.h"
 #include "os/file.h"
 #include "os/run_tool.h"
 #include "progress.h"
+#include "resource/image_folders.h"
 #include "stored_image.h"
 
 namespace sbx {
@@ -30,25 +32,46 @@ std::string default_sidecar(const std::string& tarball) {
 }
 
 // A tarball can be made to need any amount of memory (a map of holes); it ends this program then, not the
-// host.
-void limit_memory() {
+// host. What is started afterwards, such as the next build, has the limit of before.
+class MemoryLimit {
+ public:
+  MemoryLimit() {
 #if !defined(__SANITIZE_ADDRESS__)
-  constexpr rlim_t kEnough = 2ULL << 30U;
-  rlimit limit{};
-  if (getrlimit(RLIMIT_AS, &limit) != 0) return;
-  limit.rlim_cur = std::min(limit.rlim_max, kEnough);
-  (void)setrlimit(RLIMIT_AS, &limit);  // without it the import is as good
+    constexpr rlim_t kEnough = 2ULL << 30U;
+    if (getrlimit(RLIMIT_AS, &before_) != 0) return;
+    const rlimit limit{std::min(before_.rlim_cur, kEnough), before_.rlim_max};
+    set_ = setrlimit(RLIMIT_AS, &limit) == 0;  // without it the import is as good
 #endif
+  }
+  MemoryLimit(const MemoryLimit&) = delete;
+  MemoryLimit& operator=(const MemoryLimit&) = delete;
+  ~MemoryLimit() {
+    if (set_) (void)setrlimit(RLIMIT_AS, &before_);
+  }
+
+ private:
+  rlimit before_{};
+  bool set_ = false;
+};
+
+// Of what the store has by the name that the sidecar tells; empty: nothing.
+std::string digest_now(const Settings& settings, const std::string& path) {
+  const Result<std::string> text = os::read_file(AT_FDCWD, path, kSidecarLimit);
+  const Result<ImageSidecar> sidecar = text ? parse_sidecar(*text) : fail(text.error());
+  const Result<Image> image = sidecar ? find_image(settings.state_dir, sidecar->name) : fail(sidecar.error());
+  return image ? image->digest : "";
 }
 
 int import(const Settings& settings, const std::string& tarball, std::string sidecar) {
   if (sidecar.empty()) sidecar = default_sidecar(tarball);
   if (sidecar.empty()) {
     (void)report_failure("'" + tarball +
-                         "' does not end in .tar.zst or .tar: name its description with --sidecar");
+                         "' does not end in .tar.zst or .tar: name its description with --sidecar, or, if "
+                         "another tool made it, the image with --as");
     return kExitUsage;
   }
-  limit_memory();
+  const MemoryLimit limit;
+  const std::string before = digest_now(settings, sidecar);
   const auto start = std::chrono::steady_clock::now();
   ProgressDisplay display("importing");
   std::optional<ImportProgress> last;
@@ -58,7 +81,11 @@ int import(const Settings& settings, const std::string& tarball, std::string sid
         display.update(progress);
       });
   display.finish();
-  if (!image) return report_failure(image.error().text);
+  if (!image) {
+    const bool has_sidecar = access(sidecar.c_str(), F_OK) == 0;
+    return report_failure(image.error().text +
+                          (has_sidecar ? "" : "; an image that another tool made needs a name: --as NAME"));
+  }
   if (!last) {
     (void)printf("%s is there already: %s\n", image->name.c_str(), image->digest.c_str());
     return kExitOk;
@@ -70,6 +97,8 @@ int import(const Settings& settings, const std::string& tarball, std::string sid
   const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
   (void)printf("imported %s: %s, %lu entries in %.1f s\n", image->name.c_str(), image->digest.c_str(),
                static_cast<unsigned long>(last->entries), time.count());
+  if (!before.empty() && before != image->digest)
+    (void)printf("%s was %s; runs that are going on keep it\n", image->name.c_str(), before.c_str());
   return kExitOk;
 }
 
@@ -93,10 +122,18 @@ int run_maker(const Settings& settings, const std::string& program,
 }
 
 // One after the other: what could not be built now may be there from before, and is not what was asked for.
-int build(const Settings& settings, const std::vector<std::string>& names, bool refresh) {
+int build(const Settings& settings, const std::vector<std::string>& names, const std::string& variant,
+          bool refresh) {
+  for (const std::string& name : names) {
+    if (!command_that_builds(settings.rootfs, name).empty()) continue;
+    const std::vector<std::string> folders = image_folders(settings.rootfs);
+    const std::vector<std::string_view> known(folders.begin(), folders.end());
+    (void)report_failure("there is no image '" + name + "' to build; " + suggest(name, known));
+    return kExitUsage;
+  }
   int status = kExitOk;
   for (const std::string& name : names) {
-    std::vector<std::string> arguments{name};
+    std::vector<std::string> arguments{name, "--variant", variant};
     if (refresh) arguments.emplace_back("--refresh");
     const int built = run_maker(settings, "build", arguments);
     if (built == kExitUsage) return kExitUsage;  // it said why
@@ -125,8 +162,8 @@ struct Readiness {
 Result<std::set<std::string>> known_images(const Settings& settings) {
   const std::vector<std::string> stored = TRY(list_images(settings.state_dir));
   std::set<std::string> names(stored.begin(), stored.end());
-  if (const auto folders = os::list_directory(AT_FDCWD, settings.rootfs + "/images"))
-    names.insert(folders->begin(), folders->end());
+  const std::vector<std::string> folders = image_folders(settings.rootfs);
+  names.insert(folders.begin(), folders.end());
   return names;
 }
 
@@ -149,9 +186,10 @@ Readiness make_ready(const Settings& settings, const std::string& name) {
     }
   }
   const Result<std::vector<std::string>> stored = list_images(settings.state_dir);
-  if (!before && stored && std::ranges::find(*stored, name) == stored->end())
-    return {name, "missing", "'sbxctl images build " + name + "' makes it"};
-  if (!before) return {name, "failed", before.error().text};
+  const std::string command = command_that_builds(settings.rootfs, name);
+  const bool known = !stored || std::ranges::find(*stored, name) != stored->end();
+  if (!before && !known && !command.empty()) return {name, "missing", "'" + command + "' makes it"};
+  if (!before) return {name, known ? "failed" : "missing", before.error().text};
   if (const Result<UniqueFd> held = hold_image(before->image); !held)
     return {name, "failed", held.error().text};
   const Result<UniqueFd> tree = os::open_at(AT_FDCWD, before->image.root, O_PATH | O_DIRECTORY);
@@ -166,7 +204,7 @@ int warm(const Settings& settings, const std::vector<std::string>& asked, bool a
     if (!known) return report_failure(known.error().text);
     names = std::move(*known);
   }
-  limit_memory();
+  const MemoryLimit limit;
   int status = kExitOk;
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const std::string& name : names) {
@@ -193,6 +231,7 @@ void add_image_making_commands(CLI::App& images, const Settings& settings, Actio
     std::string tarball;
     std::string sidecar;
     std::string name;
+    std::string variant = "debian";
     std::vector<std::string> names;
     bool refresh = false;
     bool json = false;
@@ -203,8 +242,12 @@ void add_image_making_commands(CLI::App& images, const Settings& settings, Actio
       images.add_subcommand("build", "Build images from their Dockerfiles, and import them");
   build_command->add_option("NAME", line->names, "The images (folders of rootfs/images)")->required();
   build_command->add_flag("--refresh", line->refresh, "Build again, with new packages");
+  build_command
+      ->add_option("--variant", line->variant,
+                   "debian (the default), or upstream, which needs a container registry")
+      ->check(CLI::IsMember({"debian", "upstream"}));
   build_command->callback([&settings, &action, line] {
-    action = [&settings, line] { return build(settings, line->names, line->refresh); };
+    action = [&settings, line] { return build(settings, line->names, line->variant, line->refresh); };
   });
 
   CLI::App* import_command = images.add_subcommand("import", "Verify and unpack a tarball (NAME.tar.zst)");

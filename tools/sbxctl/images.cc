@@ -57,7 +57,8 @@ int list(const Settings& settings, bool as_json) {
   for (const StoredImage& stored : *images) {
     if (is_old(stored.sidecar, settings))
       (void)fprintf(stderr, "%s was built %lu days ago; %s\n", stored.image.name.c_str(),
-                    static_cast<unsigned long>(*age_in_days(stored.sidecar)), how_to_renew(stored).c_str());
+                    static_cast<unsigned long>(*age_in_days(stored.sidecar)),
+                    how_to_renew(stored, settings).c_str());
   }
   return damaged ? kExitFailed : kExitOk;
 }

@@ -29,9 +29,10 @@ std::vector<std::string> actions_of(const Language& language) {
   return actions;
 }
 
-// The version that goes by the language's name; images say others beside it.
+// The version that goes by the language's name, or by that of the tool that its runner names.
 std::string version_of(const ReadyLanguage& ready) {
-  const auto found = ready.versions.find(ready.language.name);
+  const std::string& tool = ready.language.tool.empty() ? ready.language.name : ready.language.tool;
+  const auto found = ready.versions.find(tool);
   return found == ready.versions.end() ? "-" : found->second;
 }
 

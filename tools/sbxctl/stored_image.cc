@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "commands.h"
+#include "resource/image_folders.h"
 
 namespace sbx {
 
@@ -39,9 +40,13 @@ std::optional<std::uint64_t> age_in_days(const ImageSidecar& sidecar) {
   return static_cast<std::uint64_t>((now - then) / kDay);
 }
 
-std::string how_to_renew(const StoredImage& stored) {
-  if (stored.sidecar.variant == "imported") return "import a newer one (sbxctl images import --as)";
-  return "'sbxctl images build --refresh " + stored.image.name + "' takes new packages";
+std::string how_to_renew(const StoredImage& stored, const Settings& settings) {
+  const std::string& variant = stored.sidecar.variant;
+  if (variant == "imported") return "import a newer one (sbxctl images import --as)";
+  const std::string& name = stored.image.name;
+  if (command_that_builds(settings.rootfs, name).empty()) return "import a newer one (sbxctl images import)";
+  const std::string of_variant = variant == "upstream" ? "--variant upstream " : "";
+  return "'sbxctl images build --refresh " + of_variant + name + "' takes new packages";
 }
 
 bool is_old(const ImageSidecar& sidecar, const Settings& settings) {

@@ -26,7 +26,7 @@ Result<std::vector<StoredImage>> load_images(const std::string& state_dir, bool&
 std::optional<std::uint64_t> age_in_days(const ImageSidecar& sidecar);
 
 // What brings a newer one, as advice.
-std::string how_to_renew(const StoredImage& stored);
+std::string how_to_renew(const StoredImage& stored, const Settings& settings);
 
 bool is_old(const ImageSidecar& sidecar, const Settings& settings);
 

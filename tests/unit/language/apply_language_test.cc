@@ -87,13 +87,32 @@ TEST_CASE("a bind does not hide code") {
   CHECK(c.refused() == "--volume /host:/tmp: would hide the code, which lies in /tmp/code");
 }
 
+TEST_CASE("{dir} is where the code is, or the path that stands in its place") {
+  Case c;
+  c.runner.languages.front().commands[0] = {"toy", "{dir}"};
+  const auto directory = [&] { return c.made().command[1]; };
+  for (const auto& [path, expected] :
+       std::vector<std::pair<std::string, std::string>>{{"x.toy", "."},
+                                                        {"src/x.toy", "src"},
+                                                        {"/x.toy", "/"},
+                                                        {"src", "src"},
+                                                        {".", "."},
+                                                        {"a.b/../c", "a.b/../c"}}) {
+    c.request.language->path = path;
+    CHECK_MESSAGE(directory() == expected, path);
+  }
+  c.request.language->path.clear();
+  c.request.language->code = SourceFile{"", "x"};
+  CHECK(directory() == "/workspace/agent_workspace");
+}
+
 TEST_CASE("a path stands in the place of code") {
   Case c;
   c.request.language->path = "src/x.toy";
   CHECK(c.made().command == Words{"toy", "src/x.toy"});
   CHECK(c.made().directory.empty());
   c.request.language->action = LanguageAction::test;
-  CHECK(c.made().command == Words{"toytest", "src/x.toy", "/workspace/agent_workspace"});
+  CHECK(c.made().command == Words{"toytest", "src/x.toy", "src"});
   c.request.language->path.clear();
   CHECK(c.made().command[1] == ".");
   c.request.language->files = {{"test.toy", "x"}};

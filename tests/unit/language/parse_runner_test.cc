@@ -40,6 +40,7 @@ languages:
       type-check: [g++, "{stem}"]
   - name: c
     file: main.c
+    tool: gcc
     actions: {compile: [gcc, -o, "{out}/main"], run: ["{out}/main"]}
 limits: {memory: 1G, pids: 300}
 compile_limits: {tmp: 2G}
@@ -56,6 +57,8 @@ writable: [/var/cache/x, /opt/y/]
   CHECK(language.file == "main.cc");
   CHECK(language.report == ReportFormat::junit);
   CHECK_FALSE(runner->languages[1].report);
+  CHECK(language.tool.empty());
+  CHECK(runner->languages[1].tool == "gcc");
   for (const std::vector<std::string>& command : language.commands) CHECK_FALSE(command.empty());
   CHECK(language.commands[static_cast<std::size_t>(LanguageAction::lint)] ==
         std::vector<std::string>{"clang-tidy", "{path}"});

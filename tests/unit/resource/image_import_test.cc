@@ -32,9 +32,14 @@ TEST_CASE("an imported image can be found and listed") {
 TEST_CASE("without an import there are no images, and the error says how to make one") {
   const Store store;
   CHECK(list_images(store.state()).value().empty());
-  const Result<Image> image = find_image(store.state(), "python-3.11");
-  REQUIRE_FALSE(image);
-  CHECK(image.error().text.find("sbxctl images build") != std::string::npos);
+  const auto said = [&](const char* name) { return find_image(store.state(), name).error().text; };
+  CHECK(said("python-3.11") ==
+        "there is no image 'python-3.11'; 'sbxctl images build python-3.11' makes it, or sbxrun --build");
+  CHECK(said("dotnet-8") ==
+        "there is no image 'dotnet-8'; 'sbxctl images build --variant upstream dotnet-8' makes it");
+  CHECK(said("pyhton-3.11")
+            .starts_with("there is no image 'pyhton-3.11'; did you mean 'python-3.11'?; "
+                         "there are: host; 'sbxctl images build NAME' makes one of: bash, "));
   CHECK_FALSE(find_image(store.state(), "../test"));
   CHECK(find_image(store.state(), "host")->root.empty());
 }

@@ -31,15 +31,22 @@ RunRequest request_for(const std::string& language, const std::string& image = "
   return request;
 }
 
+Settings settings_of(const Store& store) {
+  Settings settings;
+  settings.state_dir = store.state();
+  settings.language_images = {{"pinned", "pin-1"}, {"gone", "pin-9"}};
+  return settings;
+}
+
 std::string refusal(const Store& store, RunRequest request) {
-  const Result<ChosenLanguage> chosen = choose_language(store.state(), request);
+  const Result<ChosenLanguage> chosen = choose_language(settings_of(store), request);
   REQUIRE_FALSE(chosen);
   return chosen.error().text;
 }
 
 std::string image_for(const Store& store, const std::string& language, const std::string& image = "") {
   RunRequest request = request_for(language, image);
-  const Result<ChosenLanguage> chosen = choose_language(store.state(), request);
+  const Result<ChosenLanguage> chosen = choose_language(settings_of(store), request);
   REQUIRE_MESSAGE(chosen, chosen.error().text);
   CHECK((chosen->language.name == language || chosen->language.aliases.front() == language));
   return request.image;
@@ -57,7 +64,7 @@ TEST_CASE("the image of a language is the last one by its name, or the one that 
   CHECK(image_for(store, "other") == "other");
 
   CHECK(refusal(store, request_for("tox")) ==
-        "no language 'tox' in the images that are here (there are: other, toy; did you mean 'toy'?); "
+        "no language 'tox' in the images that are here (there are: other, toy); did you mean 'toy'? "
         "'sbxctl images build NAME' brings more");
   CHECK(refusal(store, request_for("toy", "other"))
             .starts_with("no language 'toy' in image 'other' (there are: other); "));
@@ -66,10 +73,29 @@ TEST_CASE("the image of a language is the last one by its name, or the one that 
   CHECK(refusal(store, request_for("toy", "host")).starts_with("image 'host' has no languages"));
 }
 
+TEST_CASE("the configuration says which image a language is run in") {
+  const Store store;
+  add_image(store, "pin-1", runner_of("pinned"));
+  add_image(store, "pin-2", runner_of("pinned"));
+  CHECK(image_for(store, "pinned") == "pin-1");
+  CHECK(image_for(store, "pinned-x") == "pin-1");
+  CHECK(image_for(store, "pinned", "pin-2") == "pin-2");
+  CHECK(refusal(store, request_for("gone")).starts_with("there is no image 'pin-9'"));
+}
+
 TEST_CASE("without images there is no language, and the error says how to get one") {
   const Store store;
   CHECK(refusal(store, request_for("toy")) ==
         "no language 'toy' in the images that are here; 'sbxctl images build NAME' brings more");
+  CHECK(refusal(store, request_for("rs")) ==
+        "no language 'rs' in the images that are here; 'sbxctl images build rust' brings it");
+  CHECK(refusal(store, request_for("pwsh")) ==
+        "no language 'pwsh' in the images that are here; 'sbxctl images build --variant upstream "
+        "powershell-7' brings it");
+  CHECK(refusal(store, request_for("pyhton")) ==
+        "no language 'pyhton' in the images that are here; did you mean 'python'? "
+        "'sbxctl images build NAME' brings more");
+  CHECK(refusal(store, request_for("c#")).ends_with("; 'sbxctl images build mono' brings it"));
 }
 
 TEST_CASE("a damaged image does not keep others from being used, and a damaged runner is told") {
@@ -92,7 +118,7 @@ TEST_CASE("a writable directory has to be one of the image, not behind a link") 
   const auto note = [&](const std::string& directory) {
     add_image(store, "toy", runner_of("toy", "writable: [" + directory + "]\n"));
     RunRequest request = request_for("toy");
-    const Result<ChosenLanguage> chosen = choose_language(store.state(), request);
+    const Result<ChosenLanguage> chosen = choose_language(settings_of(store), request);
     REQUIRE(chosen);
     PlanFacts facts;
     facts.image_root = find_image(store.state(), "toy")->root;

@@ -1,0 +1,95 @@
+#include "resource/image_folders.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/names.h"
+#include "language/runner.h"
+#include "os/file.h"
+#include "os/own_places.h"
+
+namespace sbx {
+namespace {
+
+std::string folder_of(const std::string& rootfs, std::string_view name) {
+  return rootfs + "/images/" + std::string(name);
+}
+
+bool has_file(const std::string& rootfs, std::string_view name, const char* file) {
+  return access((folder_of(rootfs, name) + "/" + file).c_str(), F_OK) == 0;
+}
+
+// Empty where it cannot be read.
+std::vector<Language> languages_of(const std::string& rootfs, std::string_view name) {
+  const std::string path = folder_of(rootfs, name) + "/runner.yaml";
+  const Result<std::string> text = os::read_file(AT_FDCWD, path, kRunnerLimit);
+  Result<Runner> runner = text ? parse_runner(path, *text) : fail(text.error());
+  return runner ? std::move(runner->languages) : std::vector<Language>();
+}
+
+bool answers_to(const Language& language, std::string_view name) {
+  return language.name == name || std::ranges::find(language.aliases, name) != language.aliases.end();
+}
+
+}  // namespace
+
+std::vector<std::string> image_folders(const std::string& rootfs) {
+  Result<std::vector<std::string>> names = os::list_directory(AT_FDCWD, rootfs + "/images");
+  if (!names) return {};
+  std::erase_if(*names, [&](const std::string& name) {
+    return !has_file(rootfs, name, "Dockerfile") && !has_debian_variant(rootfs, name);
+  });
+  std::ranges::sort(*names);
+  return std::move(*names);
+}
+
+bool has_debian_variant(const std::string& rootfs, std::string_view name) {
+  return has_file(rootfs, name, "Dockerfile.debian");
+}
+
+std::string command_that_builds(const std::string& rootfs, std::string_view name) {
+  if (!check_name("image", name)) return {};
+  const std::string command = "sbxctl images build ";
+  if (has_debian_variant(rootfs, name)) return command + std::string(name);
+  return has_file(rootfs, name, "Dockerfile") ? command + "--variant upstream " + std::string(name) : "";
+}
+
+std::string folder_with_language(const std::string& rootfs, std::string_view language) {
+  std::string last;
+  for (const std::string& name : image_folders(rootfs)) {
+    const auto languages = languages_of(rootfs, name);
+    if (std::ranges::none_of(languages, [&](const Language& one) { return answers_to(one, language); }))
+      continue;
+    const bool debian = has_debian_variant(rootfs, name);
+    const bool last_is_debian = !last.empty() && has_debian_variant(rootfs, last);
+    if (last.empty() || debian > last_is_debian ||
+        (debian == last_is_debian && strverscmp(last.c_str(), name.c_str()) < 0)) {
+      last = name;
+    }
+  }
+  return last;
+}
+
+std::vector<std::string> buildable_languages(const std::string& rootfs) {
+  std::vector<std::string> all;
+  for (const std::string& name : image_folders(rootfs)) {
+    for (Language& language : languages_of(rootfs, name)) {
+      all.push_back(std::move(language.name));
+      std::ranges::move(language.aliases, std::back_inserter(all));
+    }
+  }
+  std::ranges::sort(all);
+  const auto again = std::ranges::unique(all);
+  all.erase(again.begin(), again.end());
+  return all;
+}
+
+std::string own_rootfs() {
+  const Result<std::string> directory = os::own_directory();
+  return directory ? os::own_places(*directory).rootfs : std::string();
+}
+
+}  // namespace sbx
