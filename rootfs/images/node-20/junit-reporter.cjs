@@ -3,7 +3,7 @@
 const { writeFileSync } = require("node:fs");
 const { relative } = require("node:path");
 
-const mostText = 4000; // of one failure: the report has a limit
+const mostText = 500; // of one failure or name: a report of more than 4 MiB is not read
 
 const entities = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 const escape = (text) =>
