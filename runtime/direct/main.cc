@@ -147,7 +147,8 @@ Result<void> serve() {
   FinishedRun finished;
   const bool hinted = result.outcome == Outcome::exited && !request.hint.empty() &&
                       result.message.find(request.hint) != std::string::npos;
-  if (result.outcome != Outcome::exited || hinted) finished.message = result.message;
+  const bool tested = request.language && request.language->action == LanguageAction::test;
+  if (result.outcome != Outcome::exited || hinted || tested) finished.message = result.message;
   finished.notice = report.notice;
   std::vector<std::string> notices = bind_warnings(request);
   if (!sweep.failure.empty()) notices.push_back(sweep.failure);

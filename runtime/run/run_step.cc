@@ -28,6 +28,11 @@ namespace {
 // KILL is behind no refusal of a set-up.
 std::string lacking_rights() { return lacking_capabilities(effective_capabilities(), true); }
 
+std::string in_words(const TestCounts& counts) {
+  return std::to_string(counts.passed) + " passed, " + std::to_string(counts.failed) + " failed, " +
+         std::to_string(counts.errors) + " errors, " + std::to_string(counts.skipped) + " skipped";
+}
+
 class Step {
  public:
   Step(StepInput input, StepResult& result, StepReport& report)
@@ -165,6 +170,7 @@ class Step {
         text ? count_tests(*in_.test_report, *text) : Result<TestCounts>(fail(text.error()));
     if (counts) {
       report_.tests = *counts;
+      result_.message += "; tests: " + in_words(*counts);
     } else {
       result_.message += "; its tests could not be counted: " + counts.error().text;
     }

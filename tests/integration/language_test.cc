@@ -162,7 +162,14 @@ TEST_CASE("--action test counts the tests of the report, where one was written")
   json result = test("junit /tmp/test-report\nexit 1");
   CHECK(result["exit_code"] == 1);
   CHECK(result["tests"] == json{{"passed", 1}, {"failed", 1}, {"errors", 0}, {"skipped", 0}});
+  CHECK(result["message"] ==
+        "the program exited with status 1; tests: 1 passed, 1 failed, 0 errors, 0 skipped");
   CHECK(test("junit /tmp/test-report", "run")["tests"].is_null());
+  Strings plain{"--direct", "--language", "toy", "--action", "test", "--code", "junit /tmp/test-report"};
+  CHECK(holds(sandbox.sbxrun(plain).err,
+              "sbxrun: the program exited with status 0; tests: 1 passed, 1 failed, "));
+  plain.emplace_back("--quiet");
+  CHECK(sandbox.sbxrun(plain).err.empty());
   // ELOOP, or EACCES where the kernel protects links in such directories (fs.protected_symlinks).
   struct Unread {
     const char* code;
