@@ -139,6 +139,11 @@ Result<void> import_parsed(const std::string& state_dir, const std::string& tarb
   const std::optional<UniqueFd> existing =
       TRY(os::open_if_exists(disk.by_digest.get(), sidecar.digest_hex, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   if (existing) {
+    const std::string tree(image_layout::kTree);
+    if (!TRY(os::open_if_exists(existing->get(), tree, O_PATH | O_DIRECTORY | O_NOFOLLOW)))
+      return fail(
+          "its tree in the store is gone: remove the images that have it ('sbxctl images remove'), and "
+          "import it again");
     TRY(write_descriptions(existing->get(), sidecar, sidecar_text));
   } else {
     TRY(unpack_new(disk, sidecar, sidecar_text, file.get(), limits, progress));

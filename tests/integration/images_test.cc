@@ -72,13 +72,23 @@ TEST_CASE("images verify names each file that is not what was imported") {
     CHECK(result.exit_status == 1);
     CHECK_MESSAGE(holds(result.err, "sbxctl: toy-1: " + change.says + "\n"), result.err);
   }
-  CHECK(holds(result.err, "sbxctl: toy-1: remove it and import it again\n"));
+  CHECK(holds(result.err, "sbxctl: toy-1: remove toy-1 and toy-2, and import again\n"));
   // The tree is the same for both names. One that is wrong does not keep others from being looked at.
   import_toy(sandbox, "other", std::string(kRunner) + "# \n");
   result = sbxctl(sandbox, {"images", "verify", "toy-1", "nothing", "toy-2"});
   CHECK(result.exit_status == 1);
   CHECK(holds(result.err, "nothing: there is no image 'nothing'"));
   CHECK(holds(result.err, "toy-2: 'planted' was not there"));
+  // What is said then helps.
+  for (const char* name : {"toy-1", "toy-2", "other"})
+    CHECK(sbxctl(sandbox, {"images", "remove", name}).exit_status == 0);
+  import_toy(sandbox, "toy-1", kRunner);
+  CHECK(sbxctl(sandbox, {"images", "verify", "toy-1"}).exit_status == 0);
+  fs::remove_all(tree_of(sandbox, "toy-1"));
+  result = sbxctl(sandbox, {"images", "import", sandbox.directory() + "/toy-1.tar.zst"});
+  CHECK(result.exit_status == 1);
+  CHECK(
+      holds(result.err, "importing 'toy-1': its tree in the store is gone: remove the images that have it"));
 }
 
 TEST_CASE("images prune removes trees without a name, and nothing else") {
@@ -195,7 +205,7 @@ TEST_CASE(
   fs::create_directories(root + "/build/bin");
   fs::copy_file(program_directory() + "/sbxctl", root + "/build/bin/sbxctl");
   write_file(root + "/build/bin/sbx-direct", "");
-  for (const char* name : {"toy-1", "toy-2"}) {
+  for (const char* name : {"toy-1", "toy-2", "other"}) {
     fs::create_directories(root + "/rootfs/images/" + name);
     write_file(root + "/rootfs/images/" + name + "/Dockerfile.debian", "");
     fs::create_directories(root + "/images");

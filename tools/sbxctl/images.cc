@@ -119,6 +119,16 @@ int inspect(const Settings& settings, const std::string& name, bool bill) {
   return kExitOk;
 }
 
+// All that have the same tree: it goes with the last of them.
+std::string names_of(const Settings& settings, const std::string& digest) {
+  std::string names;
+  for (const std::string& name : list_images(settings.state_dir).value_or(std::vector<std::string>())) {
+    const Result<Image> image = find_image(settings.state_dir, name);
+    if (image && image->digest == digest) names += (names.empty() ? "" : " and ") + name;
+  }
+  return names;
+}
+
 // Every file of their trees is read: that takes a while.
 int verify(const Settings& settings, std::vector<std::string> names) {
   constexpr std::size_t kMostShown = 10;
@@ -140,7 +150,9 @@ int verify(const Settings& settings, std::vector<std::string> names) {
       (void)printf("%s is what was imported: %s\n", name.c_str(), stored->image.digest.c_str());
     for (const std::string& text : *found) status = report_failure(name + ": " + text);
     if (found->size() == kMostShown) (void)report_failure(name + ": there may be more");
-    if (!found->empty()) (void)report_failure(name + ": remove it and import it again");
+    if (!found->empty())
+      (void)report_failure(name + ": remove " + names_of(settings, stored->image.digest) +
+                           ", and import again");
   }
   return status;
 }
