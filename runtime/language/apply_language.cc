@@ -91,6 +91,16 @@ bool compiles(const RunRequest& request, const Language& language) {
   return request.language->action == LanguageAction::run && !language.compile.empty();
 }
 
+LimitSet needed_limits(const Runner& runner, const Language& language, LanguageAction action) {
+  LimitSet needed = runner.limits;
+  if (language.compile.empty() || action == LanguageAction::run) return needed;
+  for (const LimitField& field : kLimits) {
+    const auto of_compiler = runner.compile_limits.*field.member;
+    if (of_compiler) needed.*field.member = std::max(needed.*field.member, of_compiler);
+  }
+  return needed;
+}
+
 Result<LanguageCommand> apply_language(const RunRequest& request, const Runner& runner,
                                        const Language& language, LanguageStep step, const LimitSet& granted) {
   const LanguageRequest& asked = *request.language;

@@ -33,6 +33,10 @@ struct LanguageCommand {
 // Whether the request comes to a compile step, too.
 bool compiles(const RunRequest& request, const Language& language);
 
+// What an action of the language needs to run at all: compilers work in all but `run`, where they have a step
+// of their own.
+LimitSet needed_limits(const Runner& runner, const Language& language, LanguageAction action);
+
 // `granted` is what variables and settings that depend on limits come from. Errors: no such action in this
 // language, nothing to act on, a file twice.
 Result<LanguageCommand> apply_language(const RunRequest& request, const Runner& runner,

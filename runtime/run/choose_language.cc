@@ -123,6 +123,11 @@ Result<ChosenLanguage> choose_language(const Settings& settings, RunRequest& req
   return chosen;
 }
 
+LimitSet needed_by(const RunRequest& request, const std::optional<ChosenLanguage>& chosen) {
+  if (!chosen) return {};
+  return needed_limits(chosen->runner, chosen->language, request.language->action);
+}
+
 Result<void> note_language(LanguageCommand command, PlanFacts& facts) {
   TRY(check_writable(facts.image_root, command.writable));
   facts.language = std::move(command);

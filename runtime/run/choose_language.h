@@ -19,6 +19,9 @@ struct ChosenLanguage {
 // such image, or language.
 Result<ChosenLanguage> choose_language(const Settings& settings, RunRequest& request);
 
+// What the request needs to run at all, in words of a language; else nothing.
+LimitSet needed_by(const RunRequest& request, const std::optional<ChosenLanguage>& chosen);
+
 // Into `facts`, whose image is known. Error: a writable directory that the image has not, or that a symbolic
 // link of it leads to.
 Result<void> note_language(LanguageCommand command, PlanFacts& facts);

@@ -17,8 +17,7 @@ class Description {
 
   Result<std::string> make() {
     if (request_.language) chosen_ = TRY(choose_language(settings_, request_));
-    const LimitSet granted =
-        TRY(grant_limits(request_, policy_, chosen_ ? chosen_->runner.limits : LimitSet{}));
+    const LimitSet granted = TRY(grant_limits(request_, policy_, needed_by(request_, chosen_)));
     facts_ = TRY(look_up_facts(settings_, policy_, request_, granted));
     std::string text;
     if (chosen_ && compiles(request_, chosen_->language)) {

@@ -95,7 +95,7 @@ class Run {
     if (!context_.image_there) return fail(context_.image_there.error());
     if (request_.language) language_ = TRY(choose_language(context_.settings, request_));
     result.image_name = request_.image;
-    const LimitSet granted = TRY(grant(request_, language_ ? language_->runner.limits : LimitSet{}));
+    const LimitSet granted = TRY(grant(request_, needed_by(request_, language_)));
     result.limits = granted;
     if (language_ && compiles(request_, language_->language)) TRY(plan_compile_step());
     std::optional<LanguageCommand> command = TRY(command_of(LanguageStep::act, granted));

@@ -106,6 +106,25 @@ TEST_CASE("{dir} is where the code is, or the path that stands in its place") {
   CHECK(directory() == "/workspace/agent_workspace");
 }
 
+TEST_CASE("compilers have what they need in every action, and not the program that runs") {
+  Case c;
+  c.runner.limits.memory_bytes = 100;
+  c.runner.limits.pids = 7;
+  c.runner.compile_limits.memory_bytes = 300;
+  c.runner.compile_limits.tmp_bytes = 5;
+  Language& language = c.runner.languages.front();
+  const auto needed = [&](LanguageAction action) { return needed_limits(c.runner, language, action); };
+  CHECK(needed(LanguageAction::check).memory_bytes == 100);
+  language.compile = {"toyc"};
+  CHECK(needed(LanguageAction::run) == c.runner.limits);
+  const LimitSet raised = needed(LanguageAction::test);
+  CHECK(raised.memory_bytes == 300);
+  CHECK(raised.pids == 7);
+  CHECK(raised.tmp_bytes == 5);
+  c.runner.limits.memory_bytes = 400;
+  CHECK(needed(LanguageAction::lint).memory_bytes == 400);
+}
+
 TEST_CASE("a path stands in the place of code") {
   Case c;
   c.request.language->path = "src/x.toy";
