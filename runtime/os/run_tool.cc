@@ -18,6 +18,7 @@ namespace sbx::os {
 namespace {
 
 constexpr std::size_t kMostSaid = 4096;
+constexpr int kHeld = 3;
 constexpr const char* kPath = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 
 // The end of what it writes, until it writes no more.
@@ -44,6 +45,13 @@ std::vector<char*> pointers_to(const std::vector<std::string>& words) {
   return pointers;
 }
 
+// The program at `command[0]`, which gets `signal` when we die. (No attribute of posix_spawn(3) does that.)
+Result<std::vector<std::string>> tied_to_us(const char* signal, const std::vector<std::string>& command) {
+  std::vector<std::string> words{TRY(find_tool("setpriv")), "--pdeathsig", signal, "--"};
+  words.insert(words.end(), command.begin(), command.end());
+  return words;
+}
+
 Result<int> wait_for(pid_t pid, const std::string& name) {
   int status = 0;
   while (waitpid(pid, &status, 0) < 0) {
@@ -61,13 +69,15 @@ Result<std::string> find_tool(const std::string& name) {
   return fail(system_error("looking for", name, ENOENT));
 }
 
-Result<void> run_tool(const std::vector<std::string>& command, int most) {
-  const std::string path = TRY(find_tool(command.front()));
+Result<void> run_tool(const std::vector<std::string>& command, int most, int held) {
+  std::vector<std::string> found = command;
+  found.front() = TRY(find_tool(command.front()));
+  const std::vector<std::string> words = TRY(tied_to_us("KILL", found));
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) return fail(system_error("pipe2", command.front(), errno));
   const UniqueFd reading(ends[0]);
   UniqueFd writing(ends[1]);
-  const std::vector<char*> arguments = pointers_to(command);
+  const std::vector<char*> arguments = pointers_to(words);
   const std::vector<std::string> variables{kPath, "LC_ALL=C"};
   const std::vector<char*> environment = pointers_to(variables);
 
@@ -76,6 +86,7 @@ Result<void> run_tool(const std::vector<std::string>& command, int most) {
   (void)posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   (void)posix_spawn_file_actions_adddup2(&actions, writing.get(), 1);
   (void)posix_spawn_file_actions_adddup2(&actions, writing.get(), 2);
+  if (held >= 0) (void)posix_spawn_file_actions_adddup2(&actions, held, kHeld);
   posix_spawnattr_t attributes;
   (void)posix_spawnattr_init(&attributes);
   sigset_t none;
@@ -84,10 +95,10 @@ Result<void> run_tool(const std::vector<std::string>& command, int most) {
   (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
   pid_t pid = -1;
   const int error =
-      posix_spawn(&pid, path.c_str(), &actions, &attributes, arguments.data(), environment.data());
+      posix_spawn(&pid, words.front().c_str(), &actions, &attributes, arguments.data(), environment.data());
   (void)posix_spawnattr_destroy(&attributes);
   (void)posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return fail(system_error("posix_spawn", path, error));
+  if (error != 0) return fail(system_error("posix_spawn", found.front(), error));
 
   writing.reset();
   const std::string said = last_words(reading.get());
@@ -99,8 +110,7 @@ Result<void> run_tool(const std::vector<std::string>& command, int most) {
 
 Result<int> run_shown(const std::vector<std::string>& command, const std::vector<std::string>& environment,
                       int output, int until) {
-  std::vector<std::string> words{TRY(find_tool("setpriv")), "--pdeathsig", "TERM", "--"};
-  words.insert(words.end(), command.begin(), command.end());
+  const std::vector<std::string> words = TRY(tied_to_us("TERM", command));
   const std::vector<char*> arguments = pointers_to(words);
   const std::vector<char*> variables = pointers_to(environment);
   posix_spawn_file_actions_t actions;

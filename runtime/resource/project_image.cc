@@ -71,7 +71,7 @@ Result<void> take_space(const std::string& path, std::uint64_t bytes) {
 
 }  // namespace
 
-Result<void> make_project_image(const std::string& directory, const ProjectLimits& limits) {
+Result<void> make_project_image(const std::string& directory, const ProjectLimits& limits, int lock) {
   const std::uint64_t bytes = *limits.bytes;
   const std::uint64_t inodes = limits.inodes.value_or(bytes / kBytesPerInode) + kOwnInodes;
   const std::uint64_t size = file_bytes(bytes, inodes);
@@ -100,7 +100,8 @@ Result<void> make_project_image(const std::string& directory, const ProjectLimit
                        "-E",
                        "nodiscard,assume_storage_prezeroed=1,lazy_itable_init=1,root_owner=0:0",
                        path,
-                       std::to_string(size / kBlock)});
+                       std::to_string(size / kBlock)},
+                      0, lock);
 }
 
 Result<UniqueFd> mount_project_image(const std::string& directory) {
@@ -118,16 +119,18 @@ Result<bool> project_image_is_mounted(const std::string& directory) {
   return loop.has_value();
 }
 
-Result<void> resize_project_image(const std::string& directory, const ProjectLimits& limits) {
+Result<void> resize_project_image(const std::string& directory, const ProjectLimits& limits, int lock) {
   constexpr int kErrorsCorrected = 1;  // e2fsck(8), exit status
   const std::string path = path_of(directory);
   const std::string copy = path + ".new";
+  // A file of a killed resizer is never written again: whoever still has it open has another one.
+  if (unlink(copy.c_str()) != 0 && errno != ENOENT) return fail(system_error("unlink", copy, errno));
   ScopeExit undo([&] { (void)unlink(copy.c_str()); });
-  TRY(os::run_tool({"cp", "--reflink=auto", "--sparse=always", "--", path, copy}));
-  TRY(os::run_tool({"e2fsck", "-f", "-p", copy}, kErrorsCorrected));
+  TRY(os::run_tool({"cp", "--reflink=auto", "--sparse=always", "--", path, copy}, 0, lock));
+  TRY(os::run_tool({"e2fsck", "-f", "-p", copy}, kErrorsCorrected, lock));
   const std::uint64_t size =
       file_bytes(*limits.bytes, limits.inodes.value_or(*limits.bytes / kBytesPerInode));
-  TRY(os::run_tool({"resize2fs", copy, std::to_string(size / kBlock)}));
+  TRY(os::run_tool({"resize2fs", copy, std::to_string(size / kBlock)}, 0, lock));
   TRY(take_space(copy, size));
   const UniqueFd written = TRY(os::open_at(AT_FDCWD, copy, O_RDWR));
   if (fsync(written.get()) != 0) return fail(system_error("fsync", copy, errno));

@@ -70,8 +70,10 @@ Result<void> make_folders(int top, WorkspaceLayout layout, uid_t service_id) {
 // Makes one project in a directory that nobody sees yet.
 class Maker {
  public:
-  Maker(std::string projects, std::string directory, const ProjectWish& wish, uid_t service_id)
+  // `lock`: on `projects`.
+  Maker(std::string projects, int lock, std::string directory, const ProjectWish& wish, uid_t service_id)
       : projects_(std::move(projects)),
+        lock_(lock),
         directory_(std::move(directory)),
         wish_(wish),
         service_id_(service_id) {}
@@ -123,7 +125,7 @@ class Maker {
   }
 
   Result<void> make_image() const {
-    Result<void> made = make_project_image(directory_, wish_.limits);
+    Result<void> made = make_project_image(directory_, wish_.limits, lock_);
     if (!made && made.error().error_number == ENOSPC) {
       Error error = std::move(made).error();
       error.text += "; a project takes all of its room at once: free space, or ask for less (--disk)";
@@ -136,6 +138,7 @@ class Maker {
   }
 
   std::string projects_;
+  int lock_;
   std::string directory_;
   const ProjectWish& wish_;
   uid_t service_id_;
@@ -152,7 +155,7 @@ Result<void> make_project(const std::string& projects, const std::string& id, co
   if (faccessat(parent.get(), (id + "/layout").c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) return {};
   ScopeExit undo([&] { (void)os::remove_tree(parent.get(), temporary); });
   if (mkdirat(parent.get(), temporary, 0700) != 0) return fail(system_error("mkdir", temporary, errno));
-  TRY(Maker(projects, projects + "/" + temporary, wish, service_id).make());
+  TRY(Maker(projects, parent.get(), projects + "/" + temporary, wish, service_id).make());
   if (renameat(parent.get(), temporary, parent.get(), id.c_str()) != 0) {
     return fail(system_error("rename", id, errno));
   }
@@ -253,7 +256,7 @@ class Opener {
     const bool mounted = TRY(project_image_is_mounted(directory_));
     if (!alone || mounted)
       return fail("--disk: a sandbox uses it now; its size can be changed when none does");
-    TRY_DOING("changing its size", resize_project_image(directory_, wanted));
+    TRY_DOING("changing its size", resize_project_image(directory_, wanted, in_use_.get()));
     if (flock(in_use_.get(), LOCK_SH) != 0) return fail(system_error("flock", directory_ + kInUse, errno));
     return {};
   }

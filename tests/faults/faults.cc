@@ -121,6 +121,7 @@ std::vector<FaultyRun> faulty_runs() {
        "whole\nright\n"},
       {"terminal", {"-t", "--", "/bin/echo", "right"}, "right\r\n"},
       {"first", {"--", "/bin/echo", "right"}, "right\n"},
+      {"resize", {"--project", "kept", "--disk=24M", "--", "/bin/sh", "-c", note}, "whole\nright\n"},
       {"new-project", {"--project", "new", "--", "/bin/sh", "-c", "echo right | tee file"}, "right\n"},
   };
 }

@@ -44,7 +44,8 @@ class Faults {
     fs::create_directory(here_);
     write_file(here_ + "/note", "whole\n");
     REQUIRE(sandbox_.run({"--", "/bin/true"}).exit_status == 0);
-    REQUIRE(sandbox_.run({"--project", "kept", "--", "/bin/sh", "-c", "echo whole >note"}).exit_status == 0);
+    REQUIRE(sandbox_.run({"--project=kept", "--disk=16M", "--", "/bin/sh", "-c", "echo whole >note"})
+                .exit_status == 0);
   }
 
   std::string list(const FaultyRun& run) {
@@ -113,6 +114,8 @@ class Faults {
   void forget_first(const FaultyRun& run) const {
     if (run.name == "first") fs::remove_all(sandbox_.state_dir() + "/host-root");
     if (run.name == "new-project") fs::remove_all(sandbox_.state_dir() + "/projects/new");
+    if (run.name == "resize")
+      CHECK(sandbox_.run({"--project=kept", "--disk=16M", "--", "/bin/true"}).exit_status == 0);
   }
 
   ProgramResult inject(Strings what, const FaultyRun& run) const {

@@ -1,8 +1,10 @@
 // What a project may hold: limits that the kernel keeps, by a file system in a file, or by project quota.
+#include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -76,6 +78,28 @@ class StateDisk {
   std::string directory_;
   bool mounted_ = false;
 };
+
+// Makes project p larger, with `script`, which has `mark` on its command line, in the place of resize2fs(8),
+// and kills the supervisor in the middle of it.
+void kill_while_resizing(const Sandbox& sandbox, const std::string& mark, const std::string& script) {
+  const std::string tool = sandbox.directory() + "/tool";
+  write_file(tool, "#!/bin/sh\n" + script);
+  REQUIRE(chmod(tool.c_str(), 0755) == 0);
+  ProgramOptions options;
+  options.before_exec = [&tool] {
+    enter_private_mounts();
+    replace_by("/usr/sbin/resize2fs", tool.c_str());
+  };
+  options.after_start = [&](pid_t sbxrun) {
+    CHECK(wait_until(milliseconds(10'000), [&] { return processes_with(mark).size() == 1; }));
+    CHECK(kill(find_program(sbxrun, Program::direct), SIGKILL) == 0);
+  };
+  CHECK(sandbox.run({"--project=p", "--disk=24M", "--", "/bin/true"}, options).exit_status == 125);
+}
+
+void kill_all(const std::string& mark) {
+  for (const pid_t pid : processes_with(mark)) (void)kill(pid, SIGKILL);
+}
 
 // Every way in which file contents come to be, each to the end of the room there is.
 const std::string kEveryWay =
@@ -208,6 +232,43 @@ TEST_CASE("a killed run leaves no block device, and the project whole") {
     REQUIRE(kill(find_program(run.pid(), Program::direct), SIGKILL) == 0);
   }
   CHECK(sandbox.shell("cat kept", {"--project=p"}).out == "kept\n");
+}
+
+TEST_CASE("a tool that changes the size of a project ends with its supervisor, and nobody uses its work") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  REQUIRE(sandbox.shell("echo kept >kept", {"--project=p", "--disk=16M"}).exit_status == 0);
+  const std::string mark = unique_duration();
+  kill_while_resizing(sandbox, mark, "exec sleep " + mark + "\n");
+  CHECK(wait_until(milliseconds(5'000), [&] { return processes_with(mark).empty(); }));
+  kill_all(mark);
+  const std::string copy = sandbox.state_dir() + "/projects/p/workspace.ext4.new";
+  // What the tool had open is not what takes the project's place.
+  const int its = open(copy.c_str(), O_RDWR | O_CLOEXEC);
+  REQUIRE(its >= 0);
+  CHECK(sandbox.shell("cat kept", {"--project=p", "--disk=32M"}).out == "kept\n");
+  struct stat status {};
+  REQUIRE(fstat(its, &status) == 0);
+  (void)close(its);
+  CHECK(status.st_nlink == 0);
+  CHECK_FALSE(fs::exists(copy));
+}
+
+TEST_CASE("as long as a tool changes the size of a project, also one that outlives its run, nobody has it") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  REQUIRE(sandbox.shell("echo kept >kept", {"--project=p", "--disk=16M"}).exit_status == 0);
+  const std::string mark = unique_duration();
+  kill_while_resizing(sandbox, mark, "exec setpriv --pdeathsig clear sleep " + mark + "\n");
+  CHECK(processes_with(mark).size() == 1);
+  for (const Strings& options : {Strings{"--project=p"}, Strings{"--project=p", "--disk=32M"}}) {
+    const ProgramResult busy = sandbox.shell("cat kept", options);
+    CHECK(busy.exit_status == 125);
+    CHECK_MESSAGE(holds(busy.err, "project 'p': another run is changing its size; try again"), busy.err);
+  }
+  kill_all(mark);
+  REQUIRE(wait_until(milliseconds(5'000), [&] { return processes_with(mark).empty(); }));
+  CHECK(sandbox.shell("cat kept", {"--project=p", "--disk=32M"}).out == "kept\n");
 }
 
 TEST_CASE("a policy without a limit of disk makes projects without one, which others refuse") {
