@@ -23,8 +23,14 @@ std::optional<std::string> find_bind(const RunRequest& request,
   return std::string(bind_flag_name(bind->flag)) + " " + bind->host + ":" + bind->inside;
 }
 
-// A bind that would hide one of the files, were they put there.
+// A bind that would hide `path`, or lie in it.
+std::optional<std::string> touching(const RunRequest& request, std::string_view path) {
+  return find_bind(request, [&](const BindRequest& bind) {
+    return is_below(path, bind.inside) || is_below(bind.inside, path);
+  });
+}
 
+// A bind that would hide one of the files, were they put there.
 std::optional<std::string> hidden_by(const RunRequest& request, std::string_view directory,
                                      const std::vector<SourceFile>& files) {
   return find_bind(request, [&](const BindRequest& bind) {
@@ -123,6 +129,10 @@ Result<LanguageCommand> apply_language(const RunRequest& request, const Runner& 
   made.files = TRY(name_files(asked, language));
   made.writable = runner.writable;
   if (asked.action == LanguageAction::test) made.report = language.report;
+  if (made.report) {
+    if (const auto bind = touching(request, kReportPath))
+      return fail(*bind + ": would hide the report of the tests (" + std::string(kReportPath) + ")");
+  }
 
   const bool in_start_directory = request.project.empty() && request.cwd.empty() && !request.here &&
                                   !hidden_by(request, kStartDirectory, made.files);
@@ -135,10 +145,7 @@ Result<LanguageCommand> apply_language(const RunRequest& request, const Runner& 
   }
   if (made.build != BuildPlace::none) {
     values.out = kBuildPath;
-    const auto touches = [](const BindRequest& bind) {
-      return is_below(kBuildPath, bind.inside) || is_below(bind.inside, kBuildPath);
-    };
-    if (const auto bind = find_bind(request, touches))
+    if (const auto bind = touching(request, kBuildPath))
       return fail(*bind + ": would hide what was compiled, or lie in it (" + std::string(kBuildPath) + ")");
   }
   const std::string before = in_start_directory ? "" : values.directory + "/";

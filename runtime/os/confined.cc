@@ -28,7 +28,7 @@ bool limit(__rlimit_resource_t resource, rlim_t value) {
 }
 
 bool limit_resources() {
-  constexpr rlim_t kCpuSeconds = 10;
+  constexpr rlim_t kCpuSeconds = 2;
   bool done = limit(RLIMIT_CPU, kCpuSeconds) && limit(RLIMIT_CORE, 0);
 #if !defined(__SANITIZE_ADDRESS__)
   constexpr rlim_t kMemory = 512U << 20U;

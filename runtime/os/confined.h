@@ -13,7 +13,7 @@ namespace sbx::os {
 inline constexpr std::size_t kMostAnswer = 4096;
 
 // What `reader` returns, cut to kMostAnswer bytes. It runs in a child with this process's memory: as nobody,
-// without descriptors, with 10 s of CPU time and 512 MiB, and it can make no system call but those that
+// without descriptors, with 2 s of CPU time and 512 MiB, and it can make no system call but those that
 // memory and its end take. Errors: it could not be confined; it did not come to its end, and how.
 Result<std::string> call_confined(const std::function<std::string()>& reader);
 

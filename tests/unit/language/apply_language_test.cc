@@ -125,6 +125,25 @@ TEST_CASE("compilers have what they need in every action, and not the program th
   CHECK(needed(LanguageAction::lint).memory_bytes == 400);
 }
 
+TEST_CASE("a bind does not hide the report of the tests") {
+  Case c;
+  c.request.language->path = "src";
+  c.request.language->action = LanguageAction::test;
+  c.request.binds = {{"/host", "/tmp"}};
+  CHECK(c.made().command.front() == "toytest");  // writes none
+  c.runner.languages.front().report = ReportFormat::junit;
+  for (const char* inside : {"/tmp", "/tmp/test-report", "/tmp/test-report/x"}) {
+    c.request.binds = {{"/host", inside}};
+    CHECK(c.refused() ==
+          "--bind /host:" + std::string(inside) + ": would hide the report of the tests (/tmp/test-report)");
+  }
+  c.request.binds = {{"/host", "/tmp/other"}};
+  CHECK(c.made().report == ReportFormat::junit);
+  c.request.binds = {{"/host", "/tmp"}};
+  c.request.language->action = LanguageAction::run;
+  CHECK_FALSE(c.made().report);
+}
+
 TEST_CASE("a path stands in the place of code") {
   Case c;
   c.request.language->path = "src/x.toy";

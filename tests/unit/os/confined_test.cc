@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -49,6 +50,21 @@ TEST_CASE("a reader that does not come to its end is told, and how") {
       (trapped.starts_with("its reader was killed by SIG") || trapped == "its reader exited with status 1"),
       trapped);
   CHECK(call_confined([] { return std::string("still here"); }) == "still here");
+}
+
+TEST_CASE("a reader has 2 s of CPU time") {
+  const auto seconds = [] {
+    rusage usage{};
+    return getrusage(RUSAGE_CHILDREN, &usage) == 0 ? usage.ru_utime.tv_sec + usage.ru_stime.tv_sec : -1;
+  };
+  const auto before = seconds();
+  const std::string ended = refusal([]() -> std::string {
+    for (volatile bool on = true; on;) {
+    }
+    return "";
+  });
+  CHECK_MESSAGE(ended.starts_with("its reader was killed by SIG"), ended);
+  CHECK(seconds() - before < 5);
 }
 
 }  // namespace
