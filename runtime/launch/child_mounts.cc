@@ -136,8 +136,9 @@ class Mounter {
     return new_mount("proc", &kOptions, mount);
   }
 
+  // Few: the machine has one number of terminals for all sandboxes.
   long devpts(const ChildMount& mount) const noexcept {
-    static constexpr Option kOptions[4] = {{"ptmxmode", "0666"}, {"mode", "0620"}, {"max", "64"}};
+    static constexpr Option kOptions[4] = {{"ptmxmode", "0666"}, {"mode", "0620"}, {"max", "16"}};
     return new_mount("devpts", &kOptions, mount);
   }
 

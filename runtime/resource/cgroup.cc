@@ -4,6 +4,7 @@
 #include <linux/magic.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -57,7 +58,17 @@ void kill_members(const std::string& path) {
   for (int round = 0; round < 100; ++round) {
     const std::set<int> pids = members_of(path);
     if (pids.empty()) return;
-    for (const int pid : pids) (void)::kill(pid, SIGKILL);
+    std::vector<std::pair<int, UniqueFd>> processes;
+    for (const int pid : pids) {
+      UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+      if (process.valid()) processes.emplace_back(pid, std::move(process));
+    }
+    // A number may have become somebody else's between the two calls, but what is here now is what was
+    // opened.
+    const std::set<int> still = members_of(path);
+    for (const auto& [pid, process] : processes) {
+      if (still.contains(pid)) (void)syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
