@@ -122,7 +122,7 @@ Result<bool> project_image_is_mounted(const std::string& directory) {
 Result<void> resize_project_image(const std::string& directory, const ProjectLimits& limits, int lock) {
   constexpr int kErrorsCorrected = 1;  // e2fsck(8), exit status
   const std::string path = path_of(directory);
-  const std::string copy = path + ".new";
+  const std::string copy = path + ".new";  // projects.cc knows the name
   // A file of a killed resizer is never written again: whoever still has it open has another one.
   if (unlink(copy.c_str()) != 0 && errno != ENOENT) return fail(system_error("unlink", copy, errno));
   ScopeExit undo([&] { (void)unlink(copy.c_str()); });

@@ -21,9 +21,9 @@ struct ProjectLimits {
   bool operator==(const ProjectLimits&) const = default;
 };
 
-// Makes the file in `directory`. `limits.bytes` is set; without `inodes` one for 16K. `lock`: keeps others from
-// `directory`; what works at the file has it open, too.
-// Error: ENOSPC when the host's file system has no room for it, ENOENT when mke2fs(8) is missing.
+// Makes the file in `directory`. `limits.bytes` is set; without `inodes` one for 16K. `lock`: keeps others
+// from `directory`; what works at the file has it open, too. Error: ENOSPC when the host's file system has no
+// room for it, ENOENT when mke2fs(8) is missing.
 Result<void> make_project_image(const std::string& directory, const ProjectLimits& limits, int lock);
 
 // Its file system, a detached mount that is nosuid and nodev. Runs at the same time share one block device.
@@ -34,8 +34,8 @@ Result<UniqueFd> mount_project_image(const std::string& directory);
 Result<bool> project_image_is_mounted(const std::string& directory);
 
 // Gives it room for `bytes`, on a copy that takes its place when it is done: whatever happens, one of both is
-// there. It must not be mounted. The number of inodes per byte stays, and what is stored does. `lock` as above.
-// Error: too small for what is in it.
+// there. It must not be mounted. The number of inodes per byte stays, and what is stored does. `lock` as
+// above. Error: too small for what is in it.
 Result<void> resize_project_image(const std::string& directory, const ProjectLimits& limits, int lock);
 
 }  // namespace sbx

@@ -12,6 +12,7 @@
 #include "base/names.h"
 #include "base/scope_exit.h"
 #include "os/file.h"
+#include "os/unfinished_files.h"
 #include "resource/host_needs.h"
 #include "resource/project_quota.h"
 #include "resource/project_record.h"
@@ -20,6 +21,7 @@ namespace sbx {
 namespace {
 
 constexpr const char* kInUse = "/in_use";
+constexpr const char* kHalfMade = ".new";  // no name of a project starts with a dot
 constexpr const char* kMounting = "/mounting";
 constexpr std::uint64_t kReservedInodes = 10;  // of ext4, its root among them
 constexpr const char* kFolders[] = {"project_files", "agent_workspace", "outputs"};
@@ -150,13 +152,12 @@ Result<void> make_project(const std::string& projects, const std::string& id, co
   TRY(os::make_directories(projects, 0700));
   const UniqueFd parent = TRY(os::open_at(AT_FDCWD, projects, O_RDONLY | O_DIRECTORY));
   if (flock(parent.get(), LOCK_EX) != 0) return fail(system_error("flock", projects, errno));
-  const char* temporary = ".new";  // no name of a project starts with a dot
-  TRY(os::remove_tree(parent.get(), temporary));
+  TRY(os::remove_tree(parent.get(), kHalfMade));
   if (faccessat(parent.get(), (id + "/layout").c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) return {};
-  ScopeExit undo([&] { (void)os::remove_tree(parent.get(), temporary); });
-  if (mkdirat(parent.get(), temporary, 0700) != 0) return fail(system_error("mkdir", temporary, errno));
-  TRY(Maker(projects, parent.get(), projects + "/" + temporary, wish, service_id).make());
-  if (renameat(parent.get(), temporary, parent.get(), id.c_str()) != 0) {
+  ScopeExit undo([&] { (void)os::remove_tree(parent.get(), kHalfMade); });
+  if (mkdirat(parent.get(), kHalfMade, 0700) != 0) return fail(system_error("mkdir", kHalfMade, errno));
+  TRY(Maker(projects, parent.get(), projects + "/" + kHalfMade, wish, service_id).make());
+  if (renameat(parent.get(), kHalfMade, parent.get(), id.c_str()) != 0) {
     return fail(system_error("rename", id, errno));
   }
   undo.dismiss();
@@ -193,9 +194,18 @@ class Opener {
  private:
   Result<void> hold() {
     in_use_ = TRY(os::open_at(AT_FDCWD, directory_ + kInUse, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-    if (flock(in_use_.get(), LOCK_SH | LOCK_NB) == 0) return {};
+    if (flock(in_use_.get(), LOCK_SH | LOCK_NB) == 0) return remove_half_made();
     if (errno != EWOULDBLOCK) return fail(system_error("flock", directory_ + kInUse, errno));
     return fail("another run is changing its size; try again");
+  }
+
+  // What a killed run left: nobody changes its size now.
+  [[nodiscard]] Result<void> remove_half_made() const {
+    const UniqueFd directory = TRY(os::open_at(AT_FDCWD, directory_, O_RDONLY | O_DIRECTORY));
+    (void)TRY(os::remove_unfinished_files(directory.get()));
+    const std::string copy = std::string(kProjectImage) + kHalfMade;
+    if (unlinkat(directory.get(), copy.c_str(), 0) == 0 || errno == ENOENT) return {};
+    return fail(system_error("unlink", copy, errno));
   }
 
   Result<UniqueFd> open_top() const {
@@ -280,6 +290,20 @@ Result<Project> open_project(const std::string& state_dir, const std::string& id
               make_project(projects, id, wish, service_id));
   }
   return TRY_DOING("project '" + id + "'", Opener(directory, wish, service_id).open(degradations));
+}
+
+Result<bool> remove_half_made_project(const std::string& state_dir) {
+  const std::string projects = state_dir + "/projects";
+  const std::string path = projects + "/" + kHalfMade;
+  if (access(path.c_str(), F_OK) != 0) return false;
+  const UniqueFd parent = TRY(os::open_at(AT_FDCWD, projects, O_RDONLY | O_DIRECTORY));
+  if (flock(parent.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return false;
+    return fail(system_error("flock", projects, errno));
+  }
+  if (access(path.c_str(), F_OK) != 0) return false;  // another run was making it, and is done
+  TRY(os::remove_tree(parent.get(), kHalfMade));
+  return true;
 }
 
 Result<Project> look_up_project(const std::string& state_dir, const std::string& id, const ProjectWish& wish,

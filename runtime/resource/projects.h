@@ -37,6 +37,10 @@ struct ProjectWish {
 Result<Project> open_project(const std::string& state_dir, const std::string& id, const ProjectWish& wish,
                              std::uint32_t service_id, std::vector<std::string>& degradations);
 
+// Removes what a killed run left of a project that it was making, unless another run is making one now;
+// whether there was something.
+Result<bool> remove_half_made_project(const std::string& state_dir);
+
 // The same project for those who only ask: nothing is made, mounted, restored or otherwise changed, and `top`
 // is not open. Where there is none, or `state` is unseen, it is the one that would be made.
 Result<Project> look_up_project(const std::string& state_dir, const std::string& id, const ProjectWish& wish,

@@ -2,9 +2,11 @@
 #include <unistd.h>
 
 #include "os/file.h"
+#include "os/unfinished_files.h"
 #include "outcome/run_result.h"
 #include "resource/cgroup.h"
 #include "resource/id_pool.h"
+#include "resource/projects.h"
 #include "run/run_one.h"
 
 namespace sbx {
@@ -57,23 +59,48 @@ Result<std::string> recover(const Settings& settings, const Orphan& orphan) {
   return what;
 }
 
+// Of a cache that was being written: how many files.
+Result<std::size_t> sweep_cache(const Settings& settings) {
+  const auto cache = TRY(os::open_if_exists(AT_FDCWD, settings.cache_dir(), O_RDONLY | O_DIRECTORY));
+  return cache ? TRY(os::remove_unfinished_files(cache->get())) : std::size_t{0};
+}
+
+void say_done(Sweep& sweep, const std::string& what) {
+  sweep.done += (sweep.done.empty() ? std::string(kSwept) : ", ") + what;
+}
+
+// The others are swept all the same.
+void say_failure(Sweep& sweep, Error error) {
+  if (sweep.failure.empty()) sweep.failure = std::move(error).while_doing(kSweeping).text;
+}
+
+void sweep_files(const Settings& settings, Sweep& sweep) {
+  Result<bool> project = remove_half_made_project(settings.state_dir);
+  if (!project) say_failure(sweep, std::move(project).error());
+  if (project && *project) say_done(sweep, "a project that was being made");
+  Result<std::size_t> files = sweep_cache(settings);
+  if (!files) say_failure(sweep, std::move(files).error());
+  if (files && *files > 0)
+    say_done(sweep, std::to_string(*files) + " unfinished file" + (*files == 1 ? "" : "s") + " of the cache");
+}
+
 }  // namespace
 
 Sweep sweep_orphans(const Settings& settings) {
   Sweep sweep;
+  sweep_files(settings, sweep);
   const auto orphans = find_orphans(settings.run_dir, settings.ids);
   if (!orphans) {
-    sweep.failure = Error(orphans.error()).while_doing(kSweeping).text;
+    say_failure(sweep, orphans.error());
     return sweep;
   }
   for (const Orphan& orphan : *orphans) {
     Result<std::string> removed = recover(settings, orphan);
     if (removed) {
       const std::string id = run_id_in(orphan.journal.record);
-      sweep.done += (sweep.done.empty() ? std::string(kSwept) : ", ") + (id.empty() ? "a run" : id) + " (" +
-                    *removed + ")";
-    } else if (sweep.failure.empty()) {  // the others are swept all the same
-      sweep.failure = std::move(removed.error()).while_doing(kSweeping).text;
+      say_done(sweep, (id.empty() ? "a run" : id) + " (" + *removed + ")");
+    } else {
+      say_failure(sweep, std::move(removed).error());
     }
   }
   return sweep;

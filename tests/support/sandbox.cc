@@ -100,6 +100,23 @@ std::string our_mounts(const std::string& directory) {
   return text;
 }
 
+// Temporary names that finished runs must not leave in our directories. (What is deeper is the programs'.)
+std::string half_made(const std::string& directory) {
+  std::string text;
+  std::error_code error;
+  for (auto entry = fs::recursive_directory_iterator(directory, error);
+       entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    if (error) break;
+    if (entry.depth() >= 2) entry.disable_recursion_pending();
+    const std::string name = entry->path().filename();
+    if (name == "new" || name.ends_with(".new") || name.find(".new.") != std::string::npos) {
+      text += "half made " + entry->path().string() + "\n";
+      entry.disable_recursion_pending();
+    }
+  }
+  return text;
+}
+
 // Block devices over files below `directory`. The tests' own go when they are unmounted.
 std::string our_block_devices(const std::string& directory) {
   std::string text;
@@ -226,7 +243,8 @@ std::string Sandbox::leftovers(int seconds) const {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(seconds * time_scale());
   while (true) {
     std::string left = open_journals(run_dir()) + our_processes() + our_cgroups(log()) +
-                       our_mounts(directory_) + our_block_devices(directory_);
+                       our_mounts(directory_) + our_block_devices(directory_) + half_made(state_dir()) +
+                       half_made(run_dir());
     if (left.empty() || std::chrono::steady_clock::now() > deadline) return left;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
