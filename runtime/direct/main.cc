@@ -7,16 +7,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 
 #include "os/file.h"
 #include "os/own_places.h"
 #include "os/socket.h"
 #include "resource/bind_contents.h"
 #include "resource/host_needs.h"
+#include "resource/host_rights.h"
 #include "resource/own_directories.h"
 #include "run/build_missing.h"
 #include "run/run_one.h"
@@ -150,7 +153,8 @@ Result<void> serve() {
   const bool tested = request.language && request.language->action == LanguageAction::test;
   if (result.outcome != Outcome::exited || hinted || tested) finished.message = result.message;
   finished.notice = report.notice;
-  std::vector<std::string> notices = bind_warnings(request);
+  std::vector<std::string> notices = setting_warnings();
+  std::ranges::move(bind_warnings(request), std::back_inserter(notices));
   if (!sweep.failure.empty()) notices.push_back(sweep.failure);
   for (const std::string& notice : notices) finished.notice += (finished.notice.empty() ? "" : "; ") + notice;
   finished.sweep = sweep.done;

@@ -126,7 +126,8 @@ void check_features(CheckList& list) {
 
 }  // namespace
 
-std::vector<HostCheck> check_host(const HostFacts& facts, const std::vector<std::string>& allowed) {
+std::vector<HostCheck> check_host(const HostFacts& facts, const std::vector<std::string>& allowed,
+                                  std::optional<std::uint64_t> memory_bytes) {
   CheckList list(facts, allowed);
   check_kernel(list);
   check_rights(list);
@@ -139,7 +140,7 @@ std::vector<HostCheck> check_host(const HostFacts& facts, const std::vector<std:
   check_programs(list);
   check_features(list);
   std::vector<HostCheck> checks = list.take();
-  for (HostCheck& check : check_settings(facts.settings)) checks.push_back(std::move(check));
+  for (HostCheck& check : check_settings(facts, memory_bytes)) checks.push_back(std::move(check));
   return checks;
 }
 

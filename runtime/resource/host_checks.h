@@ -2,6 +2,8 @@
 // host_needs.h. Pure functions of host_facts.h.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,8 +39,9 @@ constexpr std::string_view check_state_name(CheckState state) {
   return "unchecked";
 }
 
-// `allowed`: the controls that the policy may give up (allow_degraded).
-std::vector<HostCheck> check_host(const HostFacts& facts, const std::vector<std::string>& allowed);
+// Of a policy: the controls that it may give up (allow_degraded), and the memory of a sandbox.
+std::vector<HostCheck> check_host(const HostFacts& facts, const std::vector<std::string>& allowed,
+                                  std::optional<std::uint64_t> memory_bytes = {});
 
 // Nothing that is required is missing or unchecked.
 bool can_enforce(const std::vector<HostCheck>& checks);
@@ -48,7 +51,10 @@ bool can_enforce(const std::vector<HostCheck>& checks);
 // "6.1.0-18-amd64" as 6001; 0 when it is no version.
 unsigned kernel_version(std::string_view release);
 
-// Settings of the host that make an escape harder; sbx works without them.
-std::vector<HostCheck> check_settings(const std::vector<std::pair<std::string, std::string>>& settings);
+// Settings of the host that make an escape harder, or that one sandbox can use up for all; sbx works without.
+std::vector<HostCheck> check_settings(const HostFacts& facts, std::optional<std::uint64_t> memory_bytes);
+
+// What a crash inside does outside of the sandbox, by `core_pattern`, whatever the core limit; else empty.
+std::string core_socket_effect(std::string_view core_pattern);
 
 }  // namespace sbx

@@ -171,11 +171,12 @@ bool in_path(const std::string& program) {
 constexpr std::array<const char*, 7> kNamespaceLimits{"user", "mnt", "pid", "net", "ipc", "uts", "cgroup"};
 constexpr std::array<const char*, 3> kPrograms{"sbx-direct", "sbx-spawner", "sbx-init"};
 constexpr std::array<const char*, 4> kTools{"buildah", "podman", "docker", "qemu-system-x86_64"};
-constexpr std::array<const char*, 11> kSettings{
+constexpr std::array<const char*, 14> kSettings{
     "kernel/kptr_restrict",       "kernel/dmesg_restrict",  "kernel/unprivileged_bpf_disabled",
     "kernel/perf_event_paranoid", "dev/tty/legacy_tiocsti", "fs/protected_symlinks",
     "fs/protected_hardlinks",     "fs/protected_fifos",     "fs/protected_regular",
-    "kernel/yama/ptrace_scope",   "kernel/core_pattern"};
+    "kernel/yama/ptrace_scope",   "kernel/core_pattern",    "kernel/modprobe",
+    "net/ipv4/tcp_mem",           "net/ipv4/udp_mem"};
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 #include "resource/host_rights.h"
 
+#include <fcntl.h>
 #include <sys/capability.h>
 #include <sys/resource.h>
 
@@ -8,6 +9,8 @@
 #include <cerrno>
 #include <memory>
 
+#include "os/file.h"
+#include "resource/host_checks.h"
 #include "resource/host_needs.h"
 
 namespace sbx {
@@ -61,6 +64,13 @@ Result<void> check_host_files() {
   if (limit.rlim_max >= kLeastHostFiles) return {};
   return fail(with_need(Error{"the caller's hard limit of open files is " + std::to_string(limit.rlim_max)},
                         HostNeed::descriptors));
+}
+
+std::vector<std::string> setting_warnings() {
+  const auto pattern = os::read_file(AT_FDCWD, "/proc/sys/kernel/core_pattern", 4096);
+  const std::string effect = pattern ? core_socket_effect(*pattern) : "";
+  if (effect.empty()) return {};
+  return {"core_pattern of this host is a socket: " + effect};
 }
 
 }  // namespace sbx

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 
@@ -17,5 +18,9 @@ std::string lacking_capabilities(std::uint64_t set, bool cgroup_kill);
 
 // Refuses a hard limit of open files below kLeastHostFiles, in the words of the doctor.
 Result<void> check_host_files();
+
+// A sentence for each setting of the host that takes a control from every run, where no run is refused for
+// it.
+std::vector<std::string> setting_warnings();
 
 }  // namespace sbx

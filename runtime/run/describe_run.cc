@@ -2,6 +2,7 @@
 #include "plan/make_plan.h"
 #include "policy/apply_policy.h"
 #include "resource/bind_contents.h"
+#include "resource/host_rights.h"
 #include "run/choose_language.h"
 #include "run/gather_facts.h"
 #include "run/run_one.h"
@@ -28,7 +29,8 @@ class Description {
     }
     text += TRY(describe(request_, granted, LanguageStep::act));
     if (request_.action == RequestAction::plan) return text;
-    for (const std::string& warning : bind_warnings(request_)) text += "Careful: " + warning + ".\n";
+    for (const auto& warnings : {setting_warnings(), bind_warnings(request_)})
+      for (const std::string& warning : warnings) text += "Careful: " + warning + ".\n";
     return text;
   }
 

@@ -1,13 +1,17 @@
 // A crash inside must start nothing outside: where core_pattern is a pipe the kernel runs its program as the
-// host's root, unless the crashing process has a core limit of exactly 1 (core(5)).
+// host's root, unless the crashing process has a core limit of exactly 1 (core(5)). And what else inside has
+// the kernel start a program outside.
 #include <doctest/doctest.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <array>
+#include <cstdio>
 #include <string>
 #include <thread>
 
+#include "support/private_mounts.h"
 #include "support/process_tree.h"
 #include "support/sandbox.h"
 #include "support/skip.h"
@@ -67,6 +71,49 @@ TEST_CASE("a crash starts no program of the host") {
   write_file(kPattern, before);
   CHECK(outside);
   CHECK_MESSAGE(after == handled, "handlers ran for pids " << after);
+}
+
+TEST_CASE("where crashes go to a socket, which no core limit stops, every run says so") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string pattern = sandbox.directory() + "/pattern";
+  write_file(pattern, "@/run/coredump.socket\n");
+  ProgramOptions options;
+  options.before_exec = [&pattern] {
+    enter_private_mounts();
+    replace_by(kPattern, pattern.c_str());
+  };
+  const std::string said =
+      "core_pattern of this host is a socket: a crash sends the program's memory to a socket of the host, "
+      "whatever its core limit";
+  const ProgramResult run = sandbox.run({"--", "/bin/true"}, options);
+  CHECK(run.exit_status == 0);
+  CHECK_MESSAGE(run.err == "sbxrun: " + said + "\n", run.err);
+  const ProgramResult explained = sandbox.run({"--explain", "--", "/bin/true"}, options);
+  CHECK_MESSAGE(explained.out.find("Careful: " + said + ".\n") != std::string::npos, explained.out);
+}
+
+// docs/threat-model.md names it as a weakness.
+TEST_CASE("a file of no known format has kernels before 6.14 run modprobe outside") {
+  SKIP_UNLESS(is_root() && in_test_machine(), "changes kernel.modprobe: only in the virtual machine");
+  constexpr const char* kModprobe = "/proc/sys/kernel/modprobe";
+  const Sandbox sandbox;
+  const std::string counter = sandbox.directory() + "/modprobe";
+  const std::string mark = sandbox.directory() + "/asked";
+  write_file(counter, "#!/bin/sh\necho \"$@\" >>" + mark + "\nexit 1\n");
+  REQUIRE(chmod(counter.c_str(), 0700) == 0);
+  utsname names{};
+  int major = 0;
+  int minor = 0;
+  REQUIRE(uname(&names) == 0);
+  REQUIRE(std::sscanf(names.release, "%d.%d", &major, &minor) == 2);
+  const std::string before = read_file(kModprobe);
+  write_file(kModprobe, counter);
+  (void)sandbox.shell("printf '\\001\\002ab' >x; chmod +x x; ./x");
+  const std::string asked = read_file(mark);
+  write_file(kModprobe, before);
+  const bool old = major * 1000 + minor < 6014;
+  CHECK_MESSAGE((asked.find("binfmt-6261\n") != std::string::npos) == old, asked);
 }
 
 TEST_SUITE_END();

@@ -64,7 +64,8 @@ Diagnosis diagnose(const Settings& settings, const std::string& policy_name) {
   }
   const HostFacts facts =
       gather_host_facts({settings.state_dir, settings.cgroup_parent, settings.ids, settings.helpers});
-  diagnosis.checks = check_host(facts, policy ? policy->allow_degraded : std::vector<std::string>{});
+  diagnosis.checks =
+      policy ? check_host(facts, policy->allow_degraded, policy->limits.memory_bytes) : check_host(facts, {});
   diagnosis.checks.insert(diagnosis.checks.begin(), std::move(policy_check));
   // Those whom the store is closed to are not told of it.
   if (const auto names = list_images(settings.state_dir)) {

@@ -345,4 +345,48 @@ TEST_CASE("tools and advice never stop a policy") {
   CHECK(find_check(checks, "kernel.yama.ptrace_scope").state == CheckState::ok);
 }
 
+TEST_CASE("a socket that crashes go to is told, as no core limit keeps a program from it") {
+  HostFacts facts = good_host();
+  for (const char* pattern : {"@/run/coredump.socket", "@@/run/coredump.socket"}) {
+    facts.settings = {{"kernel/core_pattern", pattern}};
+    CHECK(check_of(facts, "kernel.core_pattern").state == CheckState::degraded);
+    CHECK(check_of(facts, "kernel.core_pattern").effect == core_socket_effect(pattern));
+  }
+  for (const char* pattern : {"core", "/var/@core", "|/handler", ""})
+    CHECK(core_socket_effect(pattern) == "");
+}
+
+TEST_CASE("modprobe is no matter from Linux 6.14 on, or where there is none") {
+  HostFacts facts = good_host();
+  facts.settings = {{"kernel/modprobe", "/sbin/modprobe"}};
+  facts.kernel = "6.13.9";
+  CHECK(check_of(facts, "kernel.modprobe").state == CheckState::degraded);
+  facts.kernel = "6.14.0";
+  CHECK(check_of(facts, "kernel.modprobe").state == CheckState::ok);
+  facts.kernel = "6.1.0";
+  facts.settings = {{"kernel/modprobe", ""}};
+  CHECK(check_of(facts, "kernel.modprobe").state == CheckState::ok);
+  CHECK(check_of(facts, "kernel.modprobe").found == "none");
+}
+
+TEST_CASE("the memory of all sockets is compared with that of one sandbox") {
+  HostFacts facts = good_host();
+  facts.settings = {{"net/ipv4/tcp_mem", "94383\t125844\t188766"},
+                    {"net/ipv4/udp_mem", "94383\t125844\t188766"}};
+  const auto state = [&](const char* name, std::optional<std::uint64_t> memory) {
+    return find_check(check_host(facts, {}, memory), name).state;
+  };
+  CHECK(state("net.ipv4.tcp_mem", 512U << 20U) == CheckState::degraded);
+  CHECK(state("net.ipv4.udp_mem", 512U << 20U) == CheckState::ok);
+  CHECK(state("net.ipv4.udp_mem", 1U << 30U) == CheckState::degraded);
+  CHECK(state("net.ipv4.tcp_mem", 256U << 20U) == CheckState::ok);
+  CHECK(state("net.ipv4.tcp_mem", std::nullopt) == CheckState::ok);
+  const auto checks = check_host(facts, {}, 512U << 20U);
+  CHECK(can_enforce(checks));
+  CHECK(find_check(checks, "net.ipv4.tcp_mem").effect ==
+        "a sandbox with 512M of memory can use up what all sockets of the host share, about 491M");
+  facts.settings = {{"net/ipv4/tcp_mem", "1 x 3"}};
+  CHECK(state("net.ipv4.tcp_mem", 512U << 20U) == CheckState::ok);
+}
+
 }  // namespace sbx
