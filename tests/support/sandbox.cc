@@ -109,7 +109,8 @@ std::string half_made(const std::string& directory) {
     if (error) break;
     if (entry.depth() >= 2) entry.disable_recursion_pending();
     const std::string name = entry->path().filename();
-    if (name == "new" || name.ends_with(".new") || name.find(".new.") != std::string::npos) {
+    const bool half_image = name == "new" && entry->path().parent_path().filename() == "host-root";
+    if (half_image || name.ends_with(".new") || name.find(".new.") != std::string::npos) {
       text += "half made " + entry->path().string() + "\n";
       entry.disable_recursion_pending();
     }
