@@ -77,3 +77,9 @@ One sandbox leaves something; another one looks for it while the first lives (**
 under each policy, and between two projects. `ok` is "found". **itself** is the sandbox that left it, which shows that it is there;
 **outside** are two plain processes. The programs are in `tests/security/traces`.
 """
+
+RESOURCES_TEXT = """
+Programs that take all they can get, with 64 MB, 64 processes and one CPU (`tests/security/resources_test.cc`): how each ended, and the limit that it
+felt. A neighbour, who runs `echo`, took so many milliseconds meanwhile, and so many before (medians; sandbox and all). The test fails only
+where the neighbour starves: at ten times what he took before and half a second.
+"""
