@@ -2,7 +2,7 @@
 //   inject REPORT list -- COMMAND…                    every call: "call ROLE CALL N", in order
 //   inject REPORT kill ROLE CALL N -- COMMAND…        SIGKILL as it enters that call
 //   inject REPORT fail ROLE CALL N ERRNO -- COMMAND…  that call is not made, and fails
-// CALL N is the Nth such call of its role, from 0.
+// CALL N is the Nth such call of its role, from 0; a write to a file of a control group is `write_cgroup`.
 //
 // Into the file REPORT go "injected ROLE CALL N WHAT" once that is done, "survivor ROLE PROGRAM" for what
 // still runs two seconds after the command, and "hang ROLE PROGRAM" for all of it when the command does not

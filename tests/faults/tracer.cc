@@ -1,6 +1,7 @@
 #include "tracer.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <string.h>
@@ -9,10 +10,12 @@
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/user.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdlib>
@@ -45,6 +48,17 @@ unsigned long first_word_of(pid_t pid, unsigned long address) {
   const iovec here{&word, sizeof word};
   const iovec there{reinterpret_cast<void*>(address), sizeof word};
   return process_vm_readv(pid, &here, 1, &there, 1, 0) == sizeof word ? word : 0;
+}
+
+// Whether the descriptor is a file of a control group that limits or moves: all but what kills.
+bool is_cgroup_file(pid_t pid, std::uint64_t descriptor) {
+  const std::string link = "/proc/" + std::to_string(pid) + "/fd/" + std::to_string(descriptor);
+  struct statfs status {};
+  if (statfs(link.c_str(), &status) != 0) return false;
+  if (status.f_type != CGROUP_SUPER_MAGIC && status.f_type != CGROUP2_SUPER_MAGIC) return false;
+  std::array<char, 4096> path{};
+  const ssize_t size = readlink(link.c_str(), path.data(), path.size());
+  return size > 0 && !std::string_view(path.data(), static_cast<std::size_t>(size)).ends_with("/cgroup.kill");
 }
 
 }  // namespace
@@ -175,7 +189,11 @@ void Tracer::enter(pid_t pid, Process& process, unsigned long number, const std:
   const std::string role(role_name(process.role));
   // Of fcntl only what makes a descriptor can fail for want of one.
   const bool duplicates = number == SYS_fcntl && (arguments[1] == F_DUPFD || arguments[1] == F_DUPFD_CLOEXEC);
-  const std::string name = duplicates ? "fcntl_dupfd" : call_name(static_cast<long>(number));
+  // And of writes those that set a limit are no others.
+  const bool limits = number == SYS_write && is_cgroup_file(pid, arguments[0]);
+  const std::string name = duplicates ? "fcntl_dupfd"
+                           : limits   ? "write_cgroup"
+                                      : call_name(static_cast<long>(number));
   const unsigned index = calls_[{process.role, name}]++;
   if (list_) (void)fprintf(report_, "call %s %s %u\n", role.c_str(), name.c_str(), index);
   if (fault_.what == Fault::What::none || fault_.role != role || fault_.call != name || fault_.index != index)
