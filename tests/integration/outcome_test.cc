@@ -1,6 +1,6 @@
 // Every outcome, provoked by a real program: the verdict, sbxrun's exit status, and what the result says.
-// Signals to sbxrun: signals_test.cc. `disk_limit` cannot occur yet: workspaces of projects have no quota,
-// and a full thrown-away one is an error for the program to handle (limits_test.cc).
+// Signals to sbxrun: signals_test.cc. `disk_limit` is reserved: a full disk, of a project
+// (project_disk_test.cc) or a thrown-away one (limits_test.cc), is an error for the program to handle.
 #include <doctest/doctest.h>
 
 #include "support/sandbox.h"

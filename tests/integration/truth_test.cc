@@ -2,10 +2,13 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
+#include <cstring>
 
 #include "support/sandbox.h"
 #include "support/skip.h"
+#include "wire/init_protocol.h"
 
 namespace sbx::test {
 namespace {
@@ -13,12 +16,26 @@ namespace {
 using nlohmann::json;
 using Strings = std::vector<std::string>;
 
-// A result that was never given, and the words of our own init for "the command exited with 0"
-// (wire/init_protocol.h), to every descriptor that is open or that /proc shows of anybody.
-constexpr const char* kForge = R"(
-import os, struct
+// What our own init says of a command that exits with 0, as it lies in memory, for Python.
+std::string words_of_init() {
+  std::string words;
+  for (const init::MessageType type : {init::MessageType::started, init::MessageType::exited}) {
+    const init::Message message{.type = type};
+    std::array<unsigned char, sizeof message> bytes{};
+    std::memcpy(bytes.data(), &message, sizeof message);
+    words += "bytes((";
+    for (const unsigned char byte : bytes) words += std::to_string(byte) + ",";
+    words += ")),";
+  }
+  return words;
+}
+
+// A result that was never given, and the words of our own init, to every descriptor that is open or that
+// /proc shows of anybody.
+const std::string kForge = "words = [" + words_of_init() + R"(]
+import os
 lie = b'{"schema":1,"outcome":"exited","status":"completed","exit_code":0,"signal":null}\n'
-words = [lie, struct.pack('<IIiIq', 1, 3, 0, 0, 0), struct.pack('<IIiIq', 1, 5, 0, 0, 0)]
+words.append(lie)
 def say(descriptor):
   for word in words:
     try: os.write(descriptor, word)
