@@ -138,6 +138,26 @@ TEST_CASE("a stopped spawner does not keep a run beyond its end") {
   CHECK(lines_with(sandbox, mark).size() == 1);
 }
 
+TEST_CASE("a sandbox whose spawner was killed beside a stopped supervisor ends at once") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string mark = unique_duration();
+  ProgramOptions options;
+  options.timeout = scaled(milliseconds(60'000));
+  options.after_start = [&](pid_t sbxrun) {
+    REQUIRE(wait_until(milliseconds(10'000), [&] { return processes_with(mark).size() >= 5; }));
+    const pid_t supervisor = find_program(sbxrun, Program::direct);
+    REQUIRE(kill(supervisor, SIGSTOP) == 0);
+    REQUIRE(kill(find_program(sbxrun, Program::spawner), SIGKILL) == 0);
+    CHECK(wait_until(milliseconds(5'000), [&] { return !runs_inside(mark); }));
+    REQUIRE(kill(supervisor, SIGCONT) == 0);
+  };
+  const ProgramResult result = sandbox.run(long_command(mark), options);
+  CHECK_FALSE(result.timed_out);
+  CHECK(result.exit_status == 125);
+  check_nothing_survives(mark);
+}
+
 TEST_CASE("a stopped supervisor does not keep sbxrun from ending at the third signal") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;

@@ -121,6 +121,18 @@ TEST_CASE("a supervisor does not wait for a word of a dead init whose socket som
   }
 }
 
+TEST_CASE("a supervisor does not wait for the end of a captured stream that somebody outside holds open") {
+  CHECK(ends([] {
+    int output[2];
+    if (pipe(output) != 0) _exit(1);
+    Run run;
+    run.init_says(MessageType::started, now_ns());
+    run.init_says(MessageType::exited, now_ns());
+    run.init_ends();
+    if (run.supervise({}, UniqueFd(output[0])).ending.cause != Ending::Cause::command_exited) _exit(1);
+  }));
+}
+
 TEST_CASE("no time that init tells lies before its launch or in the future, and none overflows") {
   for (const std::int64_t started :
        {INT64_MIN, std::int64_t{-1}, std::int64_t{0}, now_ns() + kHour, INT64_MAX}) {
