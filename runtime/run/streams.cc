@@ -17,9 +17,8 @@ constexpr std::array<const char*, 3> kNames{"standard input", "standard output",
 // A pipe of sbxrun's becomes the sandbox's. Only an anonymous pipe: a named one is somebody's file.
 Result<void> give_pipe(int fd, std::uint32_t owner, const char* name) {
   struct statfs status {};
-  if (fstatfs(fd, &status) != 0 || status.f_type != kPipeFs) {
-    return fail(std::string(name) + ": a relayed stream must be a pipe");
-  }
+  if (fstatfs(fd, &status) != 0) return fail(system_error("fstatfs", name, errno));
+  if (status.f_type != kPipeFs) return fail(std::string(name) + ": a relayed stream must be a pipe");
   if (fchown(fd, owner, owner) != 0) return fail(system_error("fchown", name, errno));
   return {};
 }
