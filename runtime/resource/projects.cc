@@ -263,6 +263,7 @@ class Opener {
                   ") and only grows with its size (--disk)");
     }
     const bool alone = flock(in_use_.get(), LOCK_EX | LOCK_NB) == 0;
+    if (!alone && errno != EWOULDBLOCK) return fail(system_error("flock", directory_ + kInUse, errno));
     const bool mounted = TRY(project_image_is_mounted(directory_));
     if (!alone || mounted)
       return fail("--disk: a sandbox uses it now; its size can be changed when none does");
