@@ -75,11 +75,11 @@ void say_failure(Sweep& sweep, Error error) {
 }
 
 void sweep_files(const Settings& settings, Sweep& sweep) {
-  Result<bool> project = remove_half_made_project(settings.state_dir);
-  if (!project) say_failure(sweep, std::move(project).error());
+  const Result<bool> project = remove_half_made_project(settings.state_dir);
+  if (!project) say_failure(sweep, project.error());
   if (project && *project) say_done(sweep, "a project that was being made");
-  Result<std::size_t> files = sweep_cache(settings);
-  if (!files) say_failure(sweep, std::move(files).error());
+  const Result<std::size_t> files = sweep_cache(settings);
+  if (!files) say_failure(sweep, files.error());
   if (files && *files > 0)
     say_done(sweep, std::to_string(*files) + " unfinished file" + (*files == 1 ? "" : "s") + " of the cache");
 }
