@@ -371,6 +371,22 @@ TEST_CASE("core dumps are always off") {
   CHECK(core->hard == 1);  // below any core, and refused by a core_pattern pipe
 }
 
+TEST_CASE(
+    "locked memory and message queues are the kernel's default for a user, however much the caller has") {
+  Case c;
+  const auto has = [&](std::uint32_t resource, std::uint64_t value) {
+    const SandboxPlan plan = c.plan();
+    return std::ranges::find(plan.resource_limits, ResourceLimit{resource, value, value}) !=
+           plan.resource_limits.end();
+  };
+  CHECK(has(RLIMIT_MEMLOCK, 8U << 20U));
+  CHECK(has(RLIMIT_MSGQUEUE, 819'200));
+  c.facts.memlock_hard = 65'536;
+  c.facts.msgqueue_hard = 4'096;
+  CHECK(has(RLIMIT_MEMLOCK, 65'536));
+  CHECK(has(RLIMIT_MSGQUEUE, 4'096));
+}
+
 TEST_CASE("a request without a command, or with a bad host name, is refused") {
   Case c;
   c.request.command = {};
