@@ -82,8 +82,7 @@ std::vector<std::string> buildable_languages(const std::string& rootfs) {
     }
   }
   std::ranges::sort(all);
-  const auto again = std::ranges::unique(all);
-  all.erase(again.begin(), again.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
   return all;
 }
 
