@@ -122,7 +122,7 @@ struct Rough {
       {"files", number_in("/proc/sys/fs/file-nr", ""), 256},
       {"sockets", number_in("/proc/net/sockstat", "sockets: used "), 64},
       {"network namespaces", number_in("/proc/slabinfo", "net_namespace "), 64},
-      {"kB of slab", number_in("/proc/meminfo", "SUnreclaim:"), 48L << 10},
+      {"kB of slab", number_in("/proc/meminfo", "SUnreclaim:"), 96L << 10},
   }};
   // What is more than it may be, in words.
   [[nodiscard]] std::string more_than(const Rough& before) const {
