@@ -49,10 +49,10 @@ std::string_view ending_of(std::string_view name) {
 
 // Where the code is that is inside already: a path with an ending is that of a file.
 std::string directory_of(const std::string& path) {
+  if (path.empty()) return ".";
   const std::size_t slash = path.find_last_of('/');
-  const std::string name = path.substr(slash == std::string::npos ? 0 : slash + 1);
-  if (path.empty() || name.find_first_not_of('.') == std::string::npos || ending_of(name).empty())
-    return path.empty() ? "." : path;
+  const std::string name = path.substr(slash + 1);  // npos + 1 is 0
+  if (name == "." || name == ".." || ending_of(name).empty()) return path;
   return slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
 }
 

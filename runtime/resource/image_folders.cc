@@ -22,16 +22,12 @@ bool has_file(const std::string& rootfs, std::string_view name, const char* file
   return access((folder_of(rootfs, name) + "/" + file).c_str(), F_OK) == 0;
 }
 
-// Empty where it cannot be read.
-std::vector<Language> languages_of(const std::string& rootfs, std::string_view name) {
+// Without a language where it cannot be read.
+Runner runner_of(const std::string& rootfs, std::string_view name) {
   const std::string path = folder_of(rootfs, name) + "/runner.yaml";
   const Result<std::string> text = os::read_file(AT_FDCWD, path, kRunnerLimit);
   Result<Runner> runner = text ? parse_runner(path, *text) : fail(text.error());
-  return runner ? std::move(runner->languages) : std::vector<Language>();
-}
-
-bool answers_to(const Language& language, std::string_view name) {
-  return language.name == name || std::ranges::find(language.aliases, name) != language.aliases.end();
+  return runner ? std::move(*runner) : Runner();
 }
 
 }  // namespace
@@ -60,9 +56,7 @@ std::string command_that_builds(const std::string& rootfs, std::string_view name
 std::string folder_with_language(const std::string& rootfs, std::string_view language) {
   std::string last;
   for (const std::string& name : image_folders(rootfs)) {
-    const auto languages = languages_of(rootfs, name);
-    if (std::ranges::none_of(languages, [&](const Language& one) { return answers_to(one, language); }))
-      continue;
+    if (find_language(runner_of(rootfs, name), language) == nullptr) continue;
     const bool debian = has_debian_variant(rootfs, name);
     const bool last_is_debian = !last.empty() && has_debian_variant(rootfs, last);
     if (last.empty() || debian > last_is_debian ||
@@ -76,7 +70,8 @@ std::string folder_with_language(const std::string& rootfs, std::string_view lan
 std::vector<std::string> buildable_languages(const std::string& rootfs) {
   std::vector<std::string> all;
   for (const std::string& name : image_folders(rootfs)) {
-    for (Language& language : languages_of(rootfs, name)) {
+    Runner runner = runner_of(rootfs, name);
+    for (Language& language : runner.languages) {
       all.push_back(std::move(language.name));
       std::ranges::move(language.aliases, std::back_inserter(all));
     }
