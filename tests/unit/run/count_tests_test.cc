@@ -14,15 +14,15 @@ TEST_CASE("a report is counted, or it is said why not") {
         "no report of JUnit: neither 'testsuites' nor 'testsuite' is its first element");
 }
 
+#if !defined(__SANITIZE_ADDRESS__)  // else there is no limit of memory, and its time comes first
 TEST_CASE("a report that takes more memory than a reader has costs the count alone") {
   std::string text = "<testsuite>";
-  while (text.size() < 64U << 20U) text += "<a/><a/><a/><a/><a/><a/><a/><a/>";
+  while (text.size() < 32U << 20U) text += "<a/><a/><a/><a/><a/><a/><a/><a/>";
   const Result<TestCounts> counts = count_tests(ReportFormat::junit, text + "</testsuite>");
-#if !defined(__SANITIZE_ADDRESS__)  // else there is no limit of memory
   REQUIRE_FALSE(counts);
-#endif
-  if (!counts) CHECK(counts.error().text.starts_with("no XML: Could not allocate memory"));
+  CHECK(counts.error().text.starts_with("no XML: Could not allocate memory"));
 }
+#endif
 
 }  // namespace
 }  // namespace sbx
