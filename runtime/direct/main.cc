@@ -14,6 +14,7 @@
 #include <cstring>
 #include <iterator>
 
+#include "launch/spawner_process.h"
 #include "os/file.h"
 #include "os/own_places.h"
 #include "os/socket.h"
@@ -127,10 +128,9 @@ Result<void> serve() {
   const bool runs = request.action == RequestAction::run;
   const Result<CgroupLayout> cgroups =
       runs ? find_cgroup_layout(settings->cgroup_parent) : Result<CgroupLayout>(fail("nothing is run"));
-  Result<SpawnerProcess> spawner =
-      runs && root
-          ? SpawnerProcess::start(settings->helpers)
-          : Result<SpawnerProcess>(fail(with_need(Error{"the caller is not root"}, HostNeed::capabilities)));
+  const Result<std::unique_ptr<SandboxStarter>> spawner =
+      runs && root ? SpawnerProcess::make(settings->helpers)
+                   : fail(with_need(Error{"the caller is not root"}, HostNeed::capabilities));
   const CpuMask cpus = stay_on_this_cpu();
   const Result<Policy> policy =
       load_policy(request.policy, settings->policy_dirs, runs ? settings->cache_dir() : std::string());

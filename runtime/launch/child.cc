@@ -210,7 +210,9 @@ void run_child(void* argument) noexcept {
 
   done(LaunchStep::join_cgroups, join_cgroups(plan));
   // After joining: else /proc/self/cgroup inside would show the host's group names.
-  done(LaunchStep::cgroup_namespace, call(SYS_unshare, CLONE_NEWCGROUP));
+  done(LaunchStep::cgroup_namespace, plan.cgroup_namespace_fd < 0
+                                         ? call(SYS_unshare, CLONE_NEWCGROUP)
+                                         : call(SYS_setns, plan.cgroup_namespace_fd, CLONE_NEWCGROUP));
   // The host's: inside they are read-only.
   const long sysctls = call(SYS_openat, AT_FDCWD, pointer("/proc/sys"), O_PATH | O_DIRECTORY | O_CLOEXEC);
   done(LaunchStep::private_mounts,

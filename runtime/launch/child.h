@@ -35,6 +35,7 @@ struct ChildPlan {
   const char* hostname = nullptr;
   std::size_t hostname_size = 0;
   int user_namespace_fd = -1;
+  int cgroup_namespace_fd = -1;  // -1: a new one
   std::uint32_t init_uid = 0;
   std::uint32_t init_gid = 0;
   sock_fprog filter{};

@@ -27,6 +27,7 @@ struct ChildForm {
 // Where each kind of descriptor starts in the list.
 struct Layout {
   std::size_t cgroup = 1;
+  std::size_t cgroup_namespace = 1;
   std::size_t tasks = 1;
   std::size_t mounts = 1;
   std::size_t total = 1;
@@ -34,7 +35,8 @@ struct Layout {
 
 Layout layout_of(const LaunchPlan& plan) {
   Layout layout;
-  layout.tasks = layout.cgroup + plan.into_cgroup;
+  layout.cgroup_namespace = layout.cgroup + plan.into_cgroup;
+  layout.tasks = layout.cgroup_namespace + plan.cgroup_namespace;
   layout.mounts = layout.tasks + plan.task_files;
   layout.total = layout.mounts + plan.mounts.size();
   return layout;
@@ -80,6 +82,7 @@ void make_child_form(const LaunchPlan& plan, const Layout& layout, const std::ve
   child.filter.len = static_cast<unsigned short>(plan.filter.size() / sizeof(sock_filter));
   child.report_denials = plan.report_denials != 0;
   child.control_fd = descriptors[0].get();
+  if (plan.cgroup_namespace != 0) child.cgroup_namespace_fd = descriptors[layout.cgroup_namespace].get();
 }
 
 }  // namespace

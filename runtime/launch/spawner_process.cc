@@ -23,7 +23,7 @@ constexpr int kEndMs = 2'000;
 
 }  // namespace
 
-Result<SpawnerProcess> SpawnerProcess::start(const std::string& helpers) {
+Result<std::unique_ptr<SandboxStarter>> SpawnerProcess::make(const std::string& helpers) {
   const std::string path = helpers + "/sbx-spawner";
   // A copy in memory, sealed: what a sandbox runs as PID 1 is never a file that it could reach
   // (CVE-2019-5736), and nothing that changes under a running supervisor.
@@ -49,7 +49,7 @@ Result<SpawnerProcess> SpawnerProcess::start(const std::string& helpers) {
   const int error = posix_spawn(&pid, path.c_str(), &actions, nullptr, arguments.data(), environment.data());
   (void)posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return fail(with_need(system_error("posix_spawn", path, error), HostNeed::programs));
-  return SpawnerProcess(pid, std::move(ours));
+  return std::unique_ptr<SandboxStarter>(new SpawnerProcess(pid, std::move(ours)));
 }
 
 SpawnerProcess::~SpawnerProcess() {
@@ -66,19 +66,19 @@ SpawnerProcess::~SpawnerProcess() {
   (void)waitpid(pid_, nullptr, WNOHANG);
 }
 
-Result<void> SpawnerProcess::launch(std::uint64_t id, const LaunchPlan& plan,
-                                    const std::vector<int>& descriptors, bool last) const {
+Result<std::unique_ptr<LaunchChannel>> SpawnerProcess::start(const LaunchPlan& plan,
+                                                             const std::vector<int>& descriptors, bool last) {
   const UniqueFd payload = TRY(os::sealed_memfd("sbx-launch", encode_launch_plan(plan)));
   std::vector<int> all{payload.get()};
   all.insert(all.end(), descriptors.begin(), descriptors.end());
   SpawnerMessage message;
   message.type = SpawnerMessageType::launch;
-  message.id = id;
+  message.id = ++launches_;
   message.last = last ? 1 : 0;
   const Result<void> sent = os::send_struct(socket_.get(), message, all);
   if (!sent && sent.error().error_number == EPIPE) return fail(ended_unexpectedly());
   TRY_DOING("asking the spawner", sent);
-  return {};
+  return std::make_unique<SpawnerChannel>(socket_.get(), message.id);
 }
 
 Error SpawnerProcess::ended_unexpectedly() const {

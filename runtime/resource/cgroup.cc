@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <filesystem>
 #include <iterator>
 #include <set>
 #include <thread>
@@ -82,6 +83,16 @@ bool is_our_group(const std::string& path) {
          (status.f_type == CGROUP2_SUPER_MAGIC || status.f_type == CGROUP_SUPER_MAGIC);
 }
 
+// Of the commands of a sandbox, and of its init. What cannot be read is told by the removal of `path`.
+std::vector<std::string> groups_below(const std::string& path) {
+  std::vector<std::string> groups;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
+    if (entry.is_directory(error)) groups.push_back(entry.path());
+  }
+  return groups;
+}
+
 }  // namespace
 
 std::string CgroupLayout::controller(std::string_view name) const {
@@ -102,18 +113,22 @@ std::vector<std::string> cgroup_directories(const CgroupLayout& layout, const st
 }
 
 Result<std::unique_ptr<SandboxCgroup>> make_cgroup(const CgroupLayout& layout, const std::string& name,
-                                                   const LimitSet& limits,
+                                                   const CgroupUse& use, const LimitSet& limits,
                                                    const std::vector<std::string>& allowed,
                                                    CgroupControls& controls) {
   const auto make = layout.kind == CgroupLayout::Kind::v2 ? make_cgroup_v2 : make_cgroup_v1;
-  return make(layout, name, limits, allowed, controls);
+  return make(layout, name, use, limits, allowed, controls);
 }
 
 Result<RemovedCgroups> remove_cgroup_directories(const std::vector<std::string>& all) {
   RemovedCgroups removed;
   std::set<int> processes;  // on v1 each is in several groups
   std::vector<std::string> directories;
-  std::ranges::copy_if(all, std::back_inserter(directories), is_our_group);
+  for (const std::string& directory : all) {
+    if (!is_our_group(directory)) continue;
+    std::ranges::move(groups_below(directory), std::back_inserter(directories));
+    directories.push_back(directory);
+  }
   for (const std::string& directory : directories) processes.merge(members_of(directory));
   for (const std::string& directory : directories) {
     if (!os::write_existing(AT_FDCWD, directory + "/cgroup.kill", "1")) kill_members(directory);
@@ -164,11 +179,29 @@ Result<void> CgroupDirectory::write(const std::string& file, std::string_view va
   return {};
 }
 
-std::optional<std::uint64_t> CgroupDirectory::number(const std::string& file) const {
-  const auto text = os::read_file(fd_.get(), file, 4096);
+Result<void> CgroupDirectory::give_to(std::uint32_t uid) const {
+  if (fchownat(fd_.get(), "cgroup.procs", uid, static_cast<gid_t>(-1), 0) != 0)
+    return fail(system_error("chown", path_ + "/cgroup.procs", errno));
+  return {};
+}
+
+namespace {
+
+std::optional<std::uint64_t> number_in(int directory, const std::string& file) {
+  const auto text = os::read_file(directory, file, 4096);
   std::uint64_t value = 0;
   if (!text || std::from_chars(text->data(), text->data() + text->size(), value).ec != std::errc{}) return {};
   return value;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> CgroupDirectory::number(const std::string& file) const {
+  return number_in(fd_.get(), file);
+}
+
+std::optional<std::uint64_t> CgroupDirectory::number_at(const std::string& path) {
+  return number_in(AT_FDCWD, path);
 }
 
 std::optional<std::uint64_t> CgroupDirectory::keyed(const std::string& file, std::string_view key) const {

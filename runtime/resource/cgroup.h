@@ -90,6 +90,8 @@ struct CgroupControls {
   std::vector<std::string> degradations;
 };
 
+class CommandGroup;
+
 class SandboxCgroup {
  public:
   SandboxCgroup() = default;
@@ -101,6 +103,8 @@ class SandboxCgroup {
   [[nodiscard]] virtual int into_cgroup_fd() const = 0;
   // The `tasks` files that the child writes 0 to.
   [[nodiscard]] virtual std::vector<int> task_fds() const = 0;
+  // The cgroup namespace whose root is the sandbox's group, where the child is not in that itself; -1: it is.
+  [[nodiscard]] virtual int namespace_fd() const { return -1; }
   // Readable (POLLIN or POLLPRI) when the kernel ran out of memory for the sandbox; -1: never.
   [[nodiscard]] virtual int memory_event_fd() const = 0;
 
@@ -109,6 +113,11 @@ class SandboxCgroup {
   // CPU time so far, in microseconds; empty when it cannot be told.
   virtual std::optional<std::uint64_t> cpu_us() = 0;
 
+  // Of a sandbox of many commands: the group of the next one.
+  virtual Result<CommandGroup> make_command_group(const std::string& name) = 0;
+
+  // Stops everything in the group, or lets it go on.
+  virtual Result<void> freeze(bool frozen) = 0;
   // Kills everything in the group. False: this kernel has no cgroup.kill, kill init instead.
   virtual bool kill() = 0;
   // Removes the groups, waiting up to two seconds for the last process to leave.
@@ -119,10 +128,16 @@ class SandboxCgroup {
 // next start can remove them after a kill -9.
 std::vector<std::string> cgroup_directories(const CgroupLayout& layout, const std::string& name);
 
+// What a sandbox's groups are for.
+struct CgroupUse {
+  bool many_commands = false;  // each has a group of its own
+  std::uint32_t init_uid = 0;  // then: of the sandbox's init, on the host
+};
+
 // Makes the groups and sets the limits. `allowed` are the degradations that the policy names; a missing
 // control outside of it is an error that names the control.
 Result<std::unique_ptr<SandboxCgroup>> make_cgroup(const CgroupLayout& layout, const std::string& name,
-                                                   const LimitSet& limits,
+                                                   const CgroupUse& use, const LimitSet& limits,
                                                    const std::vector<std::string>& allowed,
                                                    CgroupControls& controls);
 
@@ -137,11 +152,11 @@ Result<RemovedCgroups> remove_cgroup_directories(const std::vector<std::string>&
 // --- for the implementations ------------------------------------------------------------------------------
 
 Result<std::unique_ptr<SandboxCgroup>> make_cgroup_v1(const CgroupLayout& layout, const std::string& name,
-                                                      const LimitSet& limits,
+                                                      const CgroupUse& use, const LimitSet& limits,
                                                       const std::vector<std::string>& allowed,
                                                       CgroupControls& controls);
 Result<std::unique_ptr<SandboxCgroup>> make_cgroup_v2(const CgroupLayout& layout, const std::string& name,
-                                                      const LimitSet& limits,
+                                                      const CgroupUse& use, const LimitSet& limits,
                                                       const std::vector<std::string>& allowed,
                                                       CgroupControls& controls);
 
@@ -161,8 +176,11 @@ class CgroupDirectory {
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] bool has(const std::string& file) const;
   Result<void> write(const std::string& file, std::string_view value) const;
+  // Lets this user start processes in it (cgroups(7), delegation).
+  Result<void> give_to(std::uint32_t uid) const;
   // A file with one number ("max" and what cannot be read: empty).
   [[nodiscard]] std::optional<std::uint64_t> number(const std::string& file) const;
+  static std::optional<std::uint64_t> number_at(const std::string& path);
   // The number after `key` in a file of "key number" lines.
   [[nodiscard]] std::optional<std::uint64_t> keyed(const std::string& file, std::string_view key) const;
   // The same as a count, and `known` becomes false when the file cannot be read. Without the file, or without

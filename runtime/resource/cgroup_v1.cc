@@ -5,11 +5,14 @@
 
 #include "os/file.h"
 #include "resource/cgroup.h"
+#include "resource/command_group.h"
 
 namespace sbx {
 namespace {
 
 constexpr std::uint64_t kCpuPeriodUs = 100'000;
+constexpr std::string_view kNoV2 =
+    "this host has no cgroup v2 hierarchy: mount one (type cgroup2), also beside the v1 controllers";
 
 class CgroupV1 final : public SandboxCgroup {
  public:
@@ -53,6 +56,15 @@ class CgroupV1 final : public SandboxCgroup {
     return nanoseconds ? std::optional(*nanoseconds / 1000) : std::nullopt;
   }
 
+  Result<CommandGroup> make_command_group(const std::string& name) override {
+    return CommandGroup::make(unified.path(), memory.valid() ? memory.path() : "", name, init_uid);
+  }
+
+  Result<void> freeze(bool frozen) override {
+    if (!unified.valid()) return fail(std::string(kNoV2));
+    return unified.write("cgroup.freeze", frozen ? "1" : "0");
+  }
+
   bool kill() override { return unified.valid() && unified.write("cgroup.kill", "1").has_value(); }
 
   Result<void> remove() override {
@@ -73,13 +85,14 @@ class CgroupV1 final : public SandboxCgroup {
   CgroupDirectory memory;
   std::vector<UniqueFd> tasks;
   UniqueFd oom_event;
+  std::uint32_t init_uid = 0;
 };
 
 class Builder {
  public:
-  Builder(const CgroupLayout& layout, const std::string& name, const LimitSet& limits,
+  Builder(const CgroupLayout& layout, const std::string& name, const CgroupUse& use, const LimitSet& limits,
           const std::vector<std::string>& allowed, CgroupControls& controls)
-      : layout_(layout), name_(name), limits_(limits), allowed_(allowed), controls_(controls) {}
+      : layout_(layout), name_(name), use_(use), limits_(limits), allowed_(allowed), controls_(controls) {}
 
   Result<std::unique_ptr<SandboxCgroup>> build() {
     TRY(unified());
@@ -105,8 +118,11 @@ class Builder {
   }
 
   Result<void> unified() {
-    if (layout_.unified.empty()) return {};
+    if (layout_.unified.empty())
+      return use_.many_commands ? Result<void>(fail(std::string(kNoV2))) : Result<void>();
     group_->unified = TRY(CgroupDirectory::create(layout_.unified + "/" + name_));
+    if (use_.many_commands) TRY(group_->unified.give_to(use_.init_uid));
+    group_->init_uid = use_.init_uid;
     return {};
   }
 
@@ -165,6 +181,7 @@ class Builder {
 
   const CgroupLayout& layout_;
   const std::string& name_;
+  const CgroupUse& use_;
   const LimitSet& limits_;
   const std::vector<std::string>& allowed_;
   CgroupControls& controls_;
@@ -174,10 +191,10 @@ class Builder {
 }  // namespace
 
 Result<std::unique_ptr<SandboxCgroup>> make_cgroup_v1(const CgroupLayout& layout, const std::string& name,
-                                                      const LimitSet& limits,
+                                                      const CgroupUse& use, const LimitSet& limits,
                                                       const std::vector<std::string>& allowed,
                                                       CgroupControls& controls) {
-  return Builder(layout, name, limits, allowed, controls).build();
+  return Builder(layout, name, use, limits, allowed, controls).build();
 }
 
 }  // namespace sbx

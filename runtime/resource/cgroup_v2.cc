@@ -6,6 +6,8 @@
 
 #include "os/file.h"
 #include "resource/cgroup.h"
+#include "resource/cgroup_namespace.h"
+#include "resource/command_group.h"
 
 namespace sbx {
 namespace {
@@ -26,7 +28,8 @@ std::uint64_t sum_of(std::string_view text, std::string_view key) {
 
 class CgroupV2 final : public SandboxCgroup {
  public:
-  int into_cgroup_fd() const override { return directory.fd(); }
+  int into_cgroup_fd() const override { return init.valid() ? init.fd() : directory.fd(); }
+  int namespace_fd() const override { return cgroup_namespace.get(); }
   std::vector<int> task_fds() const override { return {}; }
   // memory.oom.group kills the whole group, init too: there is nothing to react to in time.
   int memory_event_fd() const override { return -1; }
@@ -56,15 +59,38 @@ class CgroupV2 final : public SandboxCgroup {
 
   std::optional<std::uint64_t> cpu_us() override { return directory.keyed("cpu.stat", "usage_usec"); }
   bool kill() override { return directory.write("cgroup.kill", "1").has_value(); }
-  Result<void> remove() override { return directory.remove(); }
+  Result<CommandGroup> make_command_group(const std::string& name) override {
+    return CommandGroup::make(directory.path(), "", name, init_uid);
+  }
+  Result<void> freeze(bool frozen) override { return directory.write("cgroup.freeze", frozen ? "1" : "0"); }
+  Result<void> remove() override {
+    Result<void> first = init.remove();
+    Result<void> second = directory.remove();
+    return first ? second : first;
+  }
 
   CgroupDirectory directory;
+  // Of a sandbox of many commands: a group with controllers for those below it has no process of its own.
+  CgroupDirectory init;
+  UniqueFd cgroup_namespace;
+  std::uint32_t init_uid = 0;
 };
+
+// Memory is counted for each command, so that what ran out of it is killed as one, and alone.
+Result<void> divide(CgroupV2& group, const CgroupUse& use) {
+  group.init_uid = use.init_uid;
+  // While it may still have a process: who makes a cgroup namespace is in the group that is its root.
+  group.cgroup_namespace = TRY(cgroup_namespace_of(group.directory.fd()));
+  TRY(group.directory.give_to(use.init_uid));
+  group.init = TRY(CgroupDirectory::create(group.directory.path() + "/init"));
+  if (group.directory.has("memory.max")) TRY(group.directory.write("cgroup.subtree_control", "+memory"));
+  return {};
+}
 
 }  // namespace
 
 Result<std::unique_ptr<SandboxCgroup>> make_cgroup_v2(const CgroupLayout& layout, const std::string& name,
-                                                      const LimitSet& limits,
+                                                      const CgroupUse& use, const LimitSet& limits,
                                                       const std::vector<std::string>& allowed,
                                                       CgroupControls& controls) {
   auto group = std::make_unique<CgroupV2>();
@@ -91,7 +117,7 @@ Result<std::unique_ptr<SandboxCgroup>> make_cgroup_v2(const CgroupLayout& layout
     } else if (host_has_swap()) {
       TRY(degrade("swap", "the kernel does not account swap", allowed, controls));
     }
-    TRY(directory.write("memory.oom.group", "1"));
+    if (!use.many_commands) TRY(directory.write("memory.oom.group", "1"));  // else a command's group has it
     controls.controls.emplace_back("oom_group", "on");
   }
   if (TRY(enabled("pids.max", "pids")) && limits.pids) {
@@ -101,6 +127,7 @@ Result<std::unique_ptr<SandboxCgroup>> make_cgroup_v2(const CgroupLayout& layout
     TRY(directory.write("cpu.max", std::to_string(*limits.milli_cpus * kCpuPeriodUs / 1000) + " " +
                                        std::to_string(kCpuPeriodUs)));
   }
+  if (use.many_commands) TRY(divide(*group, use));
   return std::unique_ptr<SandboxCgroup>(std::move(group));
 }
 

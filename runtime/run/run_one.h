@@ -2,13 +2,14 @@
 // A stage that fails is still an outcome and a record.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "launch/exec_payload.h"
-#include "launch/spawner_process.h"
+#include "launch/launch_channel.h"
 #include "outcome/run_result.h"
 #include "policy/policy.h"
 #include "request/run_request.h"
@@ -23,8 +24,8 @@ struct RunContext {
   const Result<void>& image_there;  // as far as it was to be built first (run/build_missing.h)
   const Result<void>& places;       // state and run directory are ours alone
   const Result<CgroupLayout>& cgroups;
-  Result<SpawnerProcess>& spawner;
-  bool last_launch = false;  // the spawner ends by itself after this run
+  const Result<std::unique_ptr<SandboxStarter>>& starter;
+  bool last_launch = false;  // the starter is not used again after this run
   int client = -1;           // sbxrun's socket
   std::uint32_t caller_uid = 0;
   std::string mode = "direct";

@@ -10,10 +10,8 @@
 #include "base/unique_fd.h"
 #include "outcome/run_result.h"
 #include "plan/sandbox_plan.h"
-#include "resource/cgroup.h"
-#include "resource/id_pool.h"
-#include "resource/prepare.h"
 #include "run/run_one.h"
+#include "run/sandbox.h"
 
 namespace sbx {
 
@@ -25,17 +23,13 @@ struct StepInput {
   const IdClaim& ids;
   const OpenSources& open;
   std::optional<ReportFormat> test_report;  // that the program leaves at kReportPath
-  bool last = true;                         // the spawner is not used again by this run
+  bool last = true;                         // the starter is not used again by this run
   std::vector<UniqueFd> passed;
 };
 
-struct StepReport {
+struct StepReport : SandboxReport {
   std::optional<TestCounts> tests;
-  std::vector<std::string> degradations;
-  std::vector<std::pair<std::string, std::string>> controls;
-  std::vector<std::string> notices;  // what could not be done for the record
-  int late_signal = 0;               // of the caller, after the program had ended; 0: none
-  bool clean = true;                 // false: something is left for the next start to sweep
+  int late_signal = 0;  // of the caller, after the program had ended; 0: none
 };
 
 // `result` gets how it ended; what it was and its limits are in it already. Error: it could not be started.

@@ -6,8 +6,8 @@
 #include <functional>
 #include <vector>
 
+#include "launch/launch_channel.h"
 #include "supervise/execution.h"
-#include "supervise/launch_channel.h"
 #include "supervise/poll_set.h"
 
 namespace sbx {

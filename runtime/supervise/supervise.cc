@@ -5,10 +5,9 @@
 namespace sbx {
 
 SuperviseReport supervise(SuperviseInput input) {
-  SpawnerChannel launch(input.spawner, input.launch_id);
   SandboxCgroup* const cgroup = input.cgroup;
   Execution* program = nullptr;
-  SandboxWatch sandbox({.launch = launch,
+  SandboxWatch sandbox({.launch = input.launch,
                         .init = input.init,
                         .memory_event = cgroup != nullptr ? cgroup->memory_event_fd() : -1,
                         .out_of_memory = [&] { program->end_because(Ending::Cause::out_of_memory); },

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "base/limits.h"
+#include "launch/launch_channel.h"
 #include "resource/cgroup.h"
 #include "supervise/execution.h"
 #include "wire/spawner_protocol.h"
@@ -13,14 +14,13 @@ namespace sbx {
 
 struct SuperviseInput {
   int client = -1;  // sbxrun's socket; -1: nobody to listen to
-  int spawner = -1;
-  int init = -1;  // our end of init's socket
-  std::uint64_t launch_id = 0;
+  LaunchChannel& launch;
+  int init = -1;                 // our end of init's socket
   std::int64_t launched_ns = 0;  // CLOCK_MONOTONIC, before the launch was sent: nothing of the run is earlier
   bool tty = false;
   SandboxCgroup* cgroup = nullptr;
-  LimitSet limits;
-  std::array<CapturePipe, 2> captures;  // standard output, standard error
+  LimitSet limits = {};
+  std::array<CapturePipe, 2> captures = {};  // standard output, standard error
 };
 
 struct SuperviseReport : ExecutionReport {  // abandoned: the next start sweeps it

@@ -56,6 +56,7 @@ std::string encode_launch_plan(const LaunchPlan& plan) {
   out.put(plan.filter);
   out.put(plan.report_denials);
   out.put(plan.into_cgroup);
+  out.put(plan.cgroup_namespace);
   out.put(plan.task_files);
   return std::move(out).take();
 }
@@ -99,8 +100,10 @@ Result<LaunchPlan> decode_launch_plan(std::string_view bytes) {
   plan.filter = in.get_string();
   plan.report_denials = in.get<std::uint8_t>();
   plan.into_cgroup = in.get<std::uint8_t>();
+  plan.cgroup_namespace = in.get<std::uint8_t>();
   plan.task_files = in.get<std::uint32_t>();
-  if (plan.id_maps.empty() || plan.into_cgroup > 1 || plan.report_denials > 1) in.mark_failed();
+  if (plan.id_maps.empty() || plan.into_cgroup > 1 || plan.cgroup_namespace > 1 || plan.report_denials > 1)
+    in.mark_failed();
   TRY(in.finish("launch plan"));
   return plan;
 }

@@ -27,7 +27,7 @@
 
 namespace sbx {
 
-inline constexpr std::uint32_t kSpawnerProtocolVersion = 1;
+inline constexpr std::uint32_t kSpawnerProtocolVersion = 2;
 inline constexpr int kSpawnerSocketFd = 3;  // in the spawner
 inline constexpr int kInitProgramFd = 4;    // in the spawner: init's program, a sealed memfd, close-on-exec
 
@@ -104,8 +104,8 @@ struct MountDescriptor {
   bool operator==(const MountDescriptor&) const = default;
 };
 
-// The payload of Launch. Descriptors come in this order: init's socket, [v2 cgroup directory], v1 tasks
-// files, mounts.
+// The payload of Launch. Descriptors come in this order: init's socket, [v2 cgroup directory], [cgroup
+// namespace], v1 tasks files, mounts.
 struct LaunchPlan {
   std::string stage;           // the host directory below which "/…" targets are
   std::vector<IdMap> id_maps;  // the first is the sandbox's own user namespace
@@ -115,10 +115,11 @@ struct LaunchPlan {
   std::string hostname;
   std::uint32_t init_uid = 0;  // inside
   std::uint32_t init_gid = 0;
-  std::string filter;               // struct sock_filter[]
-  std::uint8_t report_denials = 0;  // 1: init gets a listener for it (seccomp_unotify(2))
-  std::uint8_t into_cgroup = 0;     // 1: a v2 cgroup directory is sent
-  std::uint32_t task_files = 0;     // number of v1 tasks files sent
+  std::string filter;                 // struct sock_filter[]
+  std::uint8_t report_denials = 0;    // 1: init gets a listener for it (seccomp_unotify(2))
+  std::uint8_t into_cgroup = 0;       // 1: a v2 cgroup directory is sent
+  std::uint8_t cgroup_namespace = 0;  // 1: one to join is sent; else a new one is made
+  std::uint32_t task_files = 0;       // number of v1 tasks files sent
   bool operator==(const LaunchPlan&) const = default;
 };
 

@@ -78,6 +78,7 @@ void say_what_init_says(int socket, Input& input) {
   message.value = input.take<std::int32_t>();
   message.step = input.take<std::uint8_t>();
   message.when_ns = input.take<std::int64_t>();
+  if (shape % 32 == 31) message.exec = input.take<std::uint8_t>();
   send(socket, message, shape);
 }
 
@@ -121,11 +122,10 @@ void try_supervision(Input input) {
   Ends client = connect();
   const auto flags = input.take<std::uint8_t>();
   const auto status = input.take<std::int32_t>();
-  SuperviseInput in;
-  in.spawner = spawner.ours.get();
+  SpawnerChannel launch(spawner.ours.get(), kLaunch);
+  SuperviseInput in{.launch = launch};
   in.init = init.ours.get();
   in.client = (flags & 1U) != 0 ? client.ours.get() : -1;
-  in.launch_id = kLaunch;
   in.launched_ns = begin;
   in.tty = (flags & 2U) != 0;
   if ((flags & 4U) != 0) in.limits.wall_ms = std::max<std::uint64_t>(1, input.take<std::uint64_t>());

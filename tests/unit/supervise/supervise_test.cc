@@ -46,8 +46,9 @@ class Run {
     message.value = number;
     REQUIRE(os::send_struct(client_.get(), message));
   }
-  void init_says(MessageType type, std::int64_t when_ns, int value = 0) const {
+  void init_says(MessageType type, std::int64_t when_ns, int value = 0, std::uint32_t exec = 0) const {
     init::Message message;
+    message.exec = exec;
     message.type = type;
     message.when_ns = when_ns;
     message.value = value;
@@ -63,9 +64,9 @@ class Run {
   void spawner_ends() { spawner_.reset(); }
   // `output`: our end of a captured standard output.
   [[nodiscard]] SuperviseReport supervise(LimitSet limits = {}, UniqueFd output = {}) const {
-    SuperviseInput input;
+    SpawnerChannel launch(spawner_end_.get(), 0);
+    SuperviseInput input{.launch = launch};
     input.client = client_end_.get();
-    input.spawner = spawner_end_.get();
     input.init = init_end_.get();
     input.launched_ns = launched_ns_;
     input.limits = limits;

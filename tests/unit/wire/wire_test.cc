@@ -54,6 +54,7 @@ LaunchPlan full_plan() {
   plan.init_uid = 1;
   plan.filter = std::string("\0\1\2", 3);
   plan.into_cgroup = 1;
+  plan.cgroup_namespace = 1;
   plan.task_files = 4;
   return plan;
 }

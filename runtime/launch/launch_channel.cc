@@ -1,4 +1,4 @@
-#include "supervise/launch_channel.h"
+#include "launch/launch_channel.h"
 
 #include <sys/socket.h>
 

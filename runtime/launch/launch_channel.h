@@ -1,10 +1,12 @@
-// What whoever launched a sandbox tells of it: that its init runs, and how that ended.
+// Who launches sandboxes for a supervisor, and what is told of each: that its init runs, and how that ended.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <variant>
+#include <vector>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -49,6 +51,22 @@ class SpawnerChannel final : public LaunchChannel {
   int socket_;
   std::uint64_t launch_id_;
   bool gone_ = false;
+};
+
+// Who starts sandboxes for a supervisor.
+class SandboxStarter {
+ public:
+  SandboxStarter() = default;
+  SandboxStarter(const SandboxStarter&) = delete;
+  SandboxStarter& operator=(const SandboxStarter&) = delete;
+  virtual ~SandboxStarter() = default;
+
+  // `descriptors` in the order of wire/spawner_protocol.h. `last`: it need not start another one. What became
+  // of it is told by the channel.
+  virtual Result<std::unique_ptr<LaunchChannel>> start(const LaunchPlan& plan,
+                                                       const std::vector<int>& descriptors, bool last) = 0;
+  // What is said when it is gone before its sandbox.
+  [[nodiscard]] virtual Error ended_unexpectedly() const = 0;
 };
 
 }  // namespace sbx
