@@ -23,6 +23,7 @@
 #include "resource/host_rights.h"
 #include "resource/own_directories.h"
 #include "run/build_missing.h"
+#include "run/client_link.h"
 #include "run/run_one.h"
 #include "wire/client_protocol.h"
 
@@ -31,43 +32,6 @@ namespace {
 
 constexpr int kUsageError = 2;
 constexpr int kOurFailure = 125;
-
-Result<void> answer(ClientMessageType type, int exit_status, std::string_view bytes) {
-  const UniqueFd memory = TRY(os::sealed_memfd("sbx-answer", bytes));
-  ClientHeader header;
-  header.type = type;
-  header.value = exit_status;
-  const int fd = memory.get();
-  return os::send_struct(kClientSocketFd, header, std::span(&fd, 1));
-}
-
-Result<void> answer_error(int exit_status, const Error& error) {
-  FinishedRun finished;
-  finished.message = error.text;
-  return answer(ClientMessageType::finished, exit_status, encode_finished_run(finished));
-}
-
-struct Received {
-  RunRequest request;
-  std::vector<UniqueFd> streams;
-};
-
-Result<Received> receive_request() {
-  auto message = TRY(os::receive_message(kClientSocketFd, sizeof(ClientHeader)));
-  if (!message) return fail("sbxrun closed the connection");
-  const auto header = TRY(os::read_struct<ClientHeader>(*message, "request"));
-  if (header.version != kClientProtocolVersion || header.type != ClientMessageType::request) {
-    return fail("sbxrun speaks another protocol version; install both from one build");
-  }
-  if (message->descriptors.empty()) return fail("request: the payload is missing");
-  const std::string bytes =
-      TRY(os::read_sealed_memfd(message->descriptors.front().get(), "request", kMaxRequestBytes));
-  Received received;
-  received.request = TRY(decode_run_request(bytes));
-  message->descriptors.erase(message->descriptors.begin());
-  received.streams = std::move(message->descriptors);
-  return received;
-}
 
 // The run stays on the CPU it was asked on: a hand-over between CPUs costs more than the work (the program
 // itself gets all CPUs of the caller back). Returns those.
@@ -116,11 +80,12 @@ Result<void> build_image(const Settings& settings, const RunRequest& request) {
 Result<void> serve() {
   const bool root = geteuid() == 0;
   if (root) continue_in_scope();
-  Result<Received> received = receive_request();
-  if (!received) return answer_error(kOurFailure, received.error());
+  const ClientLink client(kClientSocketFd);
+  Result<ReceivedRequest> received = client.receive_request();
+  if (!received) return client.answer_error(kOurFailure, received.error());
   const RunRequest& request = received->request;
   const Result<Settings> settings = make_settings(request);
-  if (!settings) return answer_error(kUsageError, settings.error());
+  if (!settings) return client.answer_error(kUsageError, settings.error());
 
   const Result<void> image_there = root ? build_image(*settings, request) : Result<void>();
   // First, so that the spawner gets ready while we do. After the cgroups: on v2 we may be moved to a leaf,
@@ -134,11 +99,11 @@ Result<void> serve() {
   const CpuMask cpus = stay_on_this_cpu();
   const Result<Policy> policy =
       load_policy(request.policy, settings->policy_dirs, runs ? settings->cache_dir() : std::string());
-  if (!policy) return answer_error(kUsageError, policy.error());
+  if (!policy) return client.answer_error(kUsageError, policy.error());
 
   if (request.action != RequestAction::run) {
     const Result<std::string> text = describe_run(*settings, *policy, request);
-    return text ? answer(ClientMessageType::text, 0, *text) : answer_error(kOurFailure, text.error());
+    return text ? client.answer_text(*text) : client.answer_error(kOurFailure, text.error());
   }
 
   const Result<void> places = check_own_directories(settings->state_dir, settings->run_dir);
@@ -146,20 +111,10 @@ Result<void> serve() {
   const RunContext context{*settings, *policy,         image_there, places,   cgroups, spawner,
                            true,      kClientSocketFd, getuid(),    "direct", cpus};
   RunReport report = run_one(context, request, std::move(received->streams));
-  const RunResult& result = report.result;
-  FinishedRun finished;
-  const bool hinted = result.outcome == Outcome::exited && !request.hint.empty() &&
-                      result.message.find(request.hint) != std::string::npos;
-  const bool tested = request.language && request.language->action == LanguageAction::test;
-  if (result.outcome != Outcome::exited || hinted || tested) finished.message = result.message;
-  finished.notice = report.notice;
   std::vector<std::string> notices = setting_warnings();
   std::ranges::move(bind_warnings(request), std::back_inserter(notices));
   if (!sweep.failure.empty()) notices.push_back(sweep.failure);
-  for (const std::string& notice : notices) finished.notice += (finished.notice.empty() ? "" : "; ") + notice;
-  finished.sweep = sweep.done;
-  finished.json = std::move(report.json);
-  return answer(ClientMessageType::finished, sbxrun_exit_status(result), encode_finished_run(finished));
+  return client.answer_finished(request, std::move(report), notices, sweep.done);
 }
 
 int run() {
