@@ -84,6 +84,8 @@ Result<void> serve() {
   Result<ReceivedRequest> received = client.receive_request();
   if (!received) return client.answer_error(kOurFailure, received.error());
   const RunRequest& request = received->request;
+  if (request.action == RequestAction::keep)
+    return client.answer_error(kOurFailure, Error{"a sandbox of many commands needs a running sbxd", 0});
   const Result<Settings> settings = make_settings(request);
   if (!settings) return client.answer_error(kUsageError, settings.error());
 

@@ -147,8 +147,9 @@ void decide_outcome(const Ending& ending, const RunFacts& facts, const std::stri
       result.exit_code = WEXITSTATUS(ending.wait_status);
     if (ending.signal != 0) result.signal = ending.signal;
     end_with(result, Outcome::cancelled,
-             ending.signal != 0 ? "the run was cancelled by " + signal_name(ending.signal)
-                                : "the run was cancelled because its caller went away");
+             !ending.text.empty() ? "the run was cancelled: " + ending.text
+             : ending.signal != 0 ? "the run was cancelled by " + signal_name(ending.signal)
+                                  : "the run was cancelled because its caller went away");
     break;
   case Cause::out_of_memory:  // above
   case Cause::supervisor_error:

@@ -51,7 +51,8 @@ void drop_idle_limits(const RunRequest& request, const Policy& policy, const Pla
 
 Result<SandboxPlan> make_plan(const RunRequest& request, const LimitSet& granted, const Policy& policy,
                               const PlanFacts& facts, std::string sandbox_id) {
-  if (request.command.empty() && !facts.language) return fail("no command to run");
+  const bool runs = request.action != RequestAction::keep;
+  if (runs && request.command.empty() && !facts.language) return fail("no command to run");
   SandboxPlan plan;
   plan.sandbox_id = std::move(sandbox_id);
   plan.hostname = "sandbox";
@@ -76,7 +77,7 @@ Result<SandboxPlan> make_plan(const RunRequest& request, const LimitSet& granted
   plan.report_denials = policy.report_denials;
   plan.resource_limits = plan_resource_limits(plan.limits, facts);
   TRY(plan_mounts(request, policy, facts, plan));
-  TRY(plan_exec(request, facts, plan.exec));
+  if (runs) TRY(plan_exec(request, facts, plan.exec));
   drop_idle_limits(request, policy, facts, plan.limits);
   return plan;
 }

@@ -10,9 +10,11 @@
 namespace sbx {
 namespace {
 
-constexpr std::array<std::string_view, 10> kKeys{
-    "name",    "description",   "limits",    "ceilings",       "wall_time_with_tty",
-    "seccomp", "writable_root", "workspace", "allow_degraded", "report_denials"};
+constexpr std::array<std::string_view, 11> kKeys{
+    "name",           "description",        "limits",
+    "ceilings",       "wall_time_with_tty", "seccomp",
+    "writable_root",  "workspace",          "background_processes",
+    "allow_degraded", "report_denials"};
 constexpr std::array<std::string_view, 1> kWorkspaceKeys{"layout"};
 constexpr std::array<std::string_view, 2> kTtyWords{"limited", "unlimited"};
 constexpr std::array<std::string_view, 2> kLayoutWords{"split", "flat"};
@@ -118,6 +120,7 @@ Result<Policy> parse_policy(std::string_view path, std::string_view text) {
     policy.workspace_layout = static_cast<WorkspaceLayout>(TRY(workspace.choice("layout", kLayoutWords, 0)));
   }
   policy.allow_degraded = TRY(read_degraded(path, map));
+  policy.background_processes = TRY(map.boolean("background_processes", false));
   policy.report_denials = TRY(map.boolean("report_denials", false));
   return policy;
 }

@@ -42,7 +42,8 @@ struct Policy {
   bool writable_root = false;  // an upper layer over the image, as large as limits.disk_bytes, thrown away
   WorkspaceLayout workspace_layout = WorkspaceLayout::split;  // of projects made under this policy
   std::vector<std::string> allow_degraded;                    // names from kDegradableControls
-  bool report_denials = false;  // refused system calls are counted and told, at a price for each
+  bool background_processes = false;  // in a sandbox of many commands: what a command leaves running goes on
+  bool report_denials = false;        // refused system calls are counted and told, at a price for each
 
   std::string path;            // the file it was read from
   std::string fingerprint;     // "sha256:…" of the policy's and the seccomp profile's bytes

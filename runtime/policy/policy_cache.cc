@@ -8,7 +8,7 @@ namespace sbx {
 namespace {
 
 // To be raised with every change of what parse_policy accepts or makes of the same text, and of the encoding.
-constexpr std::string_view kFormat = "sbx policy 2 of " SBX_VERSION "\n";
+constexpr std::string_view kFormat = "sbx policy 3 of " SBX_VERSION "\n";
 constexpr std::size_t kMaxBytes = 1U << 20U;
 
 // The fields that parse_policy sets.
@@ -25,6 +25,7 @@ std::string encode(const Policy& policy) {
   writer.put(static_cast<std::uint8_t>(policy.writable_root));
   writer.put(policy.workspace_layout);
   writer.put(policy.allow_degraded);
+  writer.put(static_cast<std::uint8_t>(policy.background_processes));
   writer.put(static_cast<std::uint8_t>(policy.report_denials));
   return std::move(writer).take();
 }
@@ -43,6 +44,7 @@ Result<Policy> decode(std::string_view bytes) {
   policy.writable_root = reader.get_bool();
   policy.workspace_layout = reader.get_enum(WorkspaceLayout::flat);
   policy.allow_degraded = reader.get_strings();
+  policy.background_processes = reader.get_bool();
   policy.report_denials = reader.get_bool();
   TRY(reader.finish("cached policy"));
   return policy;

@@ -234,7 +234,7 @@ Result<RunRequest> decode_run_request(std::string_view bytes) {
   if (in.get<std::uint32_t>() != kRequestVersion) {
     return fail("request: another protocol version; install sbxrun and sbx-direct from one build");
   }
-  request.action = in.get_enum(RequestAction::explain);
+  request.action = in.get_enum(RequestAction::keep);
   request.command = in.get_strings();
   if (in.get_bool()) request.language = get_language(in);
   request.environment.resize(in.get_count());

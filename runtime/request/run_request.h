@@ -52,7 +52,8 @@ enum class StreamMode : std::uint8_t { pass, relay, capture, null };
 //   run      run it
 //   plan     answer with the plan (--dry-run)
 //   explain  answer in words what the sandbox will allow (--explain)
-enum class RequestAction : std::uint8_t { run, plan, explain };
+//   keep     make a sandbox without a command, for the many that are to come
+enum class RequestAction : std::uint8_t { run, plan, explain, keep };
 
 struct EnvironmentVariable {
   std::string name;

@@ -56,20 +56,8 @@ std::set<int> members_of(const std::string& path) {
 
 // v1 without a v2 mount: no cgroup.kill. A fork can slip between reading and killing, so again until empty.
 void kill_members(const std::string& path) {
-  for (int round = 0; round < 100; ++round) {
-    const std::set<int> pids = members_of(path);
-    if (pids.empty()) return;
-    std::vector<std::pair<int, UniqueFd>> processes;
-    for (const int pid : pids) {
-      UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-      if (process.valid()) processes.emplace_back(pid, std::move(process));
-    }
-    // A number may have become somebody else's between the two calls, but what is here now is what was
-    // opened.
-    const std::set<int> still = members_of(path);
-    for (const auto& [pid, process] : processes) {
-      if (still.contains(pid)) (void)syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
-    }
+  for (int round = 0; round < 100 && !members_of(path).empty(); ++round) {
+    signal_members(path, SIGKILL);
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
@@ -94,6 +82,19 @@ std::vector<std::string> groups_below(const std::string& path) {
 }
 
 }  // namespace
+
+void signal_members(const std::string& path, int signal) {
+  std::vector<std::pair<int, UniqueFd>> processes;
+  for (const int pid : members_of(path)) {
+    UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+    if (process.valid()) processes.emplace_back(pid, std::move(process));
+  }
+  // A number may have become somebody else's between the two calls, but what is here now is what was opened.
+  const std::set<int> still = members_of(path);
+  for (const auto& [pid, process] : processes) {
+    if (still.contains(pid)) (void)syscall(SYS_pidfd_send_signal, process.get(), signal, nullptr, 0);
+  }
+}
 
 std::string CgroupLayout::controller(std::string_view name) const {
   for (const auto& [controller_name, directory] : controllers) {

@@ -193,6 +193,9 @@ class CgroupDirectory {
   UniqueFd fd_;
 };
 
+// Sends it to each process of the group at `path` that is there now.
+void signal_members(const std::string& path, int signal);
+
 // The number after `key` in "key number" lines.
 std::optional<std::uint64_t> find_keyed_number(std::string_view text, std::string_view key);
 

@@ -41,6 +41,8 @@ class CommandGroup {
   }
 
   void kill() const { (void)unified_.write("cgroup.kill", "1"); }
+  // To each of its processes.
+  void signal_all(int signal) const { signal_members(unified_.path(), signal); }
   Result<void> remove();
 
  private:

@@ -50,7 +50,8 @@ std::string journal_text(const Journal& journal) {
   std::string text;
   for (const std::string& directory : journal.cgroups) text += std::string(kCgroup) + directory + "\n";
   if (!journal.log.empty()) text += std::string(kLog) + journal.log + "\n";
-  return text + std::string(kRecord) + journal.record + "\n";
+  for (const std::string& record : journal.records) text += std::string(kRecord) + record + "\n";
+  return text;
 }
 
 // A journal cut short by a kill -9 in the middle of its write keeps its whole lines.
@@ -61,7 +62,7 @@ Journal parse_journal(std::string_view text) {
     text.remove_prefix(end + 1);
     if (line.starts_with(kCgroup)) journal.cgroups.emplace_back(line.substr(kCgroup.size()));
     if (line.starts_with(kLog)) journal.log = line.substr(kLog.size());
-    if (line.starts_with(kRecord)) journal.record = line.substr(kRecord.size());
+    if (line.starts_with(kRecord)) journal.records.emplace_back(line.substr(kRecord.size()));
   }
   return journal;
 }

@@ -2,7 +2,7 @@
 // their holder dies.
 //
 //   /run/sbx/claims/28689   "/run/sbx/ids/17": the journal of the range's last sandbox
-//   RUN/ids/17              "cgroup /sys/fs/cgroup/memory/sbx.…\n" …, then "record {…one monitor line…}\n"
+//   RUN/ids/17              "cgroup /sys/fs/cgroup/memory/sbx.…\n" …, then "record {…one monitor line…}\n" …
 //
 // The first, named by the range itself, is the same for all run directories of the machine. The second is the
 // sandbox's journal: what has to be cleaned up and recorded when the holder was killed. Empty: nothing is
@@ -30,8 +30,8 @@ struct IdPool {
 
 struct Journal {
   std::vector<std::string> cgroups;
-  std::string record;  // the line for the monitor log
-  std::string log;     // where that is; empty: where the sweeper's own is
+  std::vector<std::string> records;  // the lines for the monitor log, of each command that ran
+  std::string log;                   // where that is; empty: where the sweeper's own is
 };
 
 std::string journal_text(const Journal& journal);

@@ -209,7 +209,8 @@ class Run {
     record.message = "the run was cancelled because its supervisor was killed";
     const std::string& log = context_.settings.log.path;
     // A path with a line break would end its line: then the sweeper's log has to do.
-    const Journal journal{cgroup_directories(layout, record.sandbox_id), result_to_json(record, false),
+    const Journal journal{cgroup_directories(layout, record.sandbox_id),
+                          {result_to_json(record, false)},
                           log.find('\n') == std::string::npos ? log : ""};
     return ids_.write_journal(journal);
   }

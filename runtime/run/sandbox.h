@@ -63,6 +63,7 @@ class Sandbox {
   [[nodiscard]] std::string behind(const LaunchFailure& failure) const;
 
   [[nodiscard]] int init() const { return init_ours_.get(); }
+  [[nodiscard]] bool prepared() const { return cgroup_ != nullptr; }
   [[nodiscard]] SandboxCgroup& cgroup() { return *cgroup_; }
   [[nodiscard]] const PreparedMounts& mounts() const { return prepared_; }
   [[nodiscard]] int denial_table() const { return denial_table_.get(); }  // -1: denials are not counted

@@ -49,12 +49,13 @@ std::string some(std::size_t count, const std::string& what) {
 Result<std::string> recover(const Settings& settings, const Orphan& orphan) {
   const RemovedCgroups removed = TRY(remove_cgroup_directories(orphan.journal.cgroups));
   const std::string what = "its ids" + some(removed.groups, "cgroup") + some(removed.processes, "process");
-  // A journal that was cut short or spoiled has no record worth a line.
-  const std::string& record = orphan.journal.record;
   MonitorLogOptions log = settings.log;
   if (!orphan.journal.log.empty()) log.path = orphan.journal.log;  // the killed run's own
-  const std::string line = with_more_in_message(record, "; the next start removed " + what);
-  if (is_result_json(record) && !is_recorded(log.path, record)) TRY(append_to_monitor_log(log, line));
+  for (const std::string& record : orphan.journal.records) {
+    // A journal that was cut short or spoiled has no record worth a line.
+    if (!is_result_json(record) || is_recorded(log.path, record)) continue;
+    TRY(append_to_monitor_log(log, with_more_in_message(record, "; the next start removed " + what)));
+  }
   TRY(orphan.claim.clear_journal());
   return what;
 }
@@ -97,7 +98,8 @@ Sweep sweep_orphans(const Settings& settings) {
   for (const Orphan& orphan : *orphans) {
     Result<std::string> removed = recover(settings, orphan);
     if (removed) {
-      const std::string id = run_id_in(orphan.journal.record);
+      const auto& records = orphan.journal.records;
+      const std::string id = records.empty() ? "" : run_id_in(records.front());
       say_done(sweep, (id.empty() ? "a run" : id) + " (" + *removed + ")");
     } else {
       say_failure(sweep, std::move(removed).error());

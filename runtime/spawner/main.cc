@@ -18,6 +18,7 @@
 
 #include "launch/launcher.h"
 #include "os/file.h"
+#include "os/inherited_state.h"
 #include "os/socket.h"
 
 namespace sbx {
@@ -129,38 +130,9 @@ void stay_on_this_cpu() {
   (void)sched_setaffinity(0, sizeof one, &one);
 }
 
-// What every sandbox inherits starts from a known state, not from the caller's: address space randomisation
-// on, no real-time scheduling (which no CPU quota bounds on cgroup v1), no protection from the out-of-memory
-// killer. Where a call may raise nothing it fails, and then there was nothing to take away.
-Result<void> reset_inherited_state() {
-  (void)personality(PER_LINUX);
-  const sched_param ordinary{};
-  (void)sched_setscheduler(0, SCHED_OTHER, &ordinary);
-  if (getpriority(PRIO_PROCESS, 0) < 0) (void)setpriority(PRIO_PROCESS, 0, 0);
-  (void)syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, 0);
-  (void)prctl(PR_SET_TIMERSLACK, 0);
-  const std::string score = TRY(os::read_file(AT_FDCWD, "/proc/self/oom_score_adj"));
-  if (score.starts_with('-')) TRY(os::write_existing(AT_FDCWD, "/proc/self/oom_score_adj", "0"));
-  (void)umask(022);
-  // By system call: the C library keeps two numbers to itself, and posix_spawn left them ignored in us.
-  struct {
-    void (*handler)(int) = nullptr;  // SIG_DFL
-    unsigned long flags = 0;
-    void (*restorer)() = nullptr;
-    std::uint64_t mask = 0;
-  } by_default;
-  for (int number = 1; number <= 64; ++number) {
-    (void)syscall(SYS_rt_sigaction, number, &by_default, nullptr, sizeof by_default.mask);
-  }
-  sigset_t none;
-  (void)sigemptyset(&none);
-  (void)sigprocmask(SIG_SETMASK, &none, nullptr);
-  return {};
-}
-
 int run() {
   stay_on_this_cpu();
-  if (const auto reset = reset_inherited_state(); !reset) {
+  if (const auto reset = os::reset_inherited_state(); !reset) {
     std::fprintf(stderr, "sbx-spawner: %s\n", reset.error().text.c_str());
     return 1;
   }

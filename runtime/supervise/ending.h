@@ -20,7 +20,7 @@ struct Ending {
     cpu_time,
     out_of_memory,
     output_limit,
-    cancelled,        // `signal` from the caller, or 0: the caller went away
+    cancelled,        // `signal` from the caller, or 0: the caller went away, or `text` says why
     supervisor_error  // ours: text
   };
   Cause cause = Cause::init_died;

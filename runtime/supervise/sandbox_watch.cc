@@ -44,11 +44,13 @@ Execution* SandboxWatch::find(std::uint32_t id) {
 void SandboxWatch::read_launch() {
   LaunchEvent event = in_.launch.read();
   if (auto* launched = std::get_if<InitLaunched>(&event)) {
+    launched_ = true;
     step_us_ = launched->step_us;
     init_pidfd_ = std::move(launched->pidfd);
     if (killed_) kill();  // cancelled while it was being launched
   } else if (const auto* failure = std::get_if<LaunchFailure>(&event)) {
     gone_ = true;
+    failure_ = *failure;
     Ending ending;
     ending.cause = Ending::Cause::launch_failed;
     ending.failure = *failure;

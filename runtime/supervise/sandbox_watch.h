@@ -32,6 +32,10 @@ class SandboxWatch {
   // Everything in the sandbox, also one that is still being launched.
   void kill();
 
+  // Init runs, or did.
+  [[nodiscard]] bool launched() const { return launched_; }
+  // Where the launch failed.
+  [[nodiscard]] const LaunchFailure& failure() const { return failure_; }
   // Every process is gone, or none can be told to be (the spawner died; removing the cgroup tells then).
   [[nodiscard]] bool gone() const { return gone_; }
   // And nothing else had ended a program of it before.
@@ -49,6 +53,8 @@ class SandboxWatch {
   std::vector<Execution*> executions_;
   std::array<std::uint32_t, kLaunchSteps> step_us_{};
   UniqueFd init_pidfd_;
+  LaunchFailure failure_;
+  bool launched_ = false;
   bool killed_ = false;
   bool gone_ = false;
   bool init_gone_ = false;

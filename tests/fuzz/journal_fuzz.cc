@@ -9,14 +9,15 @@ namespace {
 void try_journal(std::string_view text) {
   const Journal journal = parse_journal(text);
   const Journal again = parse_journal(journal_text(journal));
-  must(again.cgroups == journal.cgroups && again.record == journal.record && again.log == journal.log,
+  must(again.cgroups == journal.cgroups && again.records == journal.records && again.log == journal.log,
        "what is read and written again is the same");
   for (const std::string& directory : journal.cgroups) {
     must(text.find("cgroup " + directory + "\n") != std::string_view::npos,
          "a directory to be removed is a whole line", directory);
   }
-  if (is_result_json(journal.record)) {
-    must(journal.record.find('\n') == std::string::npos, "a record is one line");
+  for (const std::string& record : journal.records) {
+    if (!is_result_json(record)) continue;
+    must(record.find('\n') == std::string::npos, "a record is one line");
   }
 }
 

@@ -28,7 +28,8 @@ std::string written(const Policy& policy) {
           "\nworkspace: {layout: " + (policy.workspace_layout == WorkspaceLayout::flat ? "flat" : "split") +
           "}\nallow_degraded: [";
   for (const std::string& control : policy.allow_degraded) text += control + ", ";
-  return text + "]\nreport_denials: " + (policy.report_denials ? "true" : "false") + "\n";
+  text += std::string("]\nbackground_processes: ") + (policy.background_processes ? "true" : "false");
+  return text + "\nreport_denials: " + (policy.report_denials ? "true" : "false") + "\n";
 }
 
 void must_be_equal(const Policy& one, const Policy& two, const std::string& text) {
@@ -37,7 +38,7 @@ void must_be_equal(const Policy& one, const Policy& two, const std::string& text
   must(one.limits == two.limits && one.ceilings == two.ceilings, "limits stay", text);
   must(one.wall_time_with_tty == two.wall_time_with_tty && one.writable_root == two.writable_root &&
            one.workspace_layout == two.workspace_layout && one.allow_degraded == two.allow_degraded &&
-           one.report_denials == two.report_denials,
+           one.background_processes == two.background_processes && one.report_denials == two.report_denials,
        "choices stay", text);
 }
 

@@ -76,7 +76,7 @@ TEST_CASE("what a killed supervisor of another run directory left keeps its rang
   Machine machine;
   const IdPool pool{kFirst, 2};
   CHECK(machine.claim("a", pool) == kFirst + kRange);
-  REQUIRE(machine.last().write_journal({{}, "{}", {}}));
+  REQUIRE(machine.last().write_journal({{}, {"{}"}, {}}));
   machine.drop_all();
   CHECK(machine.claim("b", pool) == 0);
   CHECK(machine.claim("a", pool) == 0);
@@ -92,7 +92,7 @@ TEST_CASE("a run directory that is gone keeps no range, and a spoiled claim neit
   Machine machine;
   const IdPool pool{kFirst, 2};
   CHECK(machine.claim("a", pool) != 0);
-  REQUIRE(machine.last().write_journal({{}, "{}", {}}));
+  REQUIRE(machine.last().write_journal({{}, {"{}"}, {}}));
   machine.drop_all();
   fs::remove_all(machine.run_dir("a"));
   CHECK(machine.claim("b", pool) != 0);

@@ -1,0 +1,27 @@
+#include "keeper/check_peer.h"
+
+#include "base/names.h"
+
+namespace sbx {
+
+Result<void> check_peer_may(const RunRequest& request, const PeerIdentity& peer) {
+  for (const auto& [flag, path] :
+       {std::pair<const char*, const std::string&>{"--state-dir", request.state_dir},
+        {"--run-dir", request.run_dir},
+        {"--log", request.log},
+        {"--config", request.config}}) {
+    if (!path.empty())
+      return fail(std::string(flag) + ": a running supervisor has its own; with --direct it can be given");
+  }
+  if (peer.uid == 0) return {};
+  if (is_policy_file(request.policy))
+    return fail("--policy '" + request.policy + "': a file is for root only; give the name of a policy");
+  if (!request.binds.empty() || request.here)
+    return fail(
+        "--bind and --here are for root only, as long as no policy grants this user any of the host's "
+        "directories");
+  if (request.build) return fail("--build is for root only");
+  return {};
+}
+
+}  // namespace sbx

@@ -1,0 +1,14 @@
+// What only root may ask a supervisor for.
+#pragma once
+
+#include "base/result.h"
+#include "keeper/peer.h"
+#include "request/run_request.h"
+
+namespace sbx {
+
+// Of anybody: places are the supervisor's own. Of who is not root: a policy only by name, nothing of the
+// host's files, and no image is built.
+Result<void> check_peer_may(const RunRequest& request, const PeerIdentity& peer);
+
+}  // namespace sbx

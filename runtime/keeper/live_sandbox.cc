@@ -1,0 +1,262 @@
+#include "keeper/live_sandbox.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/names.h"
+#include "keeper/describe_sandbox.h"
+#include "os/clock.h"
+#include "os/file.h"
+#include "os/socket.h"
+#include "plan/make_plan.h"
+#include "policy/apply_policy.h"
+#include "resource/foreign_ids.h"
+#include "resource/host_needs.h"
+#include "resource/host_rights.h"
+#include "wire/init_protocol.h"
+
+namespace sbx {
+namespace {
+
+constexpr std::int64_t kMillisecond = 1'000'000;
+constexpr std::int64_t kGiveUpTimeout = 10'000 * kMillisecond;
+constexpr std::int64_t kMemoryLook = 1'000 * kMillisecond;  // the kernel tells of it before it kills
+constexpr std::int64_t kMemoryPause = 2 * kMillisecond;
+
+}  // namespace
+
+void tell_api(int control, KeeperMessageType type, std::int64_t value, std::string_view text) {
+  KeeperMessage message;
+  message.type = type;
+  message.value = value;
+  const auto memory = os::sealed_memfd("sbx-keeper", text);
+  const int fd = memory ? memory->get() : -1;
+  (void)os::send_struct(control, message, std::span(&fd, memory && !text.empty() ? 1U : 0U));
+}
+
+LiveSandbox::LiveSandbox(const Site& site, RunRequest request, PeerIdentity owner, UniqueFd control)
+    : site_(site), request_(std::move(request)), owner_(std::move(owner)), control_(std::move(control)) {
+  about_.mode = "supervisor";
+  about_.task_id = request_.task_id;
+  about_.project_id = request_.project;
+  about_.image_name = request_.image;
+}
+
+void LiveSandbox::run() {
+  if (const auto made = make(); made) {
+    tell(KeeperMessageType::ready, 0, describe());
+    serve();
+    clean_up();
+    tell(KeeperMessageType::ended, report_.clean ? 0 : 1, describe());
+  } else {
+    const std::string lacking = lacking_capabilities(effective_capabilities(), true);
+    const std::string why = with_host_need(made.error(), lacking).text;
+    clean_up();
+    tell(KeeperMessageType::failed, 0, why);
+  }
+}
+
+// --- its making ----------------------------------------------------------------------------------------
+
+Result<void> LiveSandbox::make() {
+  if (request_.action != RequestAction::keep) return fail("request: not one for a sandbox of many commands");
+  policy_ = TRY(load_policy(request_.policy, site_.settings.policy_dirs, site_.settings.cache_dir()));
+  about_.policy_name = policy_.name;
+  about_.policy_fingerprint = policy_.fingerprint;
+  const LimitSet granted = TRY(grant_limits(request_, policy_));
+  if (!site_.cgroups) return fail(site_.cgroups.error());
+  TRY(check_id_pool(site_.settings.ids));
+  ids_ = TRY(claim_ids(site_.settings.run_dir, site_.settings.ids));
+  claimed_ = true;
+  about_.sandbox_id = "sbx-" + new_run_id();
+  write_journal();
+  inputs_ = TRY(gather_inputs(site_.settings, policy_, request_, granted, report_.degradations));
+  about_.image_digest = inputs_.image_digest;
+  plan_ = TRY(make_plan(request_, granted, policy_, inputs_.facts, about_.sandbox_id));
+  return launch();
+}
+
+Result<void> LiveSandbox::launch() {
+  sandbox_.emplace(SandboxInput{site_.settings, policy_, *site_.cgroups, plan_, ids_, true}, report_);
+  TRY(sandbox_->prepare({inputs_.project, inputs_.binds}));
+  if (!site_.starter) return fail(site_.starter.error());
+  channel_ = TRY(sandbox_->start(**site_.starter, false));
+  watch_.emplace(SandboxWatchInput{.launch = *channel_,
+                                   .init = sandbox_->init(),
+                                   .memory_event = sandbox_->cgroup().memory_event_fd(),
+                                   .out_of_memory = [this] { memory_ran_out(); },
+                                   .kill = [this] { (void)sandbox_->cgroup().kill(); }});
+  while (!watch_->launched() && !watch_->gone()) {
+    PollSet turn;
+    watch_->wait_in(turn);
+    turn.wait();
+  }
+  if (!watch_->launched()) {
+    const LaunchFailure& failure = watch_->failure();
+    return fail(std::string("the sandbox could not be set up: step '") + launch_step_name(failure.step) +
+                "': " + errno_text(failure.error_number) + sandbox_->behind(failure));
+  }
+  sandbox_->note_controls();
+  about_.controls = report_.controls;
+  about_.degradations = report_.degradations;
+  home_.emplace(
+      CommandHome{site_, policy_, request_, inputs_.facts, plan_, ids_, about_, *sandbox_, *watch_});
+  return {};
+}
+
+// --- its life ------------------------------------------------------------------------------------------
+
+void LiveSandbox::serve() {
+  while (!gone()) {
+    PollSet turn;
+    turn.add(control_.get(), [this] { read_control(); });
+    watch_->wait_in(turn);
+    for (LiveCommand& command : commands_) command.wait_in(turn);
+    for (const CommandGroup& group : leftovers_)
+      turn.add(
+          group.events_fd(), [] {}, POLLPRI);
+    turn.until(std::min({stop_deadline_, give_up_deadline_, look_for_memory_at_}));
+    turn.wait();
+    const std::int64_t now = os::monotonic_ns();
+    if (now >= look_for_memory_at_) look_for_memory(now);
+    if (now >= stop_deadline_) begin_end("the sandbox was stopped");
+    check_commands();
+    if (watch_->gone() && !ending_) begin_end("the sandbox's init ended");
+  }
+}
+
+void LiveSandbox::check_commands() {
+  std::size_t running = 0;
+  for (LiveCommand& command : commands_) {
+    command.check();
+    running += command.running() ? 1 : 0;
+    if (!command.finished()) continue;
+    if (auto group = command.take_group()) leftovers_.push_back(std::move(*group));
+    journal_is_old_ = true;
+  }
+  commands_.remove_if([](const LiveCommand& command) { return command.finished(); });
+  std::erase_if(leftovers_,
+                [](CommandGroup& group) { return !group.populated() && group.remove().has_value(); });
+  if (stopping_ && commands_.empty() && leftovers_.empty()) begin_end("the sandbox was stopped");
+  if (running == running_ && !journal_is_old_) return;
+  write_journal();
+  if (running != running_) tell(KeeperMessageType::commands, static_cast<std::int64_t>(running));
+  running_ = running;
+}
+
+// v1 tells that memory ran out, and then kills one process: whose it was is seen a moment later.
+void LiveSandbox::memory_ran_out() {
+  std::uint64_t times = 0;
+  if (read(sandbox_->cgroup().memory_event_fd(), &times, sizeof times) < 0) return;  // told already
+  look_for_memory_at_ = os::monotonic_ns();
+  look_for_memory_until_ = look_for_memory_at_ + kMemoryLook;
+}
+
+void LiveSandbox::look_for_memory(std::int64_t now) {
+  bool found = false;
+  for (LiveCommand& command : commands_) found = command.check_memory() || found;
+  for (const CommandGroup& group : leftovers_) {
+    if (group.oom_kills().value_or(0) == 0) continue;
+    group.kill();
+    found = true;
+  }
+  look_for_memory_at_ = found || now >= look_for_memory_until_ ? kNever : now + kMemoryPause;
+}
+
+void LiveSandbox::read_control() {
+  auto received = os::receive_message(control_.get(), sizeof(KeeperMessage));
+  if (!received || !*received) {
+    control_.reset();
+    return begin_end("its supervisor went away");
+  }
+  const auto message = os::read_struct<KeeperMessage>(**received, "control");
+  if (!message || message->version != kKeeperProtocolVersion || ending_) return;
+  switch (message->type) {
+  case KeeperMessageType::command: return take_command(std::move((*received)->descriptors));
+  case KeeperMessageType::pause:
+  case KeeperMessageType::resume: {
+    const auto done = sandbox_->cgroup().freeze(message->type == KeeperMessageType::pause);
+    return tell(KeeperMessageType::done, done ? 0 : 1, done ? "" : done.error().text);
+  }
+  case KeeperMessageType::stop: return begin_stop(message->value);
+  case KeeperMessageType::destroy: return begin_end("the sandbox was destroyed");
+  case KeeperMessageType::stats: return tell(KeeperMessageType::stats_are, 0, describe());
+  default: return;
+  }
+}
+
+void LiveSandbox::take_command(std::vector<UniqueFd> descriptors) {
+  if (descriptors.size() != 2) return;  // the API is ours: it closed one that went away
+  const Result<PeerIdentity> peer = identify_peer(descriptors[1].get());
+  const ClientLink client(descriptors[0].get());
+  if (!peer) return (void)client.answer_error(125, peer.error());
+  if (stopping_) return (void)client.answer_error(125, Error{"the sandbox is being stopped", 0});
+  if (commands_.size() + leftovers_.size() >= init::kMostExecs) {
+    return (void)client.answer_error(
+        125, Error{"the sandbox runs " + std::to_string(init::kMostExecs) +
+                       " commands already, with what is left of earlier ones; wait for one to end",
+                   EAGAIN});
+  }
+  commands_.emplace_back(*home_, next_command_++, std::move(descriptors[0]), peer->uid);
+}
+
+// --- its end -------------------------------------------------------------------------------------------
+
+void LiveSandbox::begin_stop(std::int64_t grace_ms) {
+  (void)sandbox_->cgroup().freeze(false);
+  for (LiveCommand& command : commands_) command.signal_all(SIGTERM);
+  for (const CommandGroup& group : leftovers_) group.signal_all(SIGTERM);
+  stop_deadline_ = os::monotonic_ns() + std::clamp<std::int64_t>(grace_ms, 0, 3'600'000) * kMillisecond;
+  stopping_ = true;
+}
+
+void LiveSandbox::begin_end(const std::string& why) {
+  stop_deadline_ = kNever;
+  if (ending_) return;
+  ending_ = true;
+  give_up_deadline_ = os::monotonic_ns() + kGiveUpTimeout;
+  for (LiveCommand& command : commands_) command.cancel(why);
+  watch_->kill();
+}
+
+bool LiveSandbox::gone() const {
+  if (os::monotonic_ns() >= give_up_deadline_) return true;
+  return ending_ && watch_->gone() && commands_.empty();
+}
+
+void LiveSandbox::clean_up() {
+  const bool abandoned = watch_ && !watch_->gone();
+  commands_.clear();
+  for (CommandGroup& group : leftovers_) (void)group.remove();
+  leftovers_.clear();
+  if (sandbox_) sandbox_->release(abandoned);
+  inputs_.project = {};
+  if (!claimed_ || !report_.clean) return;
+  if (const auto cleared = ids_.clear_journal(); !cleared) {
+    report_.notices.push_back("the journal could not be emptied; the next start tries again: " +
+                              cleared.error().text);
+  }
+}
+
+std::string LiveSandbox::describe() {
+  return describe_sandbox(about_, plan_, report_,
+                          sandbox_ && sandbox_->prepared() ? &sandbox_->cgroup() : nullptr);
+}
+
+// What the next start has to remove and to record should we be killed.
+void LiveSandbox::write_journal() {
+  journal_is_old_ = false;
+  Journal journal{cgroup_directories(*site_.cgroups, about_.sandbox_id), {}, site_.settings.log.path};
+  if (journal.log.find('\n') != std::string::npos) journal.log.clear();
+  for (const LiveCommand& command : commands_) {
+    if (std::string record = command.journal_record(); !record.empty())
+      journal.records.push_back(std::move(record));
+  }
+  if (const auto written = ids_.write_journal(journal); !written)
+    report_.notices.push_back(written.error().text);
+}
+
+}  // namespace sbx

@@ -1,0 +1,116 @@
+#include "keeper/nursery.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+#include "keeper/check_peer.h"
+#include "keeper/live_sandbox.h"
+#include "keeper/serve_run.h"
+#include "os/file.h"
+#include "os/socket.h"
+#include "run/run_one.h"
+
+namespace sbx {
+namespace {
+
+using Descriptors = std::vector<UniqueFd>;
+
+// Of a keeper, in its own process.
+void keep(const Site& site, KeeperMessageType type, Descriptors descriptors) {
+  if (type == KeeperMessageType::run && descriptors.size() == 2) {
+    const auto peer = identify_peer(descriptors[1].get());
+    descriptors[1].reset();
+    if (!peer) return (void)ClientLink(descriptors[0].get()).answer_error(125, peer.error());
+    return serve_run(site, descriptors[0], *peer);
+  }
+  if (type != KeeperMessageType::create || descriptors.size() != 3) return;
+  const auto peer = identify_peer(descriptors[2].get());
+  descriptors[2].reset();  // else its owner's end would not be seen
+  const auto bytes = os::read_sealed_memfd(descriptors[1].get(), "request", kMaxRequestBytes);
+  Result<RunRequest> request = bytes ? decode_run_request(*bytes) : fail(bytes.error());
+  if (!peer) request = fail(peer.error());
+  if (request) {
+    if (const auto may = check_peer_may(*request, *peer); !may) request = fail(may.error());
+  }
+  if (request) return LiveSandbox(site, std::move(*request), *peer, std::move(descriptors[0])).run();
+  tell_api(descriptors[0].get(), KeeperMessageType::failed, 0, request.error().text);
+}
+
+class Nursery {
+ public:
+  Nursery(const Site& site, int socket, UniqueFd child_signal)
+      : site_(site), socket_(socket), child_signal_(std::move(child_signal)) {}
+
+  Result<void> serve() {
+    while (true) {
+      std::array<pollfd, 2> polled{{{socket_, POLLIN, 0}, {child_signal_.get(), POLLIN, 0}}};
+      if (poll(polled.data(), polled.size(), -1) < 0) {
+        if (errno == EINTR) continue;
+        return fail(system_error("poll", "", errno));
+      }
+      if (polled[1].revents != 0) reap();
+      if (polled[0].revents == 0) continue;
+      auto message = TRY(os::receive_message(socket_, sizeof(KeeperMessage)));
+      if (!message) return {};
+      const auto header = TRY(os::read_struct<KeeperMessage>(*message, "nursery"));
+      if (header.version != kKeeperProtocolVersion) return fail("nursery: another protocol version");
+      start(header.type, std::move(message->descriptors));
+    }
+  }
+
+ private:
+  // A keeper that cannot be forked is seen by its client at the end of the socket.
+  void start(KeeperMessageType type, Descriptors descriptors) {
+    const pid_t child = fork();
+    if (child != 0) return;
+    (void)close(socket_);
+    child_signal_.reset();
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, nullptr);
+    (void)prctl(PR_SET_NAME, "sbx-keeper");
+    (void)prctl(PR_SET_DUMPABLE, 0);
+    keep(site_, type, std::move(descriptors));
+    _exit(0);
+  }
+
+  // What a keeper that was killed left is swept at once.
+  void reap() {
+    std::array<char, 1024> told;
+    while (read(child_signal_.get(), told.data(), told.size()) > 0) {
+    }
+    bool killed = false;
+    int status = 0;
+    while (waitpid(-1, &status, WNOHANG) > 0)
+      killed = killed || !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+    if (!killed || fork() != 0) return;
+    (void)sweep_orphans(site_.settings);
+    _exit(0);
+  }
+
+  const Site& site_;
+  int socket_;
+  UniqueFd child_signal_;
+};
+
+}  // namespace
+
+Result<void> serve_nursery(const Site& site, int socket) {
+  sigset_t child;
+  (void)sigemptyset(&child);
+  (void)sigaddset(&child, SIGCHLD);
+  (void)sigprocmask(SIG_BLOCK, &child, nullptr);
+  UniqueFd child_signal(signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!child_signal.valid()) return fail(system_error("signalfd", "", errno));
+  return Nursery(site, socket, std::move(child_signal)).serve();
+}
+
+}  // namespace sbx

@@ -1,0 +1,18 @@
+// Starts sandboxes as a spawner does, in the process that supervises them: for a keeper, which is as small
+// and single-threaded as one.
+#pragma once
+
+#include "launch/launch_channel.h"
+#include "launch/network_namespace.h"
+
+namespace sbx {
+
+class InProcessStarter final : public SandboxStarter {
+ public:
+  // Descriptor kInitProgramFd is init's program (wire/spawner_protocol.h).
+  Result<std::unique_ptr<LaunchChannel>> start(const LaunchPlan& plan, const std::vector<int>& descriptors,
+                                               bool last) override;
+  [[nodiscard]] Error ended_unexpectedly() const override { return {"the sandbox's init was lost", 0}; }
+};
+
+}  // namespace sbx

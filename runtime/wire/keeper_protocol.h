@@ -1,0 +1,60 @@
+// What a supervisor's API and its keepers say to each other, over SOCK_SEQPACKET socket pairs. A keeper is
+// the process that keeps one sandbox, forked for it by one that waits (a nursery) and has all that is the
+// same for each.
+//
+//   API                                               nursery
+//       │  Run{id} + client, peer                         │
+//       ├────────────────────────────────────────────────▶│  forks a keeper, which serves this one client as
+//       │                                                  │  wire/client_protocol.h says, and ends
+//       │  Create{id} + control, payload, peer             │
+//       ├────────────────────────────────────────────────▶│  forks a keeper of a sandbox of many commands
+//
+//   API                                               keeper of many commands, on `control`
+//       │                          Ready + JSON            │
+//       │◀────────────────────────────────────────────────┤  or Failed + text, and its end
+//       │  Command + client, peer                          │  serves a client, whose command runs in the
+//       sandbox │  Pause, Resume, Stop{grace ms}, Destroy, Stats   │
+//       ├────────────────────────────────────────────────▶│
+//       │          Commands{how many}, Stats + JSON, Done  │
+//       │◀────────────────────────────────────────────────┤
+//       │                          Ended + JSON            │
+//       │◀────────────────────────────────────────────────┤  and its end
+//
+// At end-of-file of `control` a keeper destroys its sandbox. `peer` is the socket of the one who asked the
+// API: the kernel tells a keeper who that is (SO_PEERCRED), the API cannot.
+#pragma once
+
+#include <cstdint>
+
+namespace sbx {
+
+inline constexpr std::uint32_t kKeeperProtocolVersion = 1;
+inline constexpr int kNurserySocketFd = 3;  // in a nursery; kInitProgramFd is init's program, as in a spawner
+
+enum class KeeperMessageType : std::uint32_t {
+  // to a nursery
+  run = 1,
+  create = 2,
+  // to a keeper
+  command = 3,
+  pause = 4,
+  resume = 5,
+  stop = 6,  // value: how long processes have after SIGTERM, in ms
+  destroy = 7,
+  stats = 8,
+  // from a keeper
+  ready = 20,
+  failed = 21,
+  commands = 22,  // value: how many run now
+  stats_are = 23,
+  done = 24,  // of pause, resume and stop; value: 0, else a text says why not
+  ended = 25,
+};
+
+struct KeeperMessage {
+  std::uint32_t version = kKeeperProtocolVersion;
+  KeeperMessageType type{};
+  std::int64_t value = 0;
+};
+
+}  // namespace sbx
