@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "base/printable.h"
+
 namespace sbx {
 namespace {
 
@@ -92,6 +94,15 @@ std::string new_run_id() {
     text += kHex[bytes[i] & 0x0FU];
   }
   return text;
+}
+
+Result<void> check_run_id(std::string_view what, std::string_view id) {
+  const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  bool good = id.size() == 36;
+  for (std::size_t i = 0; good && i < id.size(); ++i)
+    good = i == 8 || i == 13 || i == 18 || i == 23 ? id[i] == '-' : is_hex(id[i]);
+  if (good) return {};
+  return fail(std::string(what) + ": '" + printable(id.substr(0, 64)) + "' is no UUID in lower case");
 }
 
 }  // namespace sbx

@@ -24,5 +24,6 @@ bool is_policy_file(std::string_view text);
 
 // A new UUIDv7 (RFC 9562): sortable by time of creation.
 std::string new_run_id();
+Result<void> check_run_id(std::string_view what, std::string_view id);
 
 }  // namespace sbx

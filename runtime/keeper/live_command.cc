@@ -82,6 +82,7 @@ Result<void> LiveCommand::check_request() const {
 
 Result<void> LiveCommand::try_begin(ReceivedRequest received) {
   request_ = std::move(received.request);
+  if (!request_.run_id.empty()) result_.run_id = request_.run_id;
   result_.command = request_.command;
   result_.cwd = request_.cwd;
   for (const EnvironmentVariable& variable : request_.environment)
@@ -106,6 +107,8 @@ Result<void> LiveCommand::try_begin(ReceivedRequest received) {
   result_.cwd = exec.cwd;
   ExecStreams streams =
       TRY(make_streams(request_, std::move(received.streams), home_.ids.outside(kWorkloadId)));
+  TRY(open_spill(request_, home_.site.settings.state_dir, result_.run_id, client_.get(), streams));
+  spill_ = std::move(streams.spill);
   group_ = TRY(home_.sandbox.cgroup().make_command_group("e" + std::to_string(id_)));
   before_ = home_.sandbox.cgroup().counters();
   usage_before_ = home_.sandbox.cgroup().usage();
@@ -121,6 +124,7 @@ Result<void> LiveCommand::try_begin(ReceivedRequest received) {
                      .sent_ns = os::monotonic_ns(),
                      .limits = result_.limits,
                      .captures = std::move(streams.captures),
+                     .spill = spill_.get(),
                      .cpu_us = [this] { return group_->cpu_us(); },
                      .kill = [this] { group_->kill(); }});
   home_.watch.add(*execution_);
@@ -181,9 +185,11 @@ void LiveCommand::finish() {
   home_.watch.remove(*execution_);
   if (!report.started) result_.started_at.clear();
   const auto take = [&](std::size_t index, std::optional<CapturedStream>& stream) {
-    if (request_.tty || request_.streams[index + 1] != StreamMode::capture) return;
+    const StreamMode mode = request_.streams[index + 1];
+    if (request_.tty || (mode != StreamMode::capture && mode != StreamMode::spill)) return;
     CapturePipe& capture = report.captures[index];
-    stream = CapturedStream{std::move(capture.data), capture.bytes, capture.truncated};
+    stream =
+        CapturedStream{std::move(capture.data), capture.bytes, capture.truncated, mode == StreamMode::spill};
   };
   take(0, result_.standard_output);
   take(1, result_.standard_error);

@@ -71,6 +71,7 @@ class LiveCommand {
   bool rejected_ = false;
   bool finished_ = false;
   std::optional<CommandGroup> group_;
+  std::unique_ptr<Spill> spill_;
   std::unique_ptr<Execution> execution_;
   CgroupCounters before_;
   CgroupUsage usage_before_;

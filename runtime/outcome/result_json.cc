@@ -85,7 +85,7 @@ std::string base64(std::string_view bytes) {
 Json stream_json(const std::optional<CapturedStream>& stream, bool with_output) {
   if (!stream) return nullptr;
   Json json = Json::object();
-  if (with_output) {
+  if (with_output && !stream->elsewhere) {
     const std::string_view data = stream->data;
     const std::size_t valid = valid_utf8_prefix(data);
     // A limit that cut the stream inside a character does not make the text before it binary.

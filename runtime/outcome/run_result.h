@@ -56,6 +56,7 @@ struct CapturedStream {
   std::string data;
   std::uint64_t bytes = 0;  // written by the program, also those beyond the limit that were seen
   bool truncated = false;
+  bool elsewhere = false;  // its bytes are in a spill
 };
 
 // Code that came with the request: what it was, not a copy of it.

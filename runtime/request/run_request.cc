@@ -2,13 +2,14 @@
 
 #include <algorithm>
 
+#include "base/names.h"
 #include "base/printable.h"
 #include "base/split.h"
 
 namespace sbx {
 namespace {
 
-constexpr std::uint32_t kRequestVersion = 4;
+constexpr std::uint32_t kRequestVersion = 5;
 
 void put(wire::Writer& out, const BindRequest& bind) {
   out.put(bind.host);
@@ -152,7 +153,12 @@ RunRequest compile_request(const RunRequest& request) {
 }
 
 bool captures_output(const RunRequest& request) {
-  return std::ranges::find(request.streams, StreamMode::capture) != request.streams.end();
+  return std::ranges::find(request.streams, StreamMode::capture) != request.streams.end() ||
+         spills_output(request);
+}
+
+bool spills_output(const RunRequest& request) {
+  return std::ranges::find(request.streams, StreamMode::spill) != request.streams.end();
 }
 
 bool keeps_workspace(const RunRequest& request) {
@@ -207,6 +213,7 @@ std::string encode_run_request(const RunRequest& request) {
   out.put(request.policy);
   out.put(request.project);
   out.put(request.task_id);
+  out.put(request.run_id);
   out.put(request.workspace_mode);
   out.put(request.cwd);
   out.put(request.hostname);
@@ -246,6 +253,7 @@ Result<RunRequest> decode_run_request(std::string_view bytes) {
   request.policy = in.get_string();
   request.project = in.get_string();
   request.task_id = in.get_string();
+  request.run_id = in.get_string();
   request.workspace_mode = in.get_enum(WorkspaceMode::ephemeral);
   request.cwd = in.get_string();
   request.hostname = in.get_string();
@@ -258,13 +266,14 @@ Result<RunRequest> decode_run_request(std::string_view bytes) {
   request.tty = in.get_bool();
   request.tty_rows = in.get<std::uint16_t>();
   request.tty_columns = in.get<std::uint16_t>();
-  for (StreamMode& mode : request.streams) mode = in.get_enum(StreamMode::null);
+  for (StreamMode& mode : request.streams) mode = in.get_enum(StreamMode::spill);
   request.state_dir = in.get_string();
   request.run_dir = in.get_string();
   request.log = in.get_string();
   request.config = in.get_string();
   TRY(in.finish("request"));
   TRY(check_texts(request));
+  if (!request.run_id.empty()) TRY(check_run_id("run_id", request.run_id));
   TRY(check_language(request));
   TRY(check_limits("limits", request.limits));
   if (request.language) TRY(check_limits("compile_limits", request.language->compile_limits));

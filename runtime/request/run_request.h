@@ -45,8 +45,9 @@ enum class WorkspaceMode : std::uint8_t { persistent, ephemeral };
 //   relay    a pipe that sbxrun made, and reads or fills itself
 //   capture  output only: read into the result by the supervisor, bounded by the output limit
 //   null     /dev/null
+//   spill    output only: read into a file that the client can follow (wire/spill.h), bounded in the same way
 // With `tty` all three are a pty of the sandbox and these do not matter.
-enum class StreamMode : std::uint8_t { pass, relay, capture, null };
+enum class StreamMode : std::uint8_t { pass, relay, capture, null, spill };
 
 // What to do with the request.
 //   run      run it
@@ -97,6 +98,7 @@ struct RunRequest {
   std::string policy = "default";  // a name, or a file (is_policy_file)
   std::string project;             // empty: a thrown-away workspace
   std::string task_id;
+  std::string run_id;  // empty: a new one; only a running supervisor's API chooses
   WorkspaceMode workspace_mode = WorkspaceMode::persistent;
   std::string cwd;       // inside; empty: the policy's default
   std::string hostname;  // empty: the sandbox's name
@@ -122,8 +124,9 @@ struct RunRequest {
 // The request of a compile step: no input, its output captured, and limits of its own.
 RunRequest compile_request(const RunRequest& request);
 
-// Whether output is read into the result.
+// Whether output is read by the supervisor, into the result or into a spill.
 bool captures_output(const RunRequest& request);
+bool spills_output(const RunRequest& request);
 // Whether the workspace is a project's own, which stays.
 bool keeps_workspace(const RunRequest& request);
 

@@ -29,7 +29,7 @@ class Run {
   Run(const RunContext& context, const RunRequest& request) : context_(context), request_(request) {
     RunResult& result = report_.result;
     result.created_at = timestamp_now();
-    result.run_id = new_run_id();
+    result.run_id = request.run_id.empty() ? new_run_id() : request.run_id;
     result.task_id = request.task_id;
     result.project_id = request.project;
     result.mode = context.mode;
@@ -159,8 +159,9 @@ class Run {
     result.command = plan.exec.command;
     result.cwd = plan.exec.cwd;
     const OpenSources open{inputs_.project, inputs_.binds, build_.get()};
-    StepInput input{context_,      *context_.cgroups,          wish.request,     plan, ids_, open,
-                    report_format, &result == &report_.result, std::move(passed)};
+    StepInput input{
+        context_,      *context_.cgroups,          wish.request,     plan, ids_, open, report_.result.run_id,
+        report_format, &result == &report_.result, std::move(passed)};
     StepReport report;
     report.degradations = report_.result.degradations;
     Result<void> done = run_step(std::move(input), result, report);

@@ -43,17 +43,18 @@ class Step {
       if (given_up && control.limit != nullptr) (result_.limits.*control.limit).reset();
     }
     ExecStreams streams = TRY(make_streams(in_.request, std::move(in_.passed), in_.ids.outside(kWorkloadId)));
+    TRY(open_spill(in_.request, context_.settings.state_dir, in_.run_id, context_.client, streams));
     if (!context_.starter) return fail(context_.starter.error());
     TRY(sandbox_.send({.exec = plan_.exec, .streams = streams}, context_.cpus));
     result_.started_at = timestamp_now();
     launched_ns_ = os::monotonic_ns();
     const auto channel = TRY(sandbox_.start(**context_.starter, in_.last && context_.last_launch));
     streams.inside = {};  // the sandbox's copies are all there are: their end is its end
-    watch(*channel, std::move(streams.captures));
+    watch(*channel, std::move(streams.captures), streams.spill.get());
     return {};
   }
 
-  void watch(LaunchChannel& launch, std::array<CapturePipe, 2> captures) {
+  void watch(LaunchChannel& launch, std::array<CapturePipe, 2> captures, Spill* spill) {
     SuperviseReport watched = supervise({.client = context_.client,
                                          .launch = launch,
                                          .init = sandbox_.init(),
@@ -61,7 +62,8 @@ class Step {
                                          .tty = plan_.exec.tty,
                                          .cgroup = &sandbox_.cgroup(),
                                          .limits = plan_.limits,
-                                         .captures = std::move(captures)});
+                                         .captures = std::move(captures),
+                                         .spill = spill});
 
     if (!watched.started) result_.started_at.clear();
     abandoned_ = watched.abandoned;
@@ -103,9 +105,11 @@ class Step {
 
   void take_captures(SuperviseReport& watched) {
     const auto take = [&](std::size_t index, std::optional<CapturedStream>& stream) {
-      if (in_.request.tty || in_.request.streams[index + 1] != StreamMode::capture) return;
+      const StreamMode mode = in_.request.streams[index + 1];
+      if (in_.request.tty || (mode != StreamMode::capture && mode != StreamMode::spill)) return;
       CapturePipe& capture = watched.captures[index];
-      stream = CapturedStream{std::move(capture.data), capture.bytes, capture.truncated};
+      stream = CapturedStream{std::move(capture.data), capture.bytes, capture.truncated,
+                              mode == StreamMode::spill};
     };
     take(0, result_.standard_output);
     take(1, result_.standard_error);

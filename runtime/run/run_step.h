@@ -22,6 +22,7 @@ struct StepInput {
   const SandboxPlan& plan;
   const IdClaim& ids;
   const OpenSources& open;
+  const std::string& run_id;
   std::optional<ReportFormat> test_report;  // that the program leaves at kReportPath
   bool last = true;                         // the starter is not used again by this run
   std::vector<UniqueFd> passed;

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "os/file.h"
+#include "os/socket.h"
+#include "wire/client_protocol.h"
 #include "wire/passable.h"
 
 namespace sbx {
@@ -47,7 +49,7 @@ Result<ExecStreams> make_streams(const RunRequest& request, std::vector<UniqueFd
         TRY(give_pipe(fd.get(), owner, kNames[place]));
       }
       streams.inside[place] = std::move(fd);
-    } else if (mode == StreamMode::capture && index > 0) {
+    } else if ((mode == StreamMode::capture || mode == StreamMode::spill) && index > 0) {
       auto ends = TRY(make_pipe());
       TRY(give_pipe(ends[1].get(), owner, kNames[place]));
       streams.captures[place - 1].fd = std::move(ends[0]);
@@ -58,6 +60,16 @@ Result<ExecStreams> make_streams(const RunRequest& request, std::vector<UniqueFd
   }
   if (next != passed.size()) return fail("request: more stream descriptors than streams");
   return streams;
+}
+
+Result<void> open_spill(const RunRequest& request, const std::string& state_dir, const std::string& run_id,
+                        int client, ExecStreams& streams) {
+  if (!spills_output(request)) return {};
+  streams.spill = TRY(Spill::create(state_dir, run_id));
+  ClientHeader header;
+  header.type = ClientMessageType::output;
+  const std::array<int, 2> descriptors{streams.spill->reader(), streams.spill->event()};
+  return os::send_struct(client, header, descriptors);
 }
 
 }  // namespace sbx

@@ -193,7 +193,11 @@ void Execution::read_capture(CapturePipe& capture) {
     const auto size = static_cast<std::uint64_t>(count);
     const std::uint64_t room = in_.limits.output_bytes ? *in_.limits.output_bytes - kept_ : size;
     const std::uint64_t kept = std::min(room, size);
-    capture.data.append(buffer.data(), kept);
+    if (in_.spill == nullptr) {
+      capture.data.append(buffer.data(), kept);
+    } else if (kept > 0) {
+      in_.spill->append(&capture == &in_.captures[1] ? 1 : 0, std::string_view(buffer.data(), kept));
+    }
     capture.bytes += size;
     kept_ += kept;
     if (kept == size) continue;

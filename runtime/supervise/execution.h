@@ -11,6 +11,7 @@
 
 #include "base/limits.h"
 #include "base/unique_fd.h"
+#include "resource/spill.h"
 #include "supervise/ending.h"
 #include "supervise/poll_set.h"
 
@@ -39,6 +40,7 @@ struct ExecutionInput {
   std::int64_t sent_ns = 0;  // CLOCK_MONOTONIC, before init could know of it: nothing of it is earlier
   LimitSet limits;
   std::array<CapturePipe, 2> captures;                   // standard output, standard error
+  Spill* spill = nullptr;                                // what is captured goes there; null: into memory
   std::function<std::optional<std::uint64_t>()> cpu_us;  // its own processes', so far
   std::function<void()> kill;                            // all of its processes
 };

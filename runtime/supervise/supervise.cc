@@ -21,6 +21,7 @@ SuperviseReport supervise(SuperviseInput input) {
                        .sent_ns = input.launched_ns,
                        .limits = input.limits,
                        .captures = std::move(input.captures),
+                       .spill = input.spill,
                        .cpu_us = [&] { return cgroup != nullptr ? cgroup->cpu_us() : std::nullopt; },
                        .kill = [&] { sandbox.kill(); }});
   program = &execution;

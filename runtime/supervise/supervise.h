@@ -21,6 +21,7 @@ struct SuperviseInput {
   SandboxCgroup* cgroup = nullptr;
   LimitSet limits = {};
   std::array<CapturePipe, 2> captures = {};  // standard output, standard error
+  Spill* spill = nullptr;
 };
 
 struct SuperviseReport : ExecutionReport {  // abandoned: the next start sweeps it

@@ -7,6 +7,7 @@
 //       │                        Terminal + pty master │   with -t only
 //       │◀────────────────────────────────────────────┤
 //       │               CompilerOutput + memfd         │   of a compile step that was not captured
+//       │               Output + file, eventfd         │   with streams that are spilled
 //       │◀────────────────────────────────────────────┤
 //       │  Signal{number}, OutputExceeded{}            │
 //       ├────────────────────────────────────────────▶│
@@ -27,7 +28,7 @@
 
 namespace sbx {
 
-inline constexpr std::uint32_t kClientProtocolVersion = 3;
+inline constexpr std::uint32_t kClientProtocolVersion = 4;
 inline constexpr std::size_t kMaxRequestBytes = 8U << 20U;
 inline constexpr int kClientSocketFd = 3;  // in a direct supervisor
 
@@ -39,6 +40,7 @@ enum class ClientMessageType : std::uint32_t {
   text = 5,             // the answer to a request that runs nothing: memfd; value: exit status
   finished = 6,         // value: exit status of sbxrun; memfd: FinishedRun
   compiler_output = 7,  // for the caller's standard error: memfd
+  output = 8,           // of streams that are spilled: the file, and an eventfd that counts (wire/spill.h)
 };
 
 struct ClientHeader {
