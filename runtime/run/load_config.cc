@@ -12,9 +12,9 @@ namespace sbx {
 namespace {
 
 constexpr const char* kDefaultPath = "/etc/sbx/config.yaml";
-constexpr std::array<std::string_view, 8> kKeys{"state_dir",  "run_dir",       "log",
-                                                "id_pool",    "cgroup_parent", "image_max_age_days",
-                                                "auto_build", "languages"};
+constexpr std::array<std::string_view, 10> kKeys{
+    "state_dir", "run_dir",   "log",          "id_pool",      "cgroup_parent", "image_max_age_days",
+    "auto_build", "languages", "socket_group", "max_sandboxes"};
 constexpr std::array<std::string_view, 3> kLogKeys{"path", "rotate", "keep"};
 constexpr std::array<std::string_view, 2> kPoolKeys{"first", "ranges"};
 
@@ -114,6 +114,8 @@ Result<void> parse_config(std::string_view path, std::string_view text, Settings
   TRY(read_path(map, "run_dir", settings.run_dir));
   TRY(read_path(map, "cgroup_parent", settings.cgroup_parent));
   TRY(read_age(map, settings.image_max_age_days));
+  if (map.find("socket_group") != nullptr) settings.socket_group = TRY(map.need_text("socket_group"));
+  TRY(read_number(map, "max_sandboxes", 65'535, settings.max_sandboxes));
   settings.auto_build = TRY(map.boolean("auto_build", settings.auto_build));
   if (const yaml::Node* languages = map.find("languages"))
     TRY(read_languages(path, *languages, settings.language_images));

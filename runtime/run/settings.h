@@ -28,6 +28,9 @@ struct Settings {
   std::optional<std::uint32_t> image_max_age_days = 90;  // from then on it is told that an image is old
   std::map<std::string, std::string> language_images;    // the image that a language is to be run in
   bool auto_build = false;  // an image that is missing is built by the run that needs it
+  // Of a supervisor that stays.
+  std::string socket_group = "sbx";  // whose members may connect; there need be none of this name
+  std::uint32_t max_sandboxes = 256;  // at once
 
   // What is made from content and can be made again.
   [[nodiscard]] std::string cache_dir() const { return state_dir + "/cache"; }

@@ -1,0 +1,171 @@
+#include "api/json_object.h"
+
+#include <sodium.h>
+
+#include <cmath>
+#include <set>
+
+#include "base/printable.h"
+#include "base/suggest.h"
+
+namespace sbx::api {
+namespace {
+
+constexpr int kMostLevels = 32;
+
+// What nlohmann's parser lets pass.
+class Strictness {
+ public:
+  bool operator()(int depth, Json::parse_event_t event, Json& parsed) {
+    switch (event) {
+    case Json::parse_event_t::object_start: keys_.emplace_back(); break;
+    case Json::parse_event_t::object_end: keys_.pop_back(); break;
+    case Json::parse_event_t::key:
+      if (const auto key = parsed.get<std::string>(); !keys_.back().insert(key).second && problem.empty())
+        problem = "'" + printable(key.substr(0, 64)) + "' is given twice";
+      break;
+    default: break;
+    }
+    if (depth > kMostLevels && problem.empty())
+      problem = "more than " + std::to_string(kMostLevels) + " levels";
+    return true;
+  }
+  std::string problem;
+
+ private:
+  std::vector<std::set<std::string>> keys_;
+};
+
+}  // namespace
+
+Result<JsonObject> JsonObject::parse(std::string_view text) {
+  Strictness strictness;
+  try {
+    Json json = Json::parse(text, [&](int depth, Json::parse_event_t event, Json& parsed) {
+      return strictness(depth, event, parsed);
+    });
+    if (!strictness.problem.empty()) return fail("the body: " + strictness.problem);
+    if (!json.is_object()) return fail("the body is no JSON object");
+    return JsonObject(std::move(json), "");
+  } catch (const Json::parse_error& error) {
+    return fail("the body is no JSON: an error at byte " + std::to_string(error.byte));
+  } catch (const Json::exception& error) {
+    return fail("the body is no JSON that can be read: " + printable(error.what()));
+  }
+}
+
+std::string JsonObject::name(std::string_view key) const {
+  return where_.empty() ? std::string(key) : where_ + "." + std::string(key);
+}
+
+Result<void> JsonObject::only(std::span<const std::string_view> known) const {
+  for (const auto& [key, value] : json_.items()) {
+    if (std::ranges::find(known, key) != known.end()) continue;
+    return fail("'" + printable(name(key.substr(0, 64))) + "' is not known: " + suggest(key, known));
+  }
+  return {};
+}
+
+const Json* JsonObject::find(std::string_view key) const {
+  const auto found = json_.find(key);
+  return found == json_.end() || found->is_null() ? nullptr : &*found;
+}
+
+bool JsonObject::has(std::string_view key) const { return find(key) != nullptr; }
+
+Unexpected JsonObject::expected(std::string_view key, std::string_view what) const {
+  return fail("'" + name(key) + "' is not " + std::string(what));
+}
+
+Result<std::optional<std::string>> JsonObject::text(std::string_view key) const {
+  const Json* value = find(key);
+  if (value == nullptr) return std::optional<std::string>();
+  if (!value->is_string()) return expected(key, "a string");
+  return std::optional(value->get<std::string>());
+}
+
+Result<std::optional<bool>> JsonObject::boolean(std::string_view key) const {
+  const Json* value = find(key);
+  if (value == nullptr) return std::optional<bool>();
+  if (!value->is_boolean()) return expected(key, "true or false");
+  return std::optional(value->get<bool>());
+}
+
+Result<std::optional<std::uint64_t>> JsonObject::count(std::string_view key) const {
+  const Json* value = find(key);
+  if (value == nullptr) return std::optional<std::uint64_t>();
+  if (!value->is_number_unsigned()) return expected(key, "a whole number of at least 0");
+  return std::optional(value->get<std::uint64_t>());
+}
+
+Result<std::optional<std::string>> JsonObject::bytes(std::string_view key) const {
+  const std::optional<std::string> encoded = TRY(text(key));
+  if (!encoded) return std::optional<std::string>();
+  std::string decoded(encoded->size(), '\0');
+  std::size_t size = 0;
+  if (sodium_base642bin(reinterpret_cast<unsigned char*>(decoded.data()), decoded.size(), encoded->data(),
+                        encoded->size(), nullptr, &size, nullptr, sodium_base64_VARIANT_ORIGINAL) != 0)
+    return expected(key, "base64");
+  decoded.resize(size);
+  return std::optional(std::move(decoded));
+}
+
+Result<std::optional<std::vector<std::string>>> JsonObject::texts(std::string_view key) const {
+  const Json* value = find(key);
+  if (value == nullptr) return std::optional<std::vector<std::string>>();
+  const auto is_text = [](const Json& item) { return item.is_string(); };
+  if (!value->is_array() || !std::ranges::all_of(*value, is_text)) return expected(key, "a list of strings");
+  return std::optional(value->get<std::vector<std::string>>());
+}
+
+Result<std::optional<std::map<std::string, std::string>>> JsonObject::text_map(std::string_view key) const {
+  const Json* value = find(key);
+  if (value == nullptr) return std::optional<std::map<std::string, std::string>>();
+  const auto is_text = [](const Json& item) { return item.is_string(); };
+  if (!value->is_object() || !std::ranges::all_of(*value, is_text)) return expected(key, "an object of strings");
+  return std::optional(value->get<std::map<std::string, std::string>>());
+}
+
+Result<std::optional<JsonObject>> JsonObject::object(std::string_view key) const {
+  const Json* value = find(key);
+  if (value == nullptr) return std::optional<JsonObject>();
+  if (!value->is_object()) return expected(key, "an object");
+  return std::optional(JsonObject(*value, name(key)));
+}
+
+Result<std::optional<std::vector<JsonObject>>> JsonObject::objects(std::string_view key) const {
+  const Json* value = find(key);
+  if (value == nullptr) return std::optional<std::vector<JsonObject>>();
+  const auto is_object = [](const Json& item) { return item.is_object(); };
+  if (!value->is_array() || !std::ranges::all_of(*value, is_object)) return expected(key, "a list of objects");
+  std::vector<JsonObject> list;
+  for (const Json& item : *value)
+    list.push_back(JsonObject(item, name(key) + "[" + std::to_string(list.size()) + "]"));
+  return std::optional(std::move(list));
+}
+
+Result<LimitSet> JsonObject::limits(std::string_view key) const {
+  LimitSet limits;
+  const std::optional<JsonObject> given = TRY(object(key));
+  if (!given) return limits;
+  std::vector<std::string_view> known;
+  for (const LimitField& field : kLimits) known.push_back(field.name);
+  TRY(given->only(known));
+  for (const LimitField& field : kLimits) {
+    const Json* value = given->find(field.name);
+    if (value == nullptr) continue;
+    const std::string what = given->name(field.name);
+    if (field.unit == LimitUnit::milli_cpus) {
+      const double cpus = value->is_number() ? value->get<double>() : -1;
+      if (!(cpus > 0) || cpus > 1e6) return fail("'" + what + "' is not a number of CPUs above 0");
+      limits.*field.member = static_cast<std::uint64_t>(std::llround(cpus * 1000));
+    } else {
+      if (!value->is_number_unsigned()) return fail("'" + what + "' is not a whole number above 0");
+      limits.*field.member = value->get<std::uint64_t>();
+    }
+    TRY(check_limit(field, what, *(limits.*field.member)));
+  }
+  return limits;
+}
+
+}  // namespace sbx::api

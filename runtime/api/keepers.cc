@@ -1,0 +1,62 @@
+#include "api/keepers.h"
+
+#include "os/file.h"
+#include "os/socket.h"
+#include "wire/client_protocol.h"
+#include "wire/keeper_protocol.h"
+
+namespace sbx::api {
+namespace {
+
+Result<void> send_request(int client, const RunRequest& request, const std::vector<int>& streams) {
+  const UniqueFd payload = TRY(os::sealed_memfd("sbx-request", encode_run_request(request)));
+  std::vector<int> descriptors{payload.get()};
+  descriptors.insert(descriptors.end(), streams.begin(), streams.end());
+  ClientHeader header;
+  header.type = ClientMessageType::request;
+  return os::send_struct(client, header, descriptors);
+}
+
+}  // namespace
+
+void Keepers::set_nursery(std::size_t index, UniqueFd socket) {
+  if (index >= nurseries_.size()) nurseries_.resize(index + 1);
+  nurseries_[index] = std::move(socket);
+}
+
+// In turn; one that died a moment ago is passed over.
+Result<void> Keepers::ask(std::uint32_t type, const std::vector<int>& descriptors) {
+  KeeperMessage message;
+  message.type = static_cast<KeeperMessageType>(type);
+  for (std::size_t tried = 0; tried < nurseries_.size(); ++tried) {
+    const UniqueFd& nursery = nurseries_[next_++ % nurseries_.size()];
+    if (nursery.valid() && os::send_struct(nursery.get(), message, descriptors)) return {};
+  }
+  return fail("no process is there to start sandboxes: ask again in a moment");
+}
+
+Result<UniqueFd> Keepers::start_run(const RunRequest& request, std::vector<int> streams, int peer) {
+  auto [ours, theirs] = TRY(os::seqpacket_pair());
+  TRY(send_request(ours.get(), request, streams));
+  TRY(ask(static_cast<std::uint32_t>(KeeperMessageType::run), {theirs.get(), peer}));
+  return std::move(ours);
+}
+
+Result<UniqueFd> Keepers::create(const RunRequest& request, int peer) {
+  auto [ours, theirs] = TRY(os::seqpacket_pair());
+  const UniqueFd payload = TRY(os::sealed_memfd("sbx-request", encode_run_request(request)));
+  TRY(ask(static_cast<std::uint32_t>(KeeperMessageType::create), {theirs.get(), payload.get(), peer}));
+  return std::move(ours);
+}
+
+Result<UniqueFd> start_command(int control, const RunRequest& request, std::vector<int> streams, int peer) {
+  auto [ours, theirs] = TRY(os::seqpacket_pair());
+  TRY(send_request(ours.get(), request, streams));
+  KeeperMessage message;
+  message.type = KeeperMessageType::command;
+  const std::vector<int> descriptors{theirs.get(), peer};
+  TRY(os::send_struct(control, message, descriptors));
+  return std::move(ours);
+}
+
+}  // namespace sbx::api

@@ -1,0 +1,34 @@
+// The nurseries, and what is asked of them: keepers (wire/keeper_protocol.h).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "request/run_request.h"
+
+namespace sbx::api {
+
+class Keepers {
+ public:
+  // One that takes the place of another had died.
+  void set_nursery(std::size_t index, UniqueFd socket);
+
+  // A keeper for one run: our end of the client's socket, where the request waits already. `peer`: the
+  // connection of who asks.
+  Result<UniqueFd> start_run(const RunRequest& request, std::vector<int> streams, int peer);
+  // A keeper of many commands: our end of its control socket.
+  Result<UniqueFd> create(const RunRequest& request, int peer);
+
+ private:
+  Result<void> ask(std::uint32_t type, const std::vector<int>& descriptors);
+
+  std::vector<UniqueFd> nurseries_;
+  std::size_t next_ = 0;
+};
+
+// Our end of a client's socket that was given to a living sandbox.
+Result<UniqueFd> start_command(int control, const RunRequest& request, std::vector<int> streams, int peer);
+
+}  // namespace sbx::api

@@ -1,0 +1,183 @@
+#include "api/live_sandbox.h"
+
+#include "api/times.h"
+#include "os/file.h"
+#include "os/socket.h"
+
+namespace sbx::api {
+
+LiveSandbox::LiveSandbox(http::Loop& loop, std::string id, AskedSandbox asked, std::uint32_t uid,
+                         UniqueFd control)
+    : loop_(loop),
+      id_(std::move(id)),
+      asked_(std::move(asked)),
+      uid_(uid),
+      control_(std::move(control)),
+      created_ms_(now_ms()) {}
+
+Result<void> LiveSandbox::begin(std::function<void(LiveSandbox&)> changed) {
+  changed_ = std::move(changed);
+  control_watch_ = TRY(loop_.watch(control_.get(), [this] { read_control(); }));
+  if (asked_.total_ms) {
+    total_timer_ = loop_.after(std::chrono::milliseconds(*asked_.total_ms), [this] {
+      if (may_ask(state_, SandboxRequest::destroy)) destroy();
+    });
+  }
+  return {};
+}
+
+Json LiveSandbox::describe() const {
+  Json json = about_.is_object() ? about_ : Json::object();
+  json["id"] = id_;
+  json["state"] = state_name(state_);
+  json["task_id"] = asked_.request.task_id.empty() ? Json(nullptr) : Json(asked_.request.task_id);
+  json["project_id"] = asked_.request.project.empty() ? Json(nullptr) : Json(asked_.request.project);
+  json["labels"] = asked_.labels;
+  json["labels"]["sbx.managed"] = "true";
+  json["commands"] = commands_;
+  json["created_at"] = rfc3339(created_ms_);
+  json["message"] = why_failed_.empty() ? Json(nullptr) : Json(why_failed_);
+  return json;
+}
+
+// --- its states ----------------------------------------------------------------------------------------
+
+void LiveSandbox::become(SandboxState state) {
+  if (state == state_ || !may_become(state_, state)) return;
+  const auto self = shared_from_this();
+  state_ = state;
+  touch();
+  if (is_over(state_)) {
+    control_watch_.stop();
+    control_.reset();
+    idle_timer_.stop();
+    total_timer_.stop();
+    for (auto& waiting : std::exchange(waiting_, {}))
+      waiting(KeeperMessageType::ended, 1, "the sandbox is " + std::string(state_name(state_)));
+  }
+  if (state_ != SandboxState::creating) {
+    for (auto& then : std::exchange(when_settled_, {})) then();
+  }
+  if (is_over(state_)) {
+    for (auto& then : std::exchange(when_over_, {})) then();
+  }
+  if (changed_) changed_(*this);
+}
+
+void LiveSandbox::rest_or_work() {
+  if (state_ == SandboxState::ready || state_ == SandboxState::busy)
+    become(commands_ > 0 ? SandboxState::busy : SandboxState::ready);
+}
+
+void LiveSandbox::touch() {
+  idle_timer_.stop();
+  if (!asked_.idle_ms || state_ != SandboxState::ready) return;
+  idle_timer_ = loop_.after(std::chrono::milliseconds(*asked_.idle_ms), [this] {
+    if (state_ == SandboxState::ready) destroy();
+  });
+}
+
+void LiveSandbox::when_settled(std::function<void()> then) {
+  if (state_ != SandboxState::creating) return then();
+  when_settled_.push_back(std::move(then));
+}
+
+void LiveSandbox::when_over(std::function<void()> then) {
+  if (is_over(state_)) return then();
+  when_over_.push_back(std::move(then));
+}
+
+void LiveSandbox::note_command() {
+  ++commands_;
+  rest_or_work();
+}
+
+// --- its keeper ----------------------------------------------------------------------------------------
+
+void LiveSandbox::read_control() {
+  auto received = os::receive_message(control_.get(), sizeof(KeeperMessage));
+  if (!received && received.error().error_number == EAGAIN) return;
+  if (!received || !*received) return lose_keeper();
+  const auto message = os::read_struct<KeeperMessage>(**received, "keeper");
+  if (!message) return;
+  std::string text;
+  if (!(*received)->descriptors.empty()) {
+    constexpr std::size_t kMost = 4U << 20U;
+    if (auto bytes = os::read_sealed_memfd((*received)->descriptors.front().get(), "keeper", kMost))
+      text = std::move(*bytes);
+  }
+  const auto self = shared_from_this();
+  switch (message->type) {
+  case KeeperMessageType::ready:
+    about_ = Json::parse(text, nullptr, false);
+    return become(SandboxState::ready);
+  case KeeperMessageType::failed:
+    why_failed_ = text;
+    return become(SandboxState::failed);
+  case KeeperMessageType::commands:
+    commands_ = message->value;
+    return rest_or_work();
+  case KeeperMessageType::ended:
+    if (Json last = Json::parse(text, nullptr, false); last.is_object()) about_ = std::move(last);
+    become(SandboxState::stopping);
+    return become(SandboxState::destroyed);
+  case KeeperMessageType::done:
+  case KeeperMessageType::stats_are: {
+    if (waiting_.empty()) return;
+    auto waiting = std::move(waiting_.front());
+    waiting_.pop_front();
+    return waiting(message->type, message->value, std::move(text));
+  }
+  default: return;
+  }
+}
+
+void LiveSandbox::lose_keeper() {
+  why_failed_ = "its keeper ended unexpectedly";
+  become(state_ == SandboxState::creating ? SandboxState::failed : SandboxState::destroyed);
+}
+
+void LiveSandbox::ask(KeeperMessageType type, std::int64_t value) {
+  KeeperMessage message;
+  message.type = type;
+  message.value = value;
+  (void)os::send_struct(control_.get(), message);  // a keeper that is gone is seen at its socket
+}
+
+void LiveSandbox::pause(Done done) {
+  waiting_.emplace_back([this, done = std::move(done)](KeeperMessageType, std::int64_t failed, const std::string& why) {
+    if (failed != 0) return done(fail(why));
+    become(SandboxState::paused);
+    done({});
+  });
+  ask(KeeperMessageType::pause);
+}
+
+void LiveSandbox::resume(Done done) {
+  waiting_.emplace_back([this, done = std::move(done)](KeeperMessageType, std::int64_t failed, const std::string& why) {
+    if (failed != 0) return done(fail(why));
+    become(commands_ > 0 ? SandboxState::busy : SandboxState::ready);
+    done({});
+  });
+  ask(KeeperMessageType::resume);
+}
+
+void LiveSandbox::stop(std::int64_t grace_ms) {
+  ask(KeeperMessageType::stop, grace_ms);
+  become(SandboxState::stopping);
+}
+
+void LiveSandbox::destroy() {
+  ask(KeeperMessageType::destroy);
+  become(SandboxState::stopping);
+}
+
+void LiveSandbox::stats(std::function<void(Result<Json>)> done) {
+  waiting_.emplace_back([done = std::move(done)](KeeperMessageType type, std::int64_t, const std::string& text) {
+    if (type != KeeperMessageType::stats_are) return done(fail(text));
+    done(Json::parse(text, nullptr, false));
+  });
+  ask(KeeperMessageType::stats);
+}
+
+}  // namespace sbx::api

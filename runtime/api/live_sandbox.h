@@ -1,0 +1,76 @@
+// A sandbox of many commands, as the API knows it: its keeper's other end.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "api/parse_request.h"
+#include "api/sandbox_state.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "http/loop.h"
+#include "wire/keeper_protocol.h"
+
+namespace sbx::api {
+
+class LiveSandbox : public std::enable_shared_from_this<LiveSandbox> {
+ public:
+  // `control`: our end (wire/keeper_protocol.h). `changed` is called after each change of the state.
+  LiveSandbox(http::Loop& loop, std::string id, AskedSandbox asked, std::uint32_t uid, UniqueFd control);
+  Result<void> begin(std::function<void(LiveSandbox&)> changed);
+
+  [[nodiscard]] const std::string& id() const { return id_; }
+  [[nodiscard]] SandboxState state() const { return state_; }
+  [[nodiscard]] const AskedSandbox& asked() const { return asked_; }
+  [[nodiscard]] std::uint32_t uid() const { return uid_; }
+  [[nodiscard]] const std::string& why_failed() const { return why_failed_; }
+  [[nodiscard]] int control() const { return control_.get(); }
+  [[nodiscard]] Json describe() const;
+
+  // When it is ready or over: at once, or later.
+  void when_settled(std::function<void()> then);
+  // When it is over.
+  void when_over(std::function<void()> then);
+
+  // Each only where may_ask says so. `done` gets why it could not be done, or nothing.
+  using Done = std::function<void(Result<void>)>;
+  void pause(Done done);
+  void resume(Done done);
+  void stop(std::int64_t grace_ms);
+  void destroy();
+  void stats(std::function<void(Result<Json>)> done);
+  // A command was sent to the keeper: it counts before that says so.
+  void note_command();
+
+ private:
+  void read_control();
+  void become(SandboxState state);
+  void ask(KeeperMessageType type, std::int64_t value = 0);
+  void rest_or_work();
+  void lose_keeper();
+  void touch();
+  void watch_time();
+
+  http::Loop& loop_;
+  std::string id_;
+  AskedSandbox asked_;
+  std::uint32_t uid_;
+  UniqueFd control_;
+  SandboxState state_ = SandboxState::creating;
+  std::string why_failed_;
+  Json about_;  // as the keeper described it
+  std::int64_t created_ms_;
+  std::int64_t commands_ = 0;
+  std::deque<std::function<void(KeeperMessageType, std::int64_t, std::string)>> waiting_;  // for answers
+  std::function<void(LiveSandbox&)> changed_;
+  std::vector<std::function<void()>> when_settled_;
+  std::vector<std::function<void()>> when_over_;
+  http::Watch control_watch_;
+  http::Timer idle_timer_;
+  http::Timer total_timer_;
+};
+
+}  // namespace sbx::api

@@ -1,0 +1,186 @@
+#include "api/parse_request.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/names.h"
+#include "base/suggest.h"
+
+namespace sbx::api {
+namespace {
+
+constexpr std::size_t kMostLabels = 64;
+
+constexpr std::array<std::string_view, 10> kOfCommand{"command", "shell", "cwd",    "env",          "env_vars",
+                                                      "limits",  "stdin", "labels", "stdin_base64", "timeout_ms"};
+constexpr std::array<std::string_view, 15> kOfRun{
+    "language", "code",       "path",       "files",          "arguments",        "action", "compile_limits", "image",
+    "policy",   "project_id", "task_id",    "session_id",     "workspace_mode",   "hostname", "environment_type"};
+constexpr std::array<std::string_view, 16> kOfSandbox{
+    "task_id", "session_id", "project_id", "image",  "environment_type", "policy",         "limits",   "env",
+    "env_vars", "labels",    "idle_ms",    "total_ms", "hostname",       "workspace_mode", "packages", "language"};
+
+// Both names of one thing: only one may be given.
+Result<std::optional<std::string>> either(const JsonObject& body, std::string_view one, std::string_view other) {
+  if (body.has(one) && body.has(other))
+    return fail("'" + std::string(one) + "' and '" + std::string(other) + "' mean the same: give one");
+  return body.has(other) ? body.text(other) : body.text(one);
+}
+
+Result<void> read_environment(const JsonObject& body, RunRequest& request) {
+  if (body.has("env") && body.has("env_vars")) return fail("'env' and 'env_vars' mean the same: give one");
+  const auto variables = TRY(body.text_map(body.has("env_vars") ? "env_vars" : "env"));
+  if (!variables) return {};
+  for (const auto& [name, value] : *variables) request.environment.push_back({name, value});
+  return {};
+}
+
+Result<Labels> read_labels(const JsonObject& body) {
+  const Labels labels = TRY(body.text_map("labels")).value_or(Labels());
+  if (labels.size() > kMostLabels) return fail("'labels': more than " + std::to_string(kMostLabels));
+  for (const auto& [name, value] : labels) {
+    TRY(check_name("labels", name));
+    if (name.starts_with("sbx.")) return fail("'labels." + name + "': names that begin with 'sbx.' are sbx's own");
+    if (value.size() > 256) return fail("'labels." + name + "': longer than 256 bytes");
+  }
+  return labels;
+}
+
+template <std::size_t N>
+Result<std::uint8_t> read_choice(const JsonObject& body, std::string_view key,
+                                 const std::array<std::string_view, N>& words) {
+  const std::optional<std::string> word = TRY(body.text(key));
+  if (!word) return std::uint8_t{0};
+  const auto found = std::ranges::find(words, *word);
+  if (found == words.end()) return fail("'" + body.name(key) + "': " + suggest(*word, words));
+  return static_cast<std::uint8_t>(found - words.begin());
+}
+
+Result<void> read_command(const JsonObject& body, AskedRun& asked) {
+  RunRequest& request = asked.request;
+  const int ways = (body.has("command") ? 1 : 0) + (body.has("shell") ? 1 : 0) + (request.language ? 1 : 0);
+  if (ways != 1) return fail(request.language ? "'language' has a command of its own: no 'command' and no 'shell'"
+                                              : "give one of 'command', 'shell' and 'language'");
+  if (const auto line = TRY(body.text("shell"))) request.command = {"/bin/sh", "-c", *line};
+  if (auto command = TRY(body.texts("command"))) {
+    if (command->empty()) return fail("'command' is empty");
+    request.command = std::move(*command);
+  }
+  request.cwd = TRY(body.text("cwd")).value_or("");
+  TRY(read_environment(body, request));
+  request.limits = TRY(body.limits("limits"));
+  if (const auto timeout = TRY(body.count("timeout_ms"))) {
+    if (request.limits.wall_ms) return fail("'timeout_ms' and 'limits.wall_ms' mean the same: give one");
+    if (*timeout == 0) return fail("'timeout_ms': must be above 0");
+    request.limits.wall_ms = *timeout;
+  }
+  if (body.has("stdin") && body.has("stdin_base64")) return fail("'stdin' and 'stdin_base64': give one");
+  asked.input = body.has("stdin") ? TRY(body.text("stdin")) : TRY(body.bytes("stdin_base64"));
+  asked.labels = TRY(read_labels(body));
+  request.streams = {asked.input ? StreamMode::relay : StreamMode::null, StreamMode::spill, StreamMode::spill};
+  return {};
+}
+
+Result<std::vector<SourceFile>> read_files(const JsonObject& body) {
+  constexpr std::array<std::string_view, 3> kKeys{"name", "content", "content_base64"};
+  std::vector<SourceFile> files;
+  const auto list = TRY(body.objects("files"));
+  for (const JsonObject& item : list.value_or(std::vector<JsonObject>())) {
+    TRY(item.only(kKeys));
+    SourceFile file;
+    file.name = TRY(item.text("name")).value_or("");
+    TRY(check_source_name(item.name("name"), file.name));
+    const bool encoded = item.has("content_base64");
+    if (encoded == item.has("content")) return fail("'" + item.name("content") + "': give it, or 'content_base64'");
+    file.content = *(encoded ? TRY(item.bytes("content_base64")) : TRY(item.text("content")));
+    files.push_back(std::move(file));
+  }
+  return files;
+}
+
+Result<void> read_language(const JsonObject& body, RunRequest& request) {
+  const std::optional<std::string> name = TRY(body.text("language"));
+  if (!name) {
+    for (const char* key : {"code", "path", "files", "arguments", "action", "compile_limits"}) {
+      if (body.has(key)) return fail("'" + std::string(key) + "' needs a 'language'");
+    }
+    return {};
+  }
+  LanguageRequest& language = request.language.emplace();
+  language.name = *name;
+  TRY(check_language_name("language", language.name));
+  language.action = static_cast<LanguageAction>(TRY(read_choice(body, "action", kLanguageActions)));
+  if (auto code = TRY(body.text("code"))) language.code = SourceFile{"", std::move(*code)};
+  language.path = TRY(body.text("path")).value_or("");
+  if (language.code && !language.path.empty()) return fail("'path': there is 'code' in its place");
+  language.files = TRY(read_files(body));
+  language.arguments = TRY(body.texts("arguments")).value_or(std::vector<std::string>());
+  language.compile_limits = TRY(body.limits("compile_limits"));
+  return {};
+}
+
+constexpr std::array<std::string_view, 2> kWorkspaceModes{"persistent", "ephemeral"};
+
+// What both a run and a sandbox are made with.
+Result<void> read_place(const JsonObject& body, RunRequest& request) {
+  request.task_id = TRY(either(body, "task_id", "session_id")).value_or("");
+  request.project = TRY(body.text("project_id")).value_or("");
+  for (const auto& [key, name] : {std::pair<const char*, const std::string&>{"task_id", request.task_id},
+                                  {"project_id", request.project}}) {
+    if (!name.empty()) TRY(check_name(key, name));
+  }
+  if (const auto image = TRY(either(body, "image", "environment_type"))) {
+    TRY(check_name("image", *image));
+    request.image = *image;
+  } else if (request.language) {
+    request.image.clear();
+  }
+  if (const auto policy = TRY(body.text("policy"))) {
+    TRY(check_name("policy", *policy));
+    request.policy = *policy;
+  }
+  request.workspace_mode = static_cast<WorkspaceMode>(TRY(read_choice(body, "workspace_mode", kWorkspaceModes)));
+  if (const auto hostname = TRY(body.text("hostname"))) {
+    TRY(check_hostname("hostname", *hostname));
+    request.hostname = *hostname;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<AskedRun> parse_run(const JsonObject& body) {
+  std::vector<std::string_view> known(kOfCommand.begin(), kOfCommand.end());
+  known.insert(known.end(), kOfRun.begin(), kOfRun.end());
+  TRY(body.only(known));
+  AskedRun asked;
+  TRY(read_language(body, asked.request));
+  TRY(read_place(body, asked.request));
+  TRY(read_command(body, asked));
+  return asked;
+}
+
+Result<AskedRun> parse_command(const JsonObject& body) {
+  TRY(body.only(kOfCommand));
+  AskedRun asked;
+  TRY(read_command(body, asked));
+  return asked;
+}
+
+Result<AskedSandbox> parse_sandbox(const JsonObject& body) {
+  TRY(body.only(kOfSandbox));
+  if (const auto packages = TRY(body.texts("packages")); packages && !packages->empty())
+    return fail("'packages': cannot be installed yet; make an image that has them");
+  if (body.has("language")) return fail("'language': a sandbox is made of an image; give 'image'");
+  AskedSandbox asked;
+  asked.request.action = RequestAction::keep;
+  TRY(read_place(body, asked.request));
+  TRY(read_environment(body, asked.request));
+  asked.request.limits = TRY(body.limits("limits"));
+  asked.labels = TRY(read_labels(body));
+  asked.idle_ms = TRY(body.count("idle_ms"));
+  asked.total_ms = TRY(body.count("total_ms"));
+  return asked;
+}
+
+}  // namespace sbx::api

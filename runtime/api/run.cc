@@ -1,0 +1,129 @@
+#include "api/run.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <nlohmann/json.hpp>
+
+#include "os/file.h"
+#include "os/socket.h"
+#include "wire/client_protocol.h"
+
+namespace sbx::api {
+
+std::string failed_result(const RunSummary& about, const std::string& message) {
+  const nlohmann::ordered_json result = {{"schema", 1},
+                                         {"run_id", about.id},
+                                         {"task_id", about.task.empty() ? nullptr : Json(about.task)},
+                                         {"project_id", about.project.empty() ? nullptr : Json(about.project)},
+                                         {"mode", "supervisor"},
+                                         {"status", "error"},
+                                         {"outcome", "setup_failed"},
+                                         {"exit_code", nullptr},
+                                         {"signal", nullptr},
+                                         {"message", message},
+                                         {"step", "prepare"}};
+  return result.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+Run::Run(http::Loop& loop, RunSummary summary, UniqueFd client, std::string input, UniqueFd input_pipe)
+    : loop_(loop),
+      about_(std::move(summary)),
+      client_(std::move(client)),
+      input_(std::move(input)),
+      input_pipe_(std::move(input_pipe)) {}
+
+Result<void> Run::begin(std::function<void(Run&)> ended) {
+  ended_ = std::move(ended);
+  client_watch_ = TRY(loop_.watch(client_.get(), [this] { read_client(); }));
+  if (!input_pipe_.valid()) return {};
+  (void)fcntl(input_pipe_.get(), F_SETFL, O_NONBLOCK);
+  write_input();
+  return {};
+}
+
+// A full pipe is tried again: nothing tells when a pipe that is only written to has room, but a poll.
+void Run::write_input() {
+  while (!input_.empty()) {
+    const ssize_t count = write(input_pipe_.get(), input_.data(), input_.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno == EAGAIN) {
+      input_timer_ = loop_.after(std::chrono::milliseconds(5), [this] { write_input(); });
+      return;
+    }
+    if (count < 0) break;  // nobody reads it any more
+    input_.erase(0, static_cast<std::size_t>(count));
+  }
+  input_.clear();
+  input_pipe_.reset();
+}
+
+void Run::read_client() {
+  auto received = os::receive_message(client_.get(), sizeof(ClientHeader));
+  if (!received && received.error().error_number == EAGAIN) return;
+  if (!received || !*received) return end_with(failed_result(about_, "the keeper of the sandbox ended"));
+  const auto header = os::read_struct<ClientHeader>(**received, "answer");
+  auto& descriptors = (*received)->descriptors;
+  if (!header) return;
+  if (header->type == ClientMessageType::output && descriptors.size() == 2) {
+    spill_ = std::move(descriptors[0]);
+    event_ = std::move(descriptors[1]);
+    auto watch = loop_.watch(event_.get(), [this] {
+      std::uint64_t times = 0;
+      if (read(event_.get(), &times, sizeof times) > 0) tell_followers();
+    });
+    if (watch) event_watch_ = std::move(*watch);
+    return;
+  }
+  if (header->type != ClientMessageType::finished || descriptors.size() != 1) return;
+  constexpr std::size_t kMostResult = 64U << 20U;
+  const auto bytes = os::read_sealed_memfd(descriptors.front().get(), "result", kMostResult);
+  const auto finished = bytes ? decode_finished_run(*bytes) : fail(bytes.error());
+  if (!finished) return end_with(failed_result(about_, finished.error().text));
+  end_with(finished->json.empty() ? failed_result(about_, finished->message) : finished->json);
+}
+
+void Run::end_with(std::string result) {
+  const auto self = shared_from_this();  // whoever hears of the end may let us go
+  client_watch_.stop();
+  event_watch_.stop();
+  input_timer_.stop();
+  input_pipe_.reset();
+  client_.reset();
+  result_ = std::move(result);
+  if (ended_) std::exchange(ended_, {})(*this);
+  tell_followers();
+}
+
+Result<UniqueFd> Run::open_output() const {
+  if (!spill_.valid()) return fail("the run has no output yet");
+  UniqueFd fd(fcntl(spill_.get(), F_DUPFD_CLOEXEC, 3));
+  if (!fd.valid()) return fail(system_error("dup", "output", errno));
+  return fd;
+}
+
+void Run::signal(int number) const {
+  if (!client_.valid()) return;
+  ClientHeader header;
+  header.type = ClientMessageType::signal;
+  header.value = number;
+  (void)os::send_struct(client_.get(), header);  // one that ended meanwhile needs none
+}
+
+Run::Follower Run::follow(std::function<void()> changed) {
+  auto follower = std::make_shared<std::function<void()>>(std::move(changed));
+  followers_.push_back(follower);
+  return follower;
+}
+
+void Run::tell_followers() {
+  const auto self = shared_from_this();
+  std::erase_if(followers_, [](const auto& follower) { return follower.expired(); });
+  const auto now = followers_;  // one may come or go meanwhile
+  for (const auto& weak : now) {
+    if (const auto follower = weak.lock()) (*follower)();
+  }
+}
+
+}  // namespace sbx::api

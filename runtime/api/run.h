@@ -1,0 +1,76 @@
+// A run of a client's, as the API knows it: from its request to its result, and those who follow it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "api/parse_request.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "http/loop.h"
+
+namespace sbx::api {
+
+// What is known of a run from its beginning.
+struct RunSummary {
+  std::string id;
+  std::string task;
+  std::string project;
+  std::string sandbox;  // of many commands; empty: one of its own
+  std::string image;
+  Labels labels;
+  std::uint32_t uid = 0;  // who asked
+  std::int64_t created_ms = 0;  // since 1970, UTC
+};
+
+class Run : public std::enable_shared_from_this<Run> {
+ public:
+  // `client`: our end of its socket (wire/client_protocol.h). `input`: what is left of its standard input, and
+  // the pipe's end. `ended` is called once.
+  Run(http::Loop& loop, RunSummary summary, UniqueFd client, std::string input, UniqueFd input_pipe);
+
+  Result<void> begin(std::function<void(Run&)> ended);
+
+  [[nodiscard]] const RunSummary& about() const { return about_; }
+  [[nodiscard]] bool ended() const { return !result_.empty(); }
+  // One JSON object: the result without output; empty before the end.
+  [[nodiscard]] const std::string& result() const { return result_; }
+  [[nodiscard]] bool started() const { return spill_.valid(); }
+  // A descriptor of its own for a reader of the output; error: there is none yet.
+  [[nodiscard]] Result<UniqueFd> open_output() const;
+
+  void signal(int number) const;
+
+  // Called when there is more output, and at the end; until it is let go.
+  using Follower = std::shared_ptr<std::function<void()>>;
+  [[nodiscard]] Follower follow(std::function<void()> changed);
+
+ private:
+  void read_client();
+  void write_input();
+  void end_with(std::string result);
+  void tell_followers();
+
+  http::Loop& loop_;
+  RunSummary about_;
+  UniqueFd client_;
+  std::string input_;
+  UniqueFd input_pipe_;
+  UniqueFd spill_;
+  UniqueFd event_;
+  std::string result_;
+  std::function<void(Run&)> ended_;
+  std::vector<std::weak_ptr<std::function<void()>>> followers_;
+  http::Watch client_watch_;
+  http::Watch event_watch_;
+  http::Timer input_timer_;
+};
+
+// The result of a run that never came to one.
+std::string failed_result(const RunSummary& about, const std::string& message);
+
+}  // namespace sbx::api

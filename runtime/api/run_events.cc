@@ -1,0 +1,110 @@
+#include "api/run_events.h"
+
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "api/text_or_bytes.h"
+
+namespace sbx::api {
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;
+
+constexpr std::array<const char*, 2> kStreams{"stdout", "stderr"};
+
+std::string one_line(const OrderedJson& json) {
+  return json.dump(-1, ' ', true, OrderedJson::error_handler_t::replace);
+}
+
+}  // namespace
+
+Result<std::array<std::uint64_t, 2>> parse_event_id(std::string_view id) {
+  std::array<std::uint64_t, 2> offsets{};
+  const std::size_t dot = id.find('.');
+  const auto number = [](std::string_view text, std::uint64_t& value) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc{} && end == text.data() + text.size();
+  };
+  if (dot == std::string_view::npos || !number(id.substr(0, dot), offsets[0]) ||
+      !number(id.substr(dot + 1), offsets[1]))
+    return fail("the id of the last event is none of ours: two offsets, as in '1234.56'");
+  return offsets;
+}
+
+RunEvents::RunEvents(std::shared_ptr<const Run> run, std::array<std::uint64_t, 2> from)
+    : run_(std::move(run)), offsets_(from) {}
+
+std::string RunEvents::id() const {
+  return std::to_string(offsets_[0] - tails_[0].size()) + "." + std::to_string(offsets_[1] - tails_[1].size());
+}
+
+RunEvent RunEvents::output_event(SpillPiece piece) {
+  const std::size_t stream = piece.stream;
+  if (piece.missing > 0) {
+    offsets_[stream] = piece.offset + piece.missing;
+    tails_[stream].clear();
+    const OrderedJson json = {{"type", "gap"},
+                              {"data", kStreams[stream]},
+                              {"offset", piece.offset},
+                              {"missing", piece.missing},
+                              {"seq", ++sequence_}};
+    return {"gap", id(), one_line(json)};
+  }
+  const std::uint64_t offset = piece.offset - tails_[stream].size();
+  std::string bytes = std::exchange(tails_[stream], {}) + piece.bytes;
+  offsets_[stream] = piece.offset + piece.bytes.size();
+  tails_[stream] = take_cut_character(bytes);
+  OrderedJson json = {{"type", kStreams[stream]}};
+  put_text_or_bytes(json, bytes);
+  json["offset"] = offset;
+  json["seq"] = ++sequence_;
+  return {kStreams[stream], id(), one_line(json)};
+}
+
+// What looked like the beginning of a character, and was not.
+std::optional<RunEvent> RunEvents::flush() {
+  for (std::size_t stream = 0; stream < tails_.size(); ++stream) {
+    if (tails_[stream].empty()) continue;
+    const std::string bytes = std::exchange(tails_[stream], {});
+    OrderedJson json = {{"type", kStreams[stream]}};
+    put_text_or_bytes(json, bytes);
+    json["offset"] = offsets_[stream] - bytes.size();
+    json["seq"] = ++sequence_;
+    return RunEvent{kStreams[stream], id(), one_line(json)};
+  }
+  return {};
+}
+
+RunEvent RunEvents::exit_event() {
+  ended_ = true;
+  const OrderedJson result = OrderedJson::parse(run_->result(), nullptr, false);
+  OrderedJson json = {{"type", "exit"}, {"data", result.is_object() ? result.value("status", "error") : "error"}};
+  for (const char* field : {"outcome", "exit_code", "signal", "message"})
+    json[field] = result.is_object() && result.contains(field) ? result[field] : OrderedJson(nullptr);
+  json["run_id"] = run_->about().id;
+  json["seq"] = ++sequence_;
+  return {"exit", id(), one_line(json)};
+}
+
+std::optional<RunEvent> RunEvents::next() {
+  if (ended_) return {};
+  const bool over = run_->ended();  // looked at first: nothing is written after it
+  if (!reader_ && run_->started()) {
+    if (auto file = run_->open_output()) {
+      reader_.emplace(std::move(*file));
+      reader_->skip_to(offsets_);
+    }
+  }
+  while (reader_) {
+    auto piece = reader_->next();
+    if (!piece || !*piece) break;
+    RunEvent event = output_event(std::move(**piece));
+    if (event.type != "gap" && event.json.find("\"data\":\"\"") != std::string::npos) continue;  // only a tail
+    return event;
+  }
+  if (!over) return {};
+  if (auto rest = flush()) return rest;
+  return exit_event();
+}
+
+}  // namespace sbx::api

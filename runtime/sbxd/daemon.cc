@@ -1,0 +1,230 @@
+#include "sbxd/daemon.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "os/clock.h"
+#include "os/file.h"
+#include "os/socket.h"
+#include "resource/own_directories.h"
+#include "run/run_one.h"
+#include "supervise/poll_set.h"
+#include "wire/daemon_protocol.h"
+#include "wire/spill.h"
+
+namespace sbx {
+namespace {
+
+constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr std::int64_t kStopTimeout = 30 * kSecond;
+constexpr std::size_t kMostNurseries = 16;
+// An API that dies so often has a fault that starting it again does not mend.
+constexpr std::size_t kMostStarts = 5;
+constexpr std::int64_t kStartsWithin = 60 * kSecond;
+
+std::vector<int> usable_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> cpus;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) {
+    for (int cpu = 0; cpu < CPU_SETSIZE && cpus.size() < kMostNurseries; ++cpu) {
+      if (CPU_ISSET(static_cast<unsigned>(cpu), &set)) cpus.push_back(cpu);
+    }
+  }
+  if (cpus.empty()) cpus.push_back(-1);
+  return cpus;
+}
+
+void say(const std::string& text) { (void)std::fprintf(stderr, "sbxd: %s\n", text.c_str()); }
+
+Result<void> make_directory(const std::string& path, mode_t mode, uid_t owner) {
+  if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST) return fail(system_error("mkdir", path, errno));
+  if (chown(path.c_str(), owner, owner) != 0) return fail(system_error("chown", path, errno));
+  if (chmod(path.c_str(), mode) != 0) return fail(system_error("chmod", path, errno));
+  return {};
+}
+
+}  // namespace
+
+// The API's own root: it owns what it writes, and reads what keepers write.
+Result<void> Daemon::prepare_places() const {
+  const Settings& settings = options_.settings;
+  TRY(os::make_directories(settings.state_dir, 0700));
+  TRY(os::make_directories(settings.run_dir, 0711));
+  TRY(check_own_directories(settings.state_dir, settings.run_dir));
+  TRY(make_directory(settings.state_dir + "/" + kApiDirectory, 0755, 0));
+  TRY(make_directory(settings.state_dir + "/" + kSpillDirectory, 0755, 0));
+  return make_directory(settings.state_dir + "/" + kApiDirectory + "/history", 0700,
+                        settings.ids.service_id() + 1);
+}
+
+Result<void> Daemon::run() {
+  sigset_t handled;
+  (void)sigemptyset(&handled);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) (void)sigaddset(&handled, number);
+  (void)sigprocmask(SIG_BLOCK, &handled, nullptr);
+  TRY(prepare_places());
+  listener_ = std::make_unique<Listener>(
+      TRY(Listener::open(options_.settings.run_dir, options_.socket, options_.settings.socket_group)));
+  const Sweep sweep = sweep_orphans(options_.settings);
+  if (!sweep.done.empty()) say(sweep.done);
+  if (!sweep.failure.empty()) say(sweep.failure);
+  const std::string program = TRY(os::read_file(AT_FDCWD, options_.settings.helpers + "/sbx-init", 4U << 20U));
+  init_program_ = TRY(os::sealed_memfd("sbx-init", program));
+  cpus_ = usable_cpus();
+  TRY(start_api());
+  const Result<void> served = serve();
+  api_socket_.reset();
+  if (api_.running()) (void)api_.reap();
+  for (Nursery& nursery : nurseries_) {
+    if (nursery.program.running()) (void)nursery.program.reap();
+  }
+  return served;
+}
+
+// --- what is started -----------------------------------------------------------------------------------
+
+Result<void> Daemon::tell_api(int type, std::int64_t value, const std::vector<int>& descriptors) const {
+  DaemonMessage message;
+  message.type = static_cast<DaemonMessageType>(type);
+  message.value = value;
+  return os::send_struct(api_socket_.get(), message, descriptors);
+}
+
+Result<void> Daemon::start_nursery(Nursery& nursery, std::size_t index) {
+  auto [ours, theirs] = TRY(os::seqpacket_pair());
+  const Settings& settings = options_.settings;
+  nursery.program = TRY(ChildProgram::start({settings.helpers + "/sbx-keeper", options_.config, settings.state_dir,
+                                             settings.run_dir, settings.log.path},
+                                            {theirs.get(), init_program_.get()}, nursery.cpu));
+  return tell_api(static_cast<int>(DaemonMessageType::nursery), static_cast<std::int64_t>(index), {ours.get()});
+}
+
+Result<void> Daemon::start_api() {
+  auto [ours, theirs] = TRY(os::seqpacket_pair());
+  const Settings& settings = options_.settings;
+  api_ = TRY(ChildProgram::start({settings.helpers + "/sbx-api"}, {theirs.get()}));
+  api_socket_ = std::move(ours);
+  TRY(tell_api(static_cast<int>(DaemonMessageType::listener), 0, {listener_->fd()}));
+  nurseries_.clear();
+  for (const int cpu : cpus_) {
+    nurseries_.push_back({{}, cpu});
+    TRY(start_nursery(nurseries_.back(), nurseries_.size() - 1));
+  }
+  const nlohmann::json told = {{"root", settings.state_dir + "/" + kApiDirectory},
+                               {"uid", settings.ids.service_id() + 1},
+                               {"max_sandboxes", settings.max_sandboxes}};
+  const UniqueFd memory = TRY(os::sealed_memfd("sbx-api", told.dump()));
+  return tell_api(static_cast<int>(DaemonMessageType::go), 0, {memory.get()});
+}
+
+// Its sandboxes end by themselves: their keepers see its end.
+Result<void> Daemon::restart_api() {
+  const std::string how = api_.reap();
+  if (stopping_) return {};
+  say("the API " + how + "; its sandboxes end, and it is started again");
+  notify("STATUS=starting again");
+  api_socket_.reset();
+  for (Nursery& nursery : nurseries_) (void)nursery.program.reap();  // each ends at the end of its socket
+  const std::int64_t now = os::monotonic_ns();
+  api_starts_.push_back(now);
+  std::erase_if(api_starts_, [&](std::int64_t then) { return now - then > kStartsWithin; });
+  if (api_starts_.size() >= kMostStarts) return fail("the API " + how + ", as it has several times in a minute");
+  const Sweep sweep = sweep_orphans(options_.settings);
+  if (!sweep.done.empty()) say(sweep.done);
+  return start_api();
+}
+
+// --- the loop ------------------------------------------------------------------------------------------
+
+void Daemon::begin_stop() {
+  if (stopping_) {
+    api_.signal(SIGKILL);
+    return;
+  }
+  stopping_ = true;
+  stop_deadline_ = os::monotonic_ns() + kStopTimeout;
+  notify("STOPPING=1");
+  (void)tell_api(static_cast<int>(DaemonMessageType::stop), 0, {});
+}
+
+void Daemon::read_api() {
+  auto received = os::receive_message(api_socket_.get(), sizeof(DaemonMessage));
+  if (!received || !*received) {
+    api_socket_.reset();  // its end is told by its pidfd
+    return;
+  }
+  const auto message = os::read_struct<DaemonMessage>(**received, "the API");
+  if (!message) return;
+  if (message->type == DaemonMessageType::ready) notify("READY=1\nSTATUS=ready");
+  if (message->type == DaemonMessageType::alive) notify("WATCHDOG=1");
+}
+
+Result<void> Daemon::serve() {
+  sigset_t handled;
+  (void)sigemptyset(&handled);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) (void)sigaddset(&handled, number);
+  const UniqueFd signals(signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals.valid()) return fail(system_error("signalfd", "", errno));
+  Result<void> failure;
+  while (failure && api_.running()) {
+    PollSet turn;
+    turn.add(signals.get(), [&] {
+      signalfd_siginfo info{};
+      while (read(signals.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+        if (info.ssi_signo != SIGHUP) begin_stop();
+      }
+    });
+    turn.add(api_socket_.get(), [&] { read_api(); });
+    turn.add(api_.pidfd(), [&] { failure = restart_api(); });
+    for (std::size_t i = 0; i < nurseries_.size(); ++i) {
+      turn.add(nurseries_[i].program.pidfd(), [&, i] {
+        if (i >= nurseries_.size() || !nurseries_[i].program.running() || !api_.running()) return;
+        pollfd ended{nurseries_[i].program.pidfd(), POLLIN, 0};
+        if (poll(&ended, 1, 0) != 1) return;  // another one by now
+        const std::string how = nurseries_[i].program.reap();
+        if (stopping_) return;
+        say("a nursery " + how + "; another one is started");
+        failure = start_nursery(nurseries_[i], i);
+      });
+    }
+    if (stopping_) turn.until(stop_deadline_);
+    turn.wait();
+    if (stopping_ && os::monotonic_ns() >= stop_deadline_) {
+      say("the API does not stop: killed");
+      api_.signal(SIGKILL);
+      stop_deadline_ = kNever;
+    }
+  }
+  return failure;
+}
+
+// sd_notify(3), without a library for it: one datagram.
+void Daemon::notify(const char* state) const {
+  const char* path = std::getenv("NOTIFY_SOCKET");
+  if (path == nullptr || (*path != '/' && *path != '@')) return;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::size_t size = std::strlen(path);
+  if (size >= sizeof address.sun_path) return;
+  std::memcpy(address.sun_path, path, size);
+  if (*path == '@') address.sun_path[0] = '\0';
+  const UniqueFd fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size);
+  (void)sendto(fd.get(), state, std::strlen(state), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
+               length);
+}
+
+}  // namespace sbx

@@ -1,0 +1,56 @@
+// The root process of sbxd: it starts the API and the nurseries, and starts again what dies. It reads no byte
+// of a client's or a sandbox's.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "run/settings.h"
+#include "sbxd/child_program.h"
+#include "sbxd/listener.h"
+
+namespace sbx {
+
+struct DaemonOptions {
+  std::string config;  // as given: nurseries read it again
+  std::string socket;
+  Settings settings;
+};
+
+class Daemon {
+ public:
+  explicit Daemon(DaemonOptions options) : options_(std::move(options)) {}
+  // Until SIGTERM or SIGINT. Error: it could not start, or the API cannot stay alive.
+  Result<void> run();
+
+ private:
+  struct Nursery {
+    ChildProgram program;
+    int cpu = 0;
+  };
+
+  Result<void> prepare_places() const;
+  Result<void> start_api();
+  Result<void> start_nursery(Nursery& nursery, std::size_t index);
+  Result<void> tell_api(int type, std::int64_t value, const std::vector<int>& descriptors) const;
+  Result<void> serve();
+  Result<void> restart_api();
+  void read_api();
+  void begin_stop();
+  void notify(const char* state) const;
+
+  DaemonOptions options_;
+  std::vector<int> cpus_;
+  UniqueFd init_program_;
+  std::unique_ptr<Listener> listener_;
+  ChildProgram api_;
+  UniqueFd api_socket_;
+  std::vector<Nursery> nurseries_;
+  std::vector<std::int64_t> api_starts_;
+  bool stopping_ = false;
+  std::int64_t stop_deadline_ = 0;
+};
+
+}  // namespace sbx

@@ -1,0 +1,33 @@
+// The socket that clients connect to: RUN/sbxd.sock, of one supervisor at a time.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace sbx {
+
+class Listener {
+ public:
+  // Mode 0660, of the group `group` (empty, or none of that name: root only). A socket that a dead supervisor
+  // left is replaced. Error: another one lives (its lock RUN/sbxd.lock is held).
+  static Result<Listener> open(const std::string& run_dir, const std::string& path, const std::string& group);
+  Listener(Listener&&) = default;
+  Listener& operator=(Listener&&) = delete;
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+  ~Listener();
+
+  [[nodiscard]] int fd() const { return socket_.get(); }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  Listener() = default;
+
+  UniqueFd lock_;
+  UniqueFd socket_;
+  std::string path_;
+};
+
+}  // namespace sbx
