@@ -38,8 +38,12 @@ Result<void> Keepers::ask(std::uint32_t type, const std::vector<int>& descriptor
 Result<UniqueFd> Keepers::start_run(const RunRequest& request, std::vector<int> streams, int peer) {
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   TRY(send_request(ours.get(), request, streams));
-  TRY(ask(static_cast<std::uint32_t>(KeeperMessageType::run), {theirs.get(), peer}));
+  TRY(give_client(theirs.get(), peer));
   return std::move(ours);
+}
+
+Result<void> Keepers::give_client(int client, int peer) {
+  return ask(static_cast<std::uint32_t>(KeeperMessageType::run), {client, peer});
 }
 
 Result<UniqueFd> Keepers::create(const RunRequest& request, int peer) {
@@ -52,11 +56,15 @@ Result<UniqueFd> Keepers::create(const RunRequest& request, int peer) {
 Result<UniqueFd> start_command(int control, const RunRequest& request, std::vector<int> streams, int peer) {
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   TRY(send_request(ours.get(), request, streams));
+  TRY(give_client(control, theirs.get(), peer));
+  return std::move(ours);
+}
+
+Result<void> give_client(int control, int client, int peer) {
   KeeperMessage message;
   message.type = KeeperMessageType::command;
-  const std::vector<int> descriptors{theirs.get(), peer};
-  TRY(os::send_struct(control, message, descriptors));
-  return std::move(ours);
+  const std::array<int, 2> descriptors{client, peer};
+  return os::send_struct(control, message, descriptors);
 }
 
 }  // namespace sbx::api

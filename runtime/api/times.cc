@@ -1,7 +1,5 @@
 #include "api/times.h"
 
-#include <time.h>
-
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -13,14 +11,19 @@ std::int64_t now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 
+// By calendar arithmetic: gmtime_r would look for /etc/localtime.
 std::string rfc3339(std::int64_t ms) {
-  const time_t seconds = ms / 1000;
-  tm parts{};
-  (void)gmtime_r(&seconds, &parts);
+  using namespace std::chrono;
+  const sys_time<milliseconds> at{milliseconds(ms)};
+  const auto day = floor<days>(at);
+  const year_month_day date(day);
+  const hh_mm_ss time(at - day);
   std::array<char, 64> text{};
-  (void)std::snprintf(text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", parts.tm_year + 1900,
-                      parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-                      static_cast<int>(ms % 1000));
+  (void)std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ",
+                      static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                      static_cast<unsigned>(date.day()), static_cast<int>(time.hours().count()),
+                      static_cast<int>(time.minutes().count()), static_cast<int>(time.seconds().count()),
+                      static_cast<int>(time.subseconds().count()));
   return text.data();
 }
 

@@ -18,8 +18,12 @@ TEST_CASE("many commands run in one sandbox, and files stay between them") {
   CHECK(sandbox.shell("kill -9 $$")["signal"] == "SIGKILL");
   CHECK(sandbox.start({"/no/such/program"}).result()["outcome"] == "setup_failed");
   CHECK(sandbox.output("cat /tmp/file") == "kept\n");
+  // The sandbox's filter is there, and init's leave for clone3 is init's alone.
+  CHECK(sandbox.shell("touch /tmp/set; chmod u+s /tmp/set")["exit_code"] == 1);
+  CHECK(sandbox.output("python3 -c 'import ctypes; c = ctypes.CDLL(None, use_errno=True); "
+                       "c.syscall(435, 0, 0); print(ctypes.get_errno())'") == "38\n");  // ENOSYS
   sandbox.destroy();
-  CHECK(place.log_lines().size() == 6);
+  CHECK(place.log_lines().size() == 8);
 }
 
 TEST_CASE("commands run at once") {
@@ -85,6 +89,11 @@ TEST_CASE("a command that runs out of the sandbox's memory is killed alone") {
     CHECK(result["outcome"] == "out_of_memory");
     CHECK(result["limits_hit"].dump().find("memory_bytes") != std::string::npos);
   }
+  // With all it started: its shell would go on.
+  RunRequest child;
+  child.command = {"sh", "-c", "/usr/bin/python3 -c 'x = bytearray(200 << 20)'; sleep 600"};
+  child.limits.wall_ms = 30'000;
+  CHECK(sandbox.start(child).result()["outcome"] == "out_of_memory");
   CHECK(sandbox.output("touch /tmp/go; echo still here") == "still here\n");
   CHECK(other.result()["stdout"]["text"] == "fine\n");
   sandbox.destroy();
