@@ -122,7 +122,8 @@ Result<std::optional<std::map<std::string, std::string>>> JsonObject::text_map(s
   const Json* value = find(key);
   if (value == nullptr) return std::optional<std::map<std::string, std::string>>();
   const auto is_text = [](const Json& item) { return item.is_string(); };
-  if (!value->is_object() || !std::ranges::all_of(*value, is_text)) return expected(key, "an object of strings");
+  if (!value->is_object() || !std::ranges::all_of(*value, is_text))
+    return expected(key, "an object of strings");
   return std::optional(value->get<std::map<std::string, std::string>>());
 }
 
@@ -137,7 +138,8 @@ Result<std::optional<std::vector<JsonObject>>> JsonObject::objects(std::string_v
   const Json* value = find(key);
   if (value == nullptr) return std::optional<std::vector<JsonObject>>();
   const auto is_object = [](const Json& item) { return item.is_object(); };
-  if (!value->is_array() || !std::ranges::all_of(*value, is_object)) return expected(key, "a list of objects");
+  if (!value->is_array() || !std::ranges::all_of(*value, is_object))
+    return expected(key, "a list of objects");
   std::vector<JsonObject> list;
   for (const Json& item : *value)
     list.push_back(JsonObject(item, name(key) + "[" + std::to_string(list.size()) + "]"));

@@ -111,12 +111,8 @@ void LiveSandbox::read_control() {
   case KeeperMessageType::ready:
     about_ = Json::parse(text, nullptr, false);
     return become(SandboxState::ready);
-  case KeeperMessageType::failed:
-    why_failed_ = text;
-    return become(SandboxState::failed);
-  case KeeperMessageType::commands:
-    commands_ = message->value;
-    return rest_or_work();
+  case KeeperMessageType::failed: why_failed_ = text; return become(SandboxState::failed);
+  case KeeperMessageType::commands: commands_ = message->value; return rest_or_work();
   case KeeperMessageType::ended:
     if (Json last = Json::parse(text, nullptr, false); last.is_object()) about_ = std::move(last);
     become(SandboxState::stopping);
@@ -145,20 +141,22 @@ void LiveSandbox::ask(KeeperMessageType type, std::int64_t value) {
 }
 
 void LiveSandbox::pause(Done done) {
-  waiting_.emplace_back([this, done = std::move(done)](KeeperMessageType, std::int64_t failed, const std::string& why) {
-    if (failed != 0) return done(fail(why));
-    become(SandboxState::paused);
-    done({});
-  });
+  waiting_.emplace_back(
+      [this, done = std::move(done)](KeeperMessageType, std::int64_t failed, const std::string& why) {
+        if (failed != 0) return done(fail(why));
+        become(SandboxState::paused);
+        done({});
+      });
   ask(KeeperMessageType::pause);
 }
 
 void LiveSandbox::resume(Done done) {
-  waiting_.emplace_back([this, done = std::move(done)](KeeperMessageType, std::int64_t failed, const std::string& why) {
-    if (failed != 0) return done(fail(why));
-    become(commands_ > 0 ? SandboxState::busy : SandboxState::ready);
-    done({});
-  });
+  waiting_.emplace_back(
+      [this, done = std::move(done)](KeeperMessageType, std::int64_t failed, const std::string& why) {
+        if (failed != 0) return done(fail(why));
+        become(commands_ > 0 ? SandboxState::busy : SandboxState::ready);
+        done({});
+      });
   ask(KeeperMessageType::resume);
 }
 
@@ -173,10 +171,11 @@ void LiveSandbox::destroy() {
 }
 
 void LiveSandbox::stats(std::function<void(Result<Json>)> done) {
-  waiting_.emplace_back([done = std::move(done)](KeeperMessageType type, std::int64_t, const std::string& text) {
-    if (type != KeeperMessageType::stats_are) return done(fail(text));
-    done(Json::parse(text, nullptr, false));
-  });
+  waiting_.emplace_back(
+      [done = std::move(done)](KeeperMessageType type, std::int64_t, const std::string& text) {
+        if (type != KeeperMessageType::stats_are) return done(fail(text));
+        done(Json::parse(text, nullptr, false));
+      });
   ask(KeeperMessageType::stats);
 }
 

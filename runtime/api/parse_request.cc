@@ -11,17 +11,20 @@ namespace {
 
 constexpr std::size_t kMostLabels = 64;
 
-constexpr std::array<std::string_view, 10> kOfCommand{"command", "shell", "cwd",    "env",          "env_vars",
-                                                      "limits",  "stdin", "labels", "stdin_base64", "timeout_ms"};
+constexpr std::array<std::string_view, 10> kOfCommand{
+    "command", "shell", "cwd", "env", "env_vars", "limits", "stdin", "labels", "stdin_base64", "timeout_ms"};
 constexpr std::array<std::string_view, 15> kOfRun{
-    "language", "code",       "path",       "files",          "arguments",        "action", "compile_limits", "image",
-    "policy",   "project_id", "task_id",    "session_id",     "workspace_mode",   "hostname", "environment_type"};
+    "language", "code",           "path",           "files",    "arguments",
+    "action",   "compile_limits", "image",          "policy",   "project_id",
+    "task_id",  "session_id",     "workspace_mode", "hostname", "environment_type"};
 constexpr std::array<std::string_view, 16> kOfSandbox{
-    "task_id", "session_id", "project_id", "image",  "environment_type", "policy",         "limits",   "env",
-    "env_vars", "labels",    "idle_ms",    "total_ms", "hostname",       "workspace_mode", "packages", "language"};
+    "task_id",  "session_id", "project_id", "image",   "environment_type", "policy",   "limits",
+    "env",      "env_vars",   "labels",     "idle_ms", "total_ms",         "hostname", "workspace_mode",
+    "packages", "language"};
 
 // Both names of one thing: only one may be given.
-Result<std::optional<std::string>> either(const JsonObject& body, std::string_view one, std::string_view other) {
+Result<std::optional<std::string>> either(const JsonObject& body, std::string_view one,
+                                          std::string_view other) {
   if (body.has(one) && body.has(other))
     return fail("'" + std::string(one) + "' and '" + std::string(other) + "' mean the same: give one");
   return body.has(other) ? body.text(other) : body.text(one);
@@ -40,7 +43,8 @@ Result<Labels> read_labels(const JsonObject& body) {
   if (labels.size() > kMostLabels) return fail("'labels': more than " + std::to_string(kMostLabels));
   for (const auto& [name, value] : labels) {
     TRY(check_name("labels", name));
-    if (name.starts_with("sbx.")) return fail("'labels." + name + "': names that begin with 'sbx.' are sbx's own");
+    if (name.starts_with("sbx."))
+      return fail("'labels." + name + "': names that begin with 'sbx.' are sbx's own");
     if (value.size() > 256) return fail("'labels." + name + "': longer than 256 bytes");
   }
   return labels;
@@ -59,8 +63,9 @@ Result<std::uint8_t> read_choice(const JsonObject& body, std::string_view key,
 Result<void> read_command(const JsonObject& body, AskedRun& asked) {
   RunRequest& request = asked.request;
   const int ways = (body.has("command") ? 1 : 0) + (body.has("shell") ? 1 : 0) + (request.language ? 1 : 0);
-  if (ways != 1) return fail(request.language ? "'language' has a command of its own: no 'command' and no 'shell'"
-                                              : "give one of 'command', 'shell' and 'language'");
+  if (ways != 1)
+    return fail(request.language ? "'language' has a command of its own: no 'command' and no 'shell'"
+                                 : "give one of 'command', 'shell' and 'language'");
   if (const auto line = TRY(body.text("shell"))) request.command = {"/bin/sh", "-c", *line};
   if (auto command = TRY(body.texts("command"))) {
     if (command->empty()) return fail("'command' is empty");
@@ -77,7 +82,8 @@ Result<void> read_command(const JsonObject& body, AskedRun& asked) {
   if (body.has("stdin") && body.has("stdin_base64")) return fail("'stdin' and 'stdin_base64': give one");
   asked.input = body.has("stdin") ? TRY(body.text("stdin")) : TRY(body.bytes("stdin_base64"));
   asked.labels = TRY(read_labels(body));
-  request.streams = {asked.input ? StreamMode::relay : StreamMode::null, StreamMode::spill, StreamMode::spill};
+  request.streams = {asked.input ? StreamMode::relay : StreamMode::null, StreamMode::spill,
+                     StreamMode::spill};
   return {};
 }
 
@@ -91,7 +97,8 @@ Result<std::vector<SourceFile>> read_files(const JsonObject& body) {
     file.name = TRY(item.text("name")).value_or("");
     TRY(check_source_name(item.name("name"), file.name));
     const bool encoded = item.has("content_base64");
-    if (encoded == item.has("content")) return fail("'" + item.name("content") + "': give it, or 'content_base64'");
+    if (encoded == item.has("content"))
+      return fail("'" + item.name("content") + "': give it, or 'content_base64'");
     file.content = *(encoded ? TRY(item.bytes("content_base64")) : TRY(item.text("content")));
     files.push_back(std::move(file));
   }
@@ -139,7 +146,8 @@ Result<void> read_place(const JsonObject& body, RunRequest& request) {
     TRY(check_name("policy", *policy));
     request.policy = *policy;
   }
-  request.workspace_mode = static_cast<WorkspaceMode>(TRY(read_choice(body, "workspace_mode", kWorkspaceModes)));
+  request.workspace_mode =
+      static_cast<WorkspaceMode>(TRY(read_choice(body, "workspace_mode", kWorkspaceModes)));
   if (const auto hostname = TRY(body.text("hostname"))) {
     TRY(check_hostname("hostname", *hostname));
     request.hostname = *hostname;

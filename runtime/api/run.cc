@@ -13,17 +13,18 @@
 namespace sbx::api {
 
 std::string failed_result(const RunSummary& about, const std::string& message) {
-  const nlohmann::ordered_json result = {{"schema", 1},
-                                         {"run_id", about.id},
-                                         {"task_id", about.task.empty() ? nullptr : Json(about.task)},
-                                         {"project_id", about.project.empty() ? nullptr : Json(about.project)},
-                                         {"mode", "supervisor"},
-                                         {"status", "error"},
-                                         {"outcome", "setup_failed"},
-                                         {"exit_code", nullptr},
-                                         {"signal", nullptr},
-                                         {"message", message},
-                                         {"step", "prepare"}};
+  const nlohmann::ordered_json result = {
+      {"schema", 1},
+      {"run_id", about.id},
+      {"task_id", about.task.empty() ? nullptr : Json(about.task)},
+      {"project_id", about.project.empty() ? nullptr : Json(about.project)},
+      {"mode", "supervisor"},
+      {"status", "error"},
+      {"outcome", "setup_failed"},
+      {"exit_code", nullptr},
+      {"signal", nullptr},
+      {"message", message},
+      {"step", "prepare"}};
   return result.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
 }
 

@@ -23,14 +23,14 @@ struct RunSummary {
   std::string sandbox;  // of many commands; empty: one of its own
   std::string image;
   Labels labels;
-  std::uint32_t uid = 0;  // who asked
+  std::uint32_t uid = 0;        // who asked
   std::int64_t created_ms = 0;  // since 1970, UTC
 };
 
 class Run : public std::enable_shared_from_this<Run> {
  public:
-  // `client`: our end of its socket (wire/client_protocol.h). `input`: what is left of its standard input, and
-  // the pipe's end. `ended` is called once.
+  // `client`: our end of its socket (wire/client_protocol.h). `input`: what is left of its standard input,
+  // and the pipe's end. `ended` is called once.
   Run(http::Loop& loop, RunSummary summary, UniqueFd client, std::string input, UniqueFd input_pipe);
 
   Result<void> begin(std::function<void(Run&)> ended);

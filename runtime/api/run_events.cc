@@ -35,7 +35,8 @@ RunEvents::RunEvents(std::shared_ptr<const Run> run, std::array<std::uint64_t, 2
     : run_(std::move(run)), offsets_(from) {}
 
 std::string RunEvents::id() const {
-  return std::to_string(offsets_[0] - tails_[0].size()) + "." + std::to_string(offsets_[1] - tails_[1].size());
+  return std::to_string(offsets_[0] - tails_[0].size()) + "." +
+         std::to_string(offsets_[1] - tails_[1].size());
 }
 
 RunEvent RunEvents::output_event(SpillPiece piece) {
@@ -78,7 +79,8 @@ std::optional<RunEvent> RunEvents::flush() {
 RunEvent RunEvents::exit_event() {
   ended_ = true;
   const OrderedJson result = OrderedJson::parse(run_->result(), nullptr, false);
-  OrderedJson json = {{"type", "exit"}, {"data", result.is_object() ? result.value("status", "error") : "error"}};
+  OrderedJson json = {{"type", "exit"},
+                      {"data", result.is_object() ? result.value("status", "error") : "error"}};
   for (const char* field : {"outcome", "exit_code", "signal", "message"})
     json[field] = result.is_object() && result.contains(field) ? result[field] : OrderedJson(nullptr);
   json["run_id"] = run_->about().id;
@@ -99,7 +101,8 @@ std::optional<RunEvent> RunEvents::next() {
     auto piece = reader_->next();
     if (!piece || !*piece) break;
     RunEvent event = output_event(std::move(**piece));
-    if (event.type != "gap" && event.json.find("\"data\":\"\"") != std::string::npos) continue;  // only a tail
+    if (event.type != "gap" && event.json.find("\"data\":\"\"") != std::string::npos)
+      continue;  // only a tail
     return event;
   }
   if (!over) return {};

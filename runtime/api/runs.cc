@@ -203,9 +203,11 @@ void Service::list_runs(const Shared& call) {
       continue;
     OrderedJson json = run_json(run, false);
     const auto text = [&json](const char* field) { return json.value(field, OrderedJson()); };
-    if (const std::string* wanted = call->request.query_value("outcome"); wanted != nullptr && text("outcome") != *wanted)
+    if (const std::string* wanted = call->request.query_value("outcome");
+        wanted != nullptr && text("outcome") != *wanted)
       continue;
-    if (const std::string* wanted = call->request.query_value("status"); wanted != nullptr && text("status") != *wanted)
+    if (const std::string* wanted = call->request.query_value("status");
+        wanted != nullptr && text("status") != *wanted)
       continue;
     if (list.size() == limit) {
       next = list.back()["run_id"];
@@ -248,7 +250,8 @@ void Service::get_events(const Shared& call) {
     if (!offsets) return answer_problem(*call, 400, offsets.error().text);
     from = *offsets;
   }
-  if (call->request.header_has("Upgrade", "websocket")) return send_events_by_websocket(call->exchange, run, from);
+  if (call->request.header_has("Upgrade", "websocket"))
+    return send_events_by_websocket(call->exchange, run, from);
   send_events_by_sse(loop_, call->exchange, run, from);
 }
 

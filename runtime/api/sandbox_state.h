@@ -10,7 +10,9 @@ namespace sbx::api {
 enum class SandboxState : std::uint8_t { creating, ready, busy, paused, stopping, destroyed, failed };
 inline constexpr std::array<std::string_view, 7> kSandboxStates{"creating", "ready",     "busy",  "paused",
                                                                 "stopping", "destroyed", "failed"};
-constexpr std::string_view state_name(SandboxState state) { return kSandboxStates[static_cast<std::size_t>(state)]; }
+constexpr std::string_view state_name(SandboxState state) {
+  return kSandboxStates[static_cast<std::size_t>(state)];
+}
 
 // Whether a sandbox that is in one may come to be in the other: the whole table.
 //   creating → ready, failed, stopping     ready ⇄ busy     ready, busy ⇄ paused

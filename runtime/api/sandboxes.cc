@@ -30,9 +30,11 @@ void Service::begin_sandbox(const Shared& call, AskedSandbox asked) {
     if (!may_see(*call, sandbox->uid()))
       return answer_problem(*call, 409, "the task '" + task + "' has a sandbox of another user");
     if (sandbox->state() == SandboxState::stopping)
-      return answer_problem(*call, 409, "the sandbox of task '" + task + "' is stopping: ask again when it is gone");
+      return answer_problem(*call, 409,
+                            "the sandbox of task '" + task + "' is stopping: ask again when it is gone");
     if (!same(sandbox->asked(), asked))
-      return answer_problem(*call, 409, "the task '" + task + "' has the sandbox '" + id + "', made in another way");
+      return answer_problem(*call, 409,
+                            "the task '" + task + "' has the sandbox '" + id + "', made in another way");
     const auto there = sandbox;
     return there->when_settled([this, call, there] { answer_sandbox(call, *there, 200); });
   }
@@ -40,8 +42,8 @@ void Service::begin_sandbox(const Shared& call, AskedSandbox asked) {
   std::string id = new_run_id();
   Result<UniqueFd> control = keepers_.create(asked.request, call->exchange->peer_socket());
   if (!control) return answer_problem(*call, 503, control.error().text);
-  const auto sandbox = std::make_shared<LiveSandbox>(loop_, id, std::move(asked), call->request.peer.uid,
-                                                     std::move(*control));
+  const auto sandbox =
+      std::make_shared<LiveSandbox>(loop_, id, std::move(asked), call->request.peer.uid, std::move(*control));
   const auto begun = sandbox->begin([this](LiveSandbox& changed) {
     if (is_over(changed.state())) {
       const std::string over = changed.id();
@@ -90,7 +92,8 @@ void Service::list_sandboxes(const Shared& call) {
       const std::string* wanted = call->request.query_value(name);
       return wanted != nullptr && *wanted != value;
     };
-    if (differs("project_id", sandbox->asked().request.project) || differs("task_id", sandbox->asked().request.task_id) ||
+    if (differs("project_id", sandbox->asked().request.project) ||
+        differs("task_id", sandbox->asked().request.task_id) ||
         differs("state", std::string(state_name(sandbox->state()))))
       continue;
     const std::string* label = call->request.query_value("label");
@@ -174,8 +177,9 @@ void Service::connect(const Shared& call) {
     if (!connection) return;
     auto pair = os::seqpacket_pair();
     if (!pair) return;
-    const bool given = sandbox ? give_client(sandbox->control(), pair->second.get(), connection->get()).has_value()
-                               : keepers_.give_client(pair->second.get(), connection->get()).has_value();
+    const bool given =
+        sandbox ? give_client(sandbox->control(), pair->second.get(), connection->get()).has_value()
+                : keepers_.give_client(pair->second.get(), connection->get()).has_value();
     if (!given) return;  // the client sees its connection end
     const int fd = pair->first.get();
     (void)os::send_message(connection->get(), "c", std::span(&fd, 1));

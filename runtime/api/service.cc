@@ -1,6 +1,7 @@
 #include "api/service.h"
 
 #include <algorithm>
+#include <csignal>
 
 #include "api/times.h"
 
@@ -40,11 +41,17 @@ bool matches(std::string_view route, std::string_view path, std::vector<std::str
 
 void answer_json(Call& call, int status, const Json& json, std::vector<http::Header> headers) {
   headers.push_back({"Content-Type", "application/json"});
-  call.exchange->respond({status, std::move(headers), json.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n"});
+  call.exchange->respond(
+      {status, std::move(headers), json.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n"});
 }
 
+// In one line of text for who asks for that.
 void answer_problem(Call& call, int status, std::string_view detail) {
-  call.exchange->respond(http::problem(status, detail));
+  const std::string* accepted = call.request.header("Accept");
+  if (accepted == nullptr || *accepted != "text/plain")
+    return call.exchange->respond(http::problem(status, detail));
+  call.exchange->respond(
+      {status, {{"Content-Type", "text/plain; charset=utf-8"}}, std::string(detail) + "\n"});
 }
 
 bool may_see(const Call& call, std::uint32_t uid) {
@@ -92,7 +99,7 @@ const std::vector<Service::Route>& Service::routes() {
 void Service::handle(http::Request request, std::shared_ptr<http::Exchange> exchange) {
   const auto call = std::make_shared<Call>(Call{std::move(request), std::move(exchange), {}});
   const std::string& asked = call->request.method;
-  const std::string_view method = asked == "HEAD" ? "GET" : asked;
+  const std::string_view method = asked == "HEAD" ? std::string_view("GET") : std::string_view(asked);
   std::string allowed;
   for (const Route& route : routes()) {
     if (!matches(route.path, call->request.path, call->parts)) continue;
@@ -100,8 +107,10 @@ void Service::handle(http::Request request, std::shared_ptr<http::Exchange> exch
     allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
   }
   if (allowed.empty())
-    return answer_problem(*call, 404, "nothing is at '" + call->request.path + "'; docs/openapi.yaml has what is");
-  http::Response response = http::problem(405, asked + " is not for '" + call->request.path + "': " + allowed + " is");
+    return answer_problem(*call, 404,
+                          "nothing is at '" + call->request.path + "'; docs/openapi.yaml has what is");
+  http::Response response =
+      http::problem(405, asked + " is not for '" + call->request.path + "': " + allowed + " is");
   response.headers.push_back({"Allow", allowed});
   call->exchange->respond(std::move(response));
 }
@@ -119,8 +128,8 @@ bool Service::admit(const Shared& call) {
     return false;
   }
   if (alive() < limits_.sandboxes) return true;
-  http::Response response = http::problem(
-      429, "there are " + std::to_string(limits_.sandboxes) + " sandboxes, the most of this host (max_sandboxes)");
+  http::Response response = http::problem(429, "there are " + std::to_string(limits_.sandboxes) +
+                                                   " sandboxes, the most of this host (max_sandboxes)");
   response.headers.push_back({"Retry-After", "1"});
   call->exchange->respond(std::move(response));
   return false;

@@ -135,8 +135,8 @@ void send_events_by_sse(http::Loop& loop, const std::shared_ptr<http::Exchange>&
   std::make_shared<SseStream>(loop, exchange, run, from)->begin(*run);
 }
 
-void send_events_by_websocket(const std::shared_ptr<http::Exchange>& exchange, const std::shared_ptr<Run>& run,
-                              std::array<std::uint64_t, 2> from) {
+void send_events_by_websocket(const std::shared_ptr<http::Exchange>& exchange,
+                              const std::shared_ptr<Run>& run, std::array<std::uint64_t, 2> from) {
   exchange->accept_websocket({}, [run, from](Result<std::shared_ptr<http::WebSocket>> socket) {
     if (socket) std::make_shared<WebSocketStream>(std::move(*socket), run, from)->begin(*run);
   });

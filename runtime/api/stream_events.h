@@ -14,8 +14,8 @@ namespace sbx::api {
 
 void send_events_by_sse(http::Loop& loop, const std::shared_ptr<http::Exchange>& exchange,
                         const std::shared_ptr<Run>& run, std::array<std::uint64_t, 2> from);
-void send_events_by_websocket(const std::shared_ptr<http::Exchange>& exchange, const std::shared_ptr<Run>& run,
-                              std::array<std::uint64_t, 2> from);
+void send_events_by_websocket(const std::shared_ptr<http::Exchange>& exchange,
+                              const std::shared_ptr<Run>& run, std::array<std::uint64_t, 2> from);
 
 // One stream of what is there of the output, as it is.
 void stream_output(const std::shared_ptr<http::Exchange>& exchange, UniqueFd file, std::size_t stream);

@@ -13,8 +13,8 @@ namespace {
 
 constexpr const char* kDefaultPath = "/etc/sbx/config.yaml";
 constexpr std::array<std::string_view, 10> kKeys{
-    "state_dir", "run_dir",   "log",          "id_pool",      "cgroup_parent", "image_max_age_days",
-    "auto_build", "languages", "socket_group", "max_sandboxes"};
+    "state_dir",          "run_dir",    "log",       "id_pool",      "cgroup_parent",
+    "image_max_age_days", "auto_build", "languages", "socket_group", "max_sandboxes"};
 constexpr std::array<std::string_view, 3> kLogKeys{"path", "rotate", "keep"};
 constexpr std::array<std::string_view, 2> kPoolKeys{"first", "ranges"};
 

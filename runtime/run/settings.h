@@ -29,7 +29,7 @@ struct Settings {
   std::map<std::string, std::string> language_images;    // the image that a language is to be run in
   bool auto_build = false;  // an image that is missing is built by the run that needs it
   // Of a supervisor that stays.
-  std::string socket_group = "sbx";  // whose members may connect; there need be none of this name
+  std::string socket_group = "sbx";   // whose members may connect; there need be none of this name
   std::uint32_t max_sandboxes = 256;  // at once
 
   // What is made from content and can be made again.

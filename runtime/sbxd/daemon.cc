@@ -81,7 +81,8 @@ Result<void> Daemon::run() {
   const Sweep sweep = sweep_orphans(options_.settings);
   if (!sweep.done.empty()) say(sweep.done);
   if (!sweep.failure.empty()) say(sweep.failure);
-  const std::string program = TRY(os::read_file(AT_FDCWD, options_.settings.helpers + "/sbx-init", 4U << 20U));
+  const std::string program =
+      TRY(os::read_file(AT_FDCWD, options_.settings.helpers + "/sbx-init", 4U << 20U));
   init_program_ = TRY(os::sealed_memfd("sbx-init", program));
   cpus_ = usable_cpus();
   TRY(start_api());
@@ -106,10 +107,11 @@ Result<void> Daemon::tell_api(int type, std::int64_t value, const std::vector<in
 Result<void> Daemon::start_nursery(Nursery& nursery, std::size_t index) {
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   const Settings& settings = options_.settings;
-  nursery.program = TRY(ChildProgram::start({settings.helpers + "/sbx-keeper", options_.config, settings.state_dir,
-                                             settings.run_dir, settings.log.path},
+  nursery.program = TRY(ChildProgram::start({settings.helpers + "/sbx-keeper", options_.config,
+                                             settings.state_dir, settings.run_dir, settings.log.path},
                                             {theirs.get(), init_program_.get()}, nursery.cpu));
-  return tell_api(static_cast<int>(DaemonMessageType::nursery), static_cast<std::int64_t>(index), {ours.get()});
+  return tell_api(static_cast<int>(DaemonMessageType::nursery), static_cast<std::int64_t>(index),
+                  {ours.get()});
 }
 
 Result<void> Daemon::start_api() {
@@ -141,7 +143,8 @@ Result<void> Daemon::restart_api() {
   const std::int64_t now = os::monotonic_ns();
   api_starts_.push_back(now);
   std::erase_if(api_starts_, [&](std::int64_t then) { return now - then > kStartsWithin; });
-  if (api_starts_.size() >= kMostStarts) return fail("the API " + how + ", as it has several times in a minute");
+  if (api_starts_.size() >= kMostStarts)
+    return fail("the API " + how + ", as it has several times in a minute");
   const Sweep sweep = sweep_orphans(options_.settings);
   if (!sweep.done.empty()) say(sweep.done);
   return start_api();

@@ -22,7 +22,8 @@ gid_t group_id(const std::string& group) {
 
 }  // namespace
 
-Result<Listener> Listener::open(const std::string& run_dir, const std::string& path, const std::string& group) {
+Result<Listener> Listener::open(const std::string& run_dir, const std::string& path,
+                                const std::string& group) {
   TRY(os::make_directories(run_dir, 0711));
   Listener listener;
   std::optional<UniqueFd> lock = TRY(os::lock_file(AT_FDCWD, run_dir + "/sbxd.lock", false));
@@ -34,7 +35,8 @@ Result<Listener> Listener::open(const std::string& run_dir, const std::string& p
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path)
-    return fail("socket '" + path + "': longer than " + std::to_string(sizeof address.sun_path - 1) + " bytes");
+    return fail("socket '" + path + "': longer than " + std::to_string(sizeof address.sun_path - 1) +
+                " bytes");
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return fail(system_error("socket", "", errno));

@@ -33,7 +33,8 @@ int run(int argc, char** argv) {
   places.log = from_environment("SBX_LOG");
   std::string socket = from_environment("SBX_SOCKET");
   bool check = false;
-  app.add_option("--config", places.config, "The configuration file (SBX_CONFIG; default: /etc/sbx/config.yaml)");
+  app.add_option("--config", places.config,
+                 "The configuration file (SBX_CONFIG; default: /etc/sbx/config.yaml)");
   app.add_option("--state-dir", places.state_dir, "Where images and projects are kept (SBX_STATE_DIR)");
   app.add_option("--run-dir", places.run_dir, "What is there only while it runs (SBX_RUN_DIR)");
   app.add_option("--log", places.log, "The monitor log (SBX_LOG)");

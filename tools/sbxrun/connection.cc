@@ -3,17 +3,15 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 
+#include "daemon_socket.h"
 #include "os/own_places.h"
 #include "os/process_end.h"
 #include "os/socket.h"
@@ -21,22 +19,6 @@
 
 namespace sbx::sbxrun {
 namespace {
-
-Result<Connection> connect_socket(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return fail("--socket: '" + path + "' is too long for a socket path");
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  UniqueFd socket_fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  if (!socket_fd.valid()) return fail(system_error("socket", "", errno));
-  if (connect(socket_fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    Error error = system_error("connect", path, errno);
-    error.text += "; is sbxd running? With --direct a run as root needs none";
-    return fail(std::move(error));
-  }
-  return Connection{DirectSupervisor(), std::move(socket_fd)};
-}
 
 Result<Connection> start_direct() {
   const std::string path = os::own_places(TRY(os::own_directory())).helpers + "/sbx-direct";
@@ -71,6 +53,10 @@ Result<Connection> start_direct() {
   return Connection{DirectSupervisor(pid), std::move(ours)};
 }
 
+Result<Connection> connect_socket(const Options& options) {
+  return Connection{DirectSupervisor(), TRY(connect_daemon(options.socket, options.sandbox))};
+}
+
 bool is_there(const std::string& socket_path) {
   struct stat status {};
   return lstat(socket_path.c_str(), &status) == 0;
@@ -93,10 +79,10 @@ DirectSupervisor::~DirectSupervisor() {
 
 Result<Connection> connect_supervisor(const Options& options) {
   const bool runs = options.request.action == RequestAction::run;
-  if (options.mode == Mode::socket) return connect_socket(options.socket);
+  if (options.mode == Mode::socket || !options.sandbox.empty()) return connect_socket(options);
   // A plan needs no rights and no daemon.
   if (!runs) return start_direct();
-  if (options.mode == Mode::automatic && is_there(options.socket)) return connect_socket(options.socket);
+  if (options.mode == Mode::automatic && is_there(options.socket)) return connect_socket(options);
   if (geteuid() != 0) {
     return fail(
         "no supervisor at '" + options.socket +

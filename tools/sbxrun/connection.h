@@ -26,6 +26,8 @@ class DirectSupervisor {
 
   // SIGKILL: its spawner and the sandbox end with it. Nothing where sbxd serves us.
   void kill() const;
+  // False: sbxd serves us.
+  [[nodiscard]] bool is_ours() const { return pid_ > 0; }
   // How it ended, once it closed its socket: "killed by SIGSEGV". Empty where sbxd serves us.
   [[nodiscard]] std::string how_it_ended() const;
 

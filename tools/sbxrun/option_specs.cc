@@ -75,6 +75,7 @@ constexpr std::array kSpecs{
     OptionSpec{kOutput, "version", 0, nullptr, "print the version", nullptr},
 
     OptionSpec{kWhere, "direct", 0, nullptr, "supervise this run directly (root); never use sbxd", nullptr},
+    OptionSpec{kWhere, "sandbox", 0, "ID|task:ID", "run it in this sandbox of sbxd's", nullptr},
     OptionSpec{kWhere, "socket", 0, "PATH", "use the sbxd at this socket; never run directly", nullptr},
     OptionSpec{kWhere, "state-dir", 0, "DIR", "images and projects (default: /var/lib/sbx)", nullptr},
     OptionSpec{kWhere, "run-dir", 0, "DIR", "what lives as long as the machine is up (default: /run/sbx)",

@@ -218,6 +218,8 @@ class Parser {
       options_.socket = TRY(absolute(what, value));
       options_.mode = Mode::socket;
       socket_given_ = true;
+    } else if (name == "sandbox") {
+      return set_sandbox(what, value);
     } else if (name == "result") {
       options_.result = value;
     } else {
@@ -246,6 +248,8 @@ class Parser {
 
   Result<void> set_place(const std::string& what, const std::string& value) {
     RunRequest& request = options_.request;
+    options_.places_given = options_.places_given || what == "--state-dir" || what == "--run-dir" ||
+                            what == "--log" || what == "--config";
     if (what == "--state-dir") request.state_dir = TRY(absolute(what, value));
     if (what == "--run-dir") request.run_dir = TRY(absolute(what, value));
     if (what == "--log") request.log = TRY(absolute(what, value));
@@ -256,6 +260,14 @@ class Parser {
   static Result<void> set_name(const std::string& what, const std::string& value, std::string& target) {
     TRY(check_name(what, value));
     target = value;
+    return {};
+  }
+
+  // "task:" and the name of a task stand for its sandbox.
+  Result<void> set_sandbox(const std::string& what, const std::string& value) {
+    constexpr std::string_view kTask = "task:";
+    TRY(check_name(what, value.starts_with(kTask) ? std::string_view(value).substr(kTask.size()) : value));
+    options_.sandbox = value;
     return {};
   }
 
@@ -277,11 +289,33 @@ class Parser {
     return {};
   }
 
+  // What belongs to the sandbox, and was said when it was made.
+  Result<void> check_of_command() const {
+    const RunRequest& request = options_.request;
+    const RunRequest usual;
+    const char* given = request.image != usual.image     ? "--image"
+                        : request.policy != usual.policy ? "--policy"
+                        : !request.project.empty()       ? "--project"
+                        : !request.hostname.empty()      ? "--hostname"
+                        : request.build                  ? "--build"
+                        : request.language               ? "--language"
+                        : request.here                   ? "--here"
+                        : !request.binds.empty()         ? "--bind"
+                        : !request.task_id.empty()       ? "--task"
+                        : request.action != usual.action ? "--dry-run and --explain"
+                                                         : nullptr;
+    if (given != nullptr) return fail(std::string(given) + ": not with --sandbox, which is there already");
+    return {};
+  }
+
   Result<void> check() {
     RunRequest& request = options_.request;
     if (options_.help || options_.version) return {};
     if (direct_given_ && socket_given_)
       return fail("--direct and --socket contradict each other; give one of them");
+    if (!options_.sandbox.empty() && direct_given_)
+      return fail("--sandbox: a sandbox that lives is sbxd's; not with --direct");
+    if (!options_.sandbox.empty()) TRY(check_of_command());
     if (options_.check && request.command.empty() && !request.language)
       request.command = {"true"};  // the options alone are asked about
     if (request.command.empty() && !request.language) return fail("no command to run (see sbxrun --help)");

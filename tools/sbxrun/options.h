@@ -14,6 +14,8 @@ struct Options {
   RunRequest request;
   Mode mode = Mode::automatic;
   std::string socket = "/run/sbx/sbxd.sock";
+  std::string sandbox;        // a living one of sbxd's, in which it is run; empty: one of its own
+  bool places_given = false;  // the request's, by a flag
   bool json = false;
   bool quiet = false;
   bool help = false;

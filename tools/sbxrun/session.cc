@@ -119,6 +119,11 @@ class Session {
       request.tty_rows = size.ws_row;
       request.tty_columns = size.ws_col;
     }
+    // sbxd has its own; what a variable says is for runs without it.
+    if (!supervisor_.is_ours() && !options_.places_given) {
+      for (std::string* place : {&request.state_dir, &request.run_dir, &request.log, &request.config})
+        place->clear();
+    }
     const std::string bytes = encode_run_request(request);
     if (bytes.size() > kMaxRequestBytes) return fail("the command and environment are larger than 8M");
     const UniqueFd payload = TRY(os::sealed_memfd("sbx-request", bytes));
