@@ -48,11 +48,13 @@ Result<pid_t> start_helper(std::uint32_t owner, clone_args& arguments, Helper& h
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct rights[2] = {};
   if (syscall(SYS_capget, &header, &rights) != 0) return fail(system_error("capget", "", errno));
+  int death_signal = 0;
+  (void)prctl(PR_GET_PDEATHSIG, &death_signal);
   if (setresuid(kSame, owner, kSame) != 0)
     return fail(system_error("setresuid", std::to_string(owner), errno));
-  const ScopeExit back([] {
+  const ScopeExit back([death_signal] {
     if (setresuid(kSame, getuid(), kSame) != 0) std::abort();  // to the real uid: always allowed
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);                    // a change of ids clears it
+    (void)prctl(PR_SET_PDEATHSIG, death_signal);               // a change of ids clears it
   });
   // The kernel took the effective rights with the uid (capabilities(7)).
   if (syscall(SYS_capset, &header, &rights) != 0) return fail(system_error("capset", "", errno));

@@ -161,6 +161,15 @@ TEST_CASE("any other failure of ours exits with 125 and names its step") {
   CHECK(decide(ours).message == ours.text);
 }
 
+TEST_CASE("a run that was cancelled says by what") {
+  Ending ending = because(Cause::cancelled);
+  ending.text = "the sandbox was destroyed";
+  RunResult result;
+  decide_outcome(ending, {}, "", result);
+  CHECK(result.outcome == Outcome::cancelled);
+  CHECK(result.message == "the run was cancelled: the sandbox was destroyed");
+}
+
 TEST_CASE("a cancelled run exits with 130 for SIGINT and 143 for the others") {
   Ending ending = because(Cause::cancelled);
   ending.signal = SIGINT;

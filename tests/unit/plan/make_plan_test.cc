@@ -391,6 +391,8 @@ TEST_CASE("a request without a command, or with a bad host name, is refused") {
   Case c;
   c.request.command = {};
   CHECK(error_of(c) == "no command to run");
+  c.request.action = RequestAction::keep;  // for the many that are to come
+  CHECK(c.plan().exec.command.empty());
   c = Case();
   c.request.hostname = "a b";
   CHECK(error_of(c).find("--hostname") != std::string::npos);

@@ -1,0 +1,104 @@
+// A supervisor, or a part of it, is killed: nothing runs on unsupervised, and the next start is clean.
+#include "integration/daemon.h"
+
+namespace sbx::test {
+
+namespace {
+
+bool runs_inside(const std::string& mark) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "cmdline");
+    const std::string line((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    if (line.starts_with("sleep") && line.find(mark) != std::string::npos) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("whichever process of sbxd is killed, what it ran ends, is recorded, and nothing is left") {
+  SKIP_UNLESS(is_root(), "needs root");
+  int number = 31'000;
+  for (const char* victim : {"sbxd", "sbx-api", "sbx-nursery", "sbx-keeper"}) {
+    CAPTURE(std::string(victim));
+    const Sandbox place;
+    Daemon daemon(place);
+    const std::string seconds = std::to_string(++number) + "." + std::to_string(getpid());
+    const std::string id = daemon.create({{"project_id", "kept"}});
+    CHECK(daemon.exec(id, "echo kept >file")["exit_code"] == 0);
+    const std::string run = daemon.post("/v1/sandboxes/" + id + "/exec", {{"command", {"sleep", seconds}}}).body["run_id"];
+    const json one_shot = daemon.post("/v1/runs", {{"command", {"sleep", seconds + "1"}}}).body;
+    CHECK(comes_true([&] { return runs_inside(seconds) && runs_inside(seconds + "1"); }));
+    if (std::string(victim) == "sbxd") {
+      daemon.kill_with_9();
+    } else {
+      const auto found = daemon.processes(victim);
+      REQUIRE_FALSE(found.empty());
+      for (const pid_t pid : found) (void)kill(pid, SIGKILL);
+    }
+    // A nursery's end is not its keepers': those sandboxes are supervised still.
+    const bool lives_on = std::string(victim) == "sbx-nursery";
+    if (!lives_on) CHECK(comes_true([&] { return !runs_inside(seconds); }));
+    if (std::string(victim) == "sbxd") {
+      const Daemon next(place);
+      CHECK(place.leftovers() == "");
+      CHECK(next.run({{"shell", "cat file"}, {"project_id", "kept"}})["stdout"]["text"] == "kept\n");
+    } else {
+      CHECK(comes_true([&] {
+        return daemon.ask("GET", "/v1/health/ready", nullptr, {"--retry", "20", "--retry-connrefused", "--retry-delay", "1"}).status == 200;
+      }));
+      if (lives_on) (void)daemon.ask("DELETE", "/v1/sandboxes/" + id);
+      CHECK(daemon.run({{"shell", "cat file"}, {"project_id", "kept"}})["stdout"]["text"] == "kept\n");
+      CHECK(daemon.stop() == 0);
+    }
+    bool recorded = false;
+    for (const json& line : place.log_lines()) recorded = recorded || line["run_id"] == run;
+    CHECK(recorded);
+  }
+}
+
+TEST_CASE("a second sbxd is refused, and the socket of a dead one is replaced") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  {
+    Daemon first(place);
+    const ProgramResult second = run_program({program_directory() + "/sbxd", "--state-dir", place.state_dir(), "--run-dir",
+                                              place.run_dir(), "--log", place.log()});
+    CHECK(second.exit_status == 1);
+    CHECK(second.err.find("another sbxd runs") != std::string::npos);
+    // Runs without it, beside it.
+    CHECK(place.run({"--", "true"}).exit_status == 0);
+    first.kill_with_9();
+  }
+  CHECK(std::filesystem::exists(place.run_dir() + "/sbxd.sock"));
+  Daemon next(place);
+  CHECK(next.run({{"shell", "true"}})["exit_code"] == 0);
+  CHECK(next.stop() == 0);
+  CHECK_FALSE(std::filesystem::exists(place.run_dir() + "/sbxd.sock"));
+}
+
+TEST_CASE("sbxd that is stopped ends what it has, and tells") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  Daemon daemon(place);
+  (void)daemon.create();
+  const std::string run = daemon.post("/v1/runs", {{"shell", "sleep 1000"}}).body["run_id"];
+  CHECK(daemon.stop() == 0);
+  CHECK(place.leftovers() == "");
+  CHECK(place.log_lines().back()["run_id"] == run);
+  CHECK(place.log_lines().back()["outcome"] == "cancelled");
+}
+
+TEST_CASE("a configuration is checked without starting anything") {
+  const Sandbox place;
+  const std::string config = place.directory() + "/config.yaml";
+  const auto check = [&] { return run_program({program_directory() + "/sbxd", "--config", config, "--check-config"}); };
+  write_file(config, "max_sandboxes: 10\nsocket_group: sbx\n");
+  CHECK(check().exit_status == 0);
+  write_file(config, "max_sandboxes: many\n");
+  const ProgramResult wrong = check();
+  CHECK(wrong.exit_status == 2);
+  CHECK(wrong.err.find("config.yaml:1") != std::string::npos);
+}
+
+}  // namespace sbx::test

@@ -1,0 +1,120 @@
+// Sandboxes of many commands through sbxd's API.
+#include "integration/daemon.h"
+
+namespace sbx::test {
+
+TEST_CASE("a task has one sandbox, whose files stay between commands") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  const std::string id = daemon.create({{"task_id", "task"}, {"env", {{"A", "1"}}}, {"labels", {{"team", "x"}}}});
+  const HttpAnswer again = daemon.post("/v1/sandboxes", {{"task_id", "task"}, {"env", {{"A", "1"}}}, {"labels", {{"team", "x"}}}});
+  CHECK(again.status == 200);
+  CHECK(again.body["id"] == id);
+  CHECK(daemon.post("/v1/sandboxes", {{"task_id", "task"}}).status == 409);
+  CHECK(daemon.exec(id, "echo $A >/tmp/file")["exit_code"] == 0);
+  const json read = daemon.exec("task:task", "cat /tmp/file");
+  CHECK(read["stdout"]["text"] == "1\n");
+  CHECK(read["task_id"] == "task");
+  const json listed = daemon.get("/v1/sandboxes?label=team=x").body["sandboxes"];
+  REQUIRE(listed.size() == 1);
+  CHECK(listed[0]["labels"]["sbx.managed"] == "true");
+  CHECK(daemon.get("/v1/sandboxes?label=team=y").body["sandboxes"].empty());
+  CHECK(daemon.get("/v1/sandboxes/" + id + "/stats").body["usage"]["memory_peak_bytes"] > 0);
+  const HttpAnswer gone = daemon.ask("DELETE", "/v1/sandboxes/" + id);
+  CHECK(gone.status == 200);
+  CHECK(gone.body["state"] == "destroyed");
+  CHECK(daemon.get("/v1/sandboxes/" + id).status == 404);
+  // And the task may have another one.
+  (void)daemon.create({{"task_id", "task"}});
+}
+
+TEST_CASE("a sandbox in the wrong state says which") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  const std::string id = daemon.create();
+  const std::string path = "/v1/sandboxes/" + id;
+  CHECK(daemon.ask("POST", path + "/resume").body["detail"] == "the sandbox is ready");
+  CHECK(daemon.ask("POST", path + "/pause").body["state"] == "paused");
+  const HttpAnswer refused = daemon.post(path + "/exec", {{"shell", "true"}});
+  CHECK(refused.status == 409);
+  CHECK(refused.body["detail"] == "the sandbox is paused");
+  CHECK(daemon.ask("POST", path + "/resume").body["state"] == "ready");
+  const std::string run = daemon.post(path + "/exec", {{"shell", "trap 'exit 6' TERM; touch /tmp/up; while :; do sleep 0.01; done"}}).body["run_id"];
+  CHECK(daemon.get(path).body["state"] == "busy");
+  (void)daemon.exec(id, "until [ -e /tmp/up ]; do sleep 0.01; done");
+  CHECK(daemon.ask("POST", path + "/stop").body["state"] == "destroyed");
+  CHECK(daemon.get("/v1/runs/" + run).body["exit_code"] == 6);
+}
+
+TEST_CASE("a sandbox that cannot be made is told, and one with packages is refused") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  const HttpAnswer missing = daemon.post("/v1/sandboxes", {{"image", "no-such-image"}});
+  CHECK(missing.status == 422);
+  CHECK(missing.body["detail"].get<std::string>().find("no-such-image") != std::string::npos);
+  const HttpAnswer packages = daemon.post("/v1/sandboxes", {{"packages", {"numpy"}}});
+  CHECK(packages.status == 400);
+  CHECK(packages.body["detail"].get<std::string>().find("packages") != std::string::npos);
+  CHECK(daemon.get("/v1/sandboxes").body["sandboxes"].empty());
+}
+
+TEST_CASE("a sandbox that nobody uses goes, and one that is old") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  for (const char* limit : {"idle_ms", "total_ms"}) {
+    CAPTURE(std::string(limit));
+    const std::string id = daemon.create({{limit, 300}});
+    CHECK(comes_true([&] { return daemon.get("/v1/sandboxes/" + id).status == 404; }));
+  }
+}
+
+TEST_CASE("there are as many sandboxes as the configuration says") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const std::string config = place.directory() + "/config.yaml";
+  write_file(config, "max_sandboxes: 2\n");
+  const Daemon daemon(place, {"--config", config});
+  (void)daemon.create();
+  const std::string second = daemon.create();
+  const HttpAnswer third = daemon.post("/v1/sandboxes", json::object());
+  CHECK(third.status == 429);
+  CHECK(daemon.post("/v1/runs?wait", {{"shell", "true"}}).status == 429);
+  (void)daemon.ask("DELETE", "/v1/sandboxes/" + second);
+  CHECK(daemon.run({{"shell", "true"}})["exit_code"] == 0);
+}
+
+TEST_CASE("who is not root sees only what is theirs, and gets nothing of the host") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const std::string config = place.directory() + "/config.yaml";
+  write_file(config, "socket_group: nogroup\n");
+  const Daemon daemon(place, {"--config", config});
+  std::filesystem::permissions(place.directory(), std::filesystem::perms::others_exec, std::filesystem::perm_options::add);
+  const auto as_nobody = [&](std::vector<std::string> arguments) {
+    std::vector<std::string> all{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "curl", "-s", "--unix-socket", daemon.socket()};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    return run_program(all);
+  };
+  const std::string run = daemon.run({{"shell", "true"}})["run_id"];
+  const std::string id = daemon.create({{"task_id", "roots"}});
+  const json own = json::parse(as_nobody({"http://sbx/v1/runs?wait", "-d", R"({"shell":"id -u"})"}).out);
+  CHECK(own["caller"]["uid"] == 65534);
+  CHECK(own["stdout"]["text"] == "1000\n");
+  CHECK(json::parse(as_nobody({"http://sbx/v1/runs"}).out)["runs"].size() == 1);
+  CHECK(json::parse(as_nobody({"http://sbx/v1/runs/" + run}).out)["status"] == 404);
+  CHECK(json::parse(as_nobody({"http://sbx/v1/sandboxes"}).out)["sandboxes"].empty());
+  CHECK(json::parse(as_nobody({"http://sbx/v1/sandboxes/" + id + "/exec", "-d", R"({"shell":"true"})"}).out)["status"] == 404);
+  const ProgramResult bind = run_program({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "SBX_SOCKET=" + daemon.socket(),
+                                          program_directory() + "/sbxrun", "--bind=/etc:/mnt", "--", "true"});
+  CHECK(bind.exit_status == 125);
+  CHECK(bind.err.find("--bind and --here are for root only") != std::string::npos);
+  // Who is in no group of the socket's cannot connect.
+  CHECK(run_program({"setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", "curl", "-s", "--unix-socket", daemon.socket(),
+                     "http://sbx/v1/version"}).exit_status == 7);
+}
+
+}  // namespace sbx::test

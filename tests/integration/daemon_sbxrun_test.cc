@@ -1,0 +1,54 @@
+// sbxrun through sbxd's socket: the same flags, streams, exit statuses and results.
+#include "integration/daemon.h"
+
+namespace sbx::test {
+
+TEST_CASE("sbxrun uses the socket when it is there, and is as without") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  ProgramOptions input;
+  input.input = "from the caller\n";
+  const ProgramResult passed = daemon.sbxrun({"--", "sh", "-c", "cat; echo err >&2; exit 7"}, input);
+  CHECK(passed.exit_status == 7);
+  CHECK(passed.out == "from the caller\n");
+  CHECK(passed.err == "err\n");
+  const json result = json::parse(daemon.sbxrun({"--json", "--task", "t", "--", "echo", "hi"}).out);
+  CHECK(result["mode"] == "supervisor");
+  CHECK(result["task_id"] == "t");
+  CHECK(result["stdout"]["text"] == "hi\n");
+  CHECK(daemon.sbxrun({"--", "/no/such"}).exit_status == 127);
+  CHECK(daemon.sbxrun({"--wall-time", "200ms", "--", "sleep", "100"}).exit_status == 124);
+  CHECK(daemon.sbxrun({"--memory", "100000G", "--", "true"}).exit_status == 125);
+  CHECK(daemon.sbxrun({"--policy", "nothing", "--", "true"}).exit_status == 2);
+  const ProgramResult placed = daemon.sbxrun({"--state-dir", "/tmp/x", "--", "true"});
+  CHECK(placed.exit_status == 125);
+  CHECK(placed.err.find("--state-dir: a running supervisor has its own") != std::string::npos);
+  ProgramOptions ended;
+  ended.after_start = [](pid_t pid) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    (void)kill(pid, SIGTERM);
+  };
+  CHECK(daemon.sbxrun({"--quiet", "--", "sleep", "100"}, ended).exit_status == 143);
+}
+
+TEST_CASE("sbxrun runs a command in a living sandbox") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  (void)daemon.create({{"task_id", "task"}});
+  CHECK(daemon.sbxrun({"--sandbox", "task:task", "--", "sh", "-c", "echo kept >/tmp/file; exit 3"}).exit_status == 3);
+  CHECK(daemon.sbxrun({"--sandbox", "task:task", "--", "cat", "/tmp/file"}).out == "kept\n");
+  const ProgramResult tty = run_program({"script", "-qec", program_directory() + "/sbxrun --socket " + daemon.socket() + " --sandbox task:task -t -- tty", "/dev/null"});
+  CHECK(tty.out.find("/dev/pts/") != std::string::npos);
+  const ProgramResult missing = daemon.sbxrun({"--sandbox", "nothing", "--", "true"});
+  CHECK(missing.exit_status == 125);
+  CHECK(missing.err.find("there is no sandbox 'nothing'") != std::string::npos);
+  const ProgramResult refused = daemon.sbxrun({"--sandbox", "task:task", "--memory", "1G", "--", "true"});
+  CHECK(refused.exit_status == 125);
+  CHECK(refused.err.find("--memory: belongs to the sandbox") != std::string::npos);
+  for (const char* flag : {"--image=x", "--policy=strict", "--project=p", "--bind=/etc:/mnt", "--direct"})
+    CHECK(daemon.sbxrun({"--sandbox", "task:task", flag, "--", "true"}).exit_status == 2);
+}
+
+}  // namespace sbx::test
