@@ -1,8 +1,8 @@
 // A running sbxd of a test's own, asked by curl.
 #pragma once
 
-#include <doctest/doctest.h>
 #include <dirent.h>
+#include <doctest/doctest.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -33,8 +33,13 @@ struct HttpAnswer {
 class Daemon {
  public:
   explicit Daemon(const Sandbox& place, std::vector<std::string> options = {}) : place_(place) {
-    std::vector<std::string> all{program_directory() + "/sbxd",  "--state-dir", place.state_dir(), "--run-dir",
-                                 place.run_dir(), "--log", place.log()};
+    std::vector<std::string> all{program_directory() + "/sbxd",
+                                 "--state-dir",
+                                 place.state_dir(),
+                                 "--run-dir",
+                                 place.run_dir(),
+                                 "--log",
+                                 place.log()};
     all.insert(all.end(), options.begin(), options.end());
     std::vector<char*> arguments;
     for (std::string& one : all) arguments.push_back(one.data());
@@ -78,8 +83,8 @@ class Daemon {
 
   HttpAnswer ask(const std::string& method, const std::string& path, const json& body = nullptr,
                  std::vector<std::string> options = {}) const {
-    std::vector<std::string> command{"curl", "-s", "-S", "--unix-socket", socket(), "-X", method,
-                                     "-w", "\n%{http_code}", "http://sbx" + path};
+    std::vector<std::string> command{"curl", "-s",   "-S", "--unix-socket",  socket(),
+                                     "-X",   method, "-w", "\n%{http_code}", "http://sbx" + path};
     if (!body.is_null()) command.insert(command.end(), {"--data-binary", "@-"});
     command.insert(command.end(), options.begin(), options.end());
     ProgramOptions how;

@@ -26,7 +26,8 @@ TEST_CASE("whichever process of sbxd is killed, what it ran ends, is recorded, a
     const std::string seconds = std::to_string(++number) + "." + std::to_string(getpid());
     const std::string id = daemon.create({{"project_id", "kept"}});
     CHECK(daemon.exec(id, "echo kept >file")["exit_code"] == 0);
-    const std::string run = daemon.post("/v1/sandboxes/" + id + "/exec", {{"command", {"sleep", seconds}}}).body["run_id"];
+    const std::string run =
+        daemon.post("/v1/sandboxes/" + id + "/exec", {{"command", {"sleep", seconds}}}).body["run_id"];
     const json one_shot = daemon.post("/v1/runs", {{"command", {"sleep", seconds + "1"}}}).body;
     CHECK(comes_true([&] { return runs_inside(seconds) && runs_inside(seconds + "1"); }));
     if (std::string(victim) == "sbxd") {
@@ -45,7 +46,10 @@ TEST_CASE("whichever process of sbxd is killed, what it ran ends, is recorded, a
       CHECK(next.run({{"shell", "cat file"}, {"project_id", "kept"}})["stdout"]["text"] == "kept\n");
     } else {
       CHECK(comes_true([&] {
-        return daemon.ask("GET", "/v1/health/ready", nullptr, {"--retry", "20", "--retry-connrefused", "--retry-delay", "1"}).status == 200;
+        return daemon
+                   .ask("GET", "/v1/health/ready", nullptr,
+                        {"--retry", "20", "--retry-connrefused", "--retry-delay", "1"})
+                   .status == 200;
       }));
       if (lives_on) (void)daemon.ask("DELETE", "/v1/sandboxes/" + id);
       CHECK(daemon.run({{"shell", "cat file"}, {"project_id", "kept"}})["stdout"]["text"] == "kept\n");
@@ -62,8 +66,8 @@ TEST_CASE("a second sbxd is refused, and the socket of a dead one is replaced") 
   const Sandbox place;
   {
     Daemon first(place);
-    const ProgramResult second = run_program({program_directory() + "/sbxd", "--state-dir", place.state_dir(), "--run-dir",
-                                              place.run_dir(), "--log", place.log()});
+    const ProgramResult second = run_program({program_directory() + "/sbxd", "--state-dir", place.state_dir(),
+                                              "--run-dir", place.run_dir(), "--log", place.log()});
     CHECK(second.exit_status == 1);
     CHECK(second.err.find("another sbxd runs") != std::string::npos);
     // Runs without it, beside it.
@@ -92,7 +96,9 @@ TEST_CASE("sbxd that is stopped ends what it has, and tells") {
 TEST_CASE("a configuration is checked without starting anything") {
   const Sandbox place;
   const std::string config = place.directory() + "/config.yaml";
-  const auto check = [&] { return run_program({program_directory() + "/sbxd", "--config", config, "--check-config"}); };
+  const auto check = [&] {
+    return run_program({program_directory() + "/sbxd", "--config", config, "--check-config"});
+  };
   write_file(config, "max_sandboxes: 10\nsocket_group: sbx\n");
   CHECK(check().exit_status == 0);
   write_file(config, "max_sandboxes: many\n");

@@ -108,8 +108,8 @@ TEST_CASE("the events of a run are its output and its end, also later and from t
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
   const Daemon daemon(place);
-  const HttpAnswer begun =
-      daemon.post("/v1/runs", {{"shell", "for i in 1 2 3; do echo line $i; sleep 0.2; done; echo bad >&2; exit 5"}});
+  const HttpAnswer begun = daemon.post(
+      "/v1/runs", {{"shell", "for i in 1 2 3; do echo line $i; sleep 0.2; done; echo bad >&2; exit 5"}});
   const std::string path = "/v1/runs/" + begun.body["run_id"].get<std::string>() + "/events";
   const auto live = events_in(daemon.get(path).text);
   CHECK(joined(live, "stdout") == "line 1\nline 2\nline 3\n");
@@ -137,8 +137,11 @@ TEST_CASE("much output, and what is no text, come whole") {
   const Sandbox place;
   const Daemon daemon(place);
   // A character of three bytes that is cut by writes, and bytes that are none.
-  const json begun = daemon.post("/v1/runs", {{"shell", "printf '\\342'; sleep 0.2; printf '\\202'; sleep 0.2; "
-                                                        "printf '\\254 \\377\\n'"}}).body;
+  const json begun = daemon
+                         .post("/v1/runs", {{"shell",
+                                             "printf '\\342'; sleep 0.2; printf '\\202'; sleep 0.2; "
+                                             "printf '\\254 \\377\\n'"}})
+                         .body;
   const std::string path = "/v1/runs/" + begun["run_id"].get<std::string>();
   const auto events = events_in(daemon.get(path + "/events").text);
   CHECK(events.back().data["type"] == "exit");
@@ -191,26 +194,34 @@ TEST_CASE("what is wrong with a request is said, by name") {
     const char* detail;
   };
   for (const Case& one :
-       {Case{"", "the body is no JSON"}, Case{"[]", "no JSON object"}, Case{"{\"a\":1,\"a\":2}", "given twice"},
-        Case{"{}", "give one of 'command', 'shell' and 'language'"}, Case{R"({"comand":["x"]})", "did you mean 'command'?"},
-        Case{R"({"command":"x"})", "'command' is not a list of strings"}, Case{R"({"command":[]})", "'command' is empty"},
-        Case{R"({"shell":"x","command":["y"]})", "give one of"}, Case{R"({"shell":1})", "'shell' is not a string"},
+       {Case{"", "the body is no JSON"}, Case{"[]", "no JSON object"},
+        Case{"{\"a\":1,\"a\":2}", "given twice"}, Case{"{}", "give one of 'command', 'shell' and 'language'"},
+        Case{R"({"comand":["x"]})", "did you mean 'command'?"},
+        Case{R"({"command":"x"})", "'command' is not a list of strings"},
+        Case{R"({"command":[]})", "'command' is empty"},
+        Case{R"({"shell":"x","command":["y"]})", "give one of"},
+        Case{R"({"shell":1})", "'shell' is not a string"},
         Case{R"({"shell":"x","limits":{"memory":1}})", "'limits.memory' is not known"},
         Case{R"({"shell":"x","limits":{"pids":0}})", "limits.pids"},
         Case{R"({"shell":"x","limits":{"cpus":-1}})", "'limits.cpus'"},
-        Case{R"({"shell":"x","policy":"/etc/passwd"})", "policy"}, Case{R"({"shell":"x","project_id":"../x"})", "project_id"},
+        Case{R"({"shell":"x","policy":"/etc/passwd"})", "policy"},
+        Case{R"({"shell":"x","project_id":"../x"})", "project_id"},
         Case{R"({"shell":"x","task_id":"a","session_id":"a"})", "mean the same"},
-        Case{R"({"shell":"x","stdin_base64":"*"})", "base64"}, Case{R"({"shell":"x","labels":{"sbx.x":"y"}})", "sbx's own"},
+        Case{R"({"shell":"x","stdin_base64":"*"})", "base64"},
+        Case{R"({"shell":"x","labels":{"sbx.x":"y"}})", "sbx's own"},
         Case{R"({"shell":"x","code":"y"})", "needs a 'language'"},
-        Case{R"({"language":"python","code":"x","files":[{"name":"../x","content":""}]})", "files[0].name"}}) {
+        Case{R"({"language":"python","code":"x","files":[{"name":"../x","content":""}]})",
+             "files[0].name"}}) {
     CAPTURE(std::string(one.body));
     const HttpAnswer answer = daemon.post("/v1/runs", std::string(one.body));
     CHECK(answer.status == 400);
     CHECK(answer.body["status"] == 400);
     CHECK(answer.body["detail"].get<std::string>().find(one.detail) != std::string::npos);
   }
-  const std::string deep = std::string(R"({"shell":"x","labels":)") + std::string(100, '[') + std::string(100, ']') + "}";
-  CHECK(daemon.post("/v1/runs", deep).body["detail"].get<std::string>().find("32 levels") != std::string::npos);
+  const std::string deep =
+      std::string(R"({"shell":"x","labels":)") + std::string(100, '[') + std::string(100, ']') + "}";
+  CHECK(daemon.post("/v1/runs", deep).body["detail"].get<std::string>().find("32 levels") !=
+        std::string::npos);
   CHECK(daemon.post("/v1/runs", R"({"shell":")" + std::string(9U << 20U, 'x') + "\"}").status == 413);
   CHECK(daemon.get("/v1/runs/nothing").status == 404);
   CHECK(daemon.get("/v1/nothing").status == 404);

@@ -7,8 +7,10 @@ TEST_CASE("a task has one sandbox, whose files stay between commands") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
   const Daemon daemon(place);
-  const std::string id = daemon.create({{"task_id", "task"}, {"env", {{"A", "1"}}}, {"labels", {{"team", "x"}}}});
-  const HttpAnswer again = daemon.post("/v1/sandboxes", {{"task_id", "task"}, {"env", {{"A", "1"}}}, {"labels", {{"team", "x"}}}});
+  const std::string id =
+      daemon.create({{"task_id", "task"}, {"env", {{"A", "1"}}}, {"labels", {{"team", "x"}}}});
+  const HttpAnswer again =
+      daemon.post("/v1/sandboxes", {{"task_id", "task"}, {"env", {{"A", "1"}}}, {"labels", {{"team", "x"}}}});
   CHECK(again.status == 200);
   CHECK(again.body["id"] == id);
   CHECK(daemon.post("/v1/sandboxes", {{"task_id", "task"}}).status == 409);
@@ -41,7 +43,11 @@ TEST_CASE("a sandbox in the wrong state says which") {
   CHECK(refused.status == 409);
   CHECK(refused.body["detail"] == "the sandbox is paused");
   CHECK(daemon.ask("POST", path + "/resume").body["state"] == "ready");
-  const std::string run = daemon.post(path + "/exec", {{"shell", "trap 'exit 6' TERM; touch /tmp/up; while :; do sleep 0.01; done"}}).body["run_id"];
+  const std::string run =
+      daemon
+          .post(path + "/exec",
+                {{"shell", "trap 'exit 6' TERM; touch /tmp/up; while :; do sleep 0.01; done"}})
+          .body["run_id"];
   CHECK(daemon.get(path).body["state"] == "busy");
   (void)daemon.exec(id, "until [ -e /tmp/up ]; do sleep 0.01; done");
   CHECK(daemon.ask("POST", path + "/stop").body["state"] == "destroyed");
@@ -93,9 +99,11 @@ TEST_CASE("who is not root sees only what is theirs, and gets nothing of the hos
   const std::string config = place.directory() + "/config.yaml";
   write_file(config, "socket_group: nogroup\n");
   const Daemon daemon(place, {"--config", config});
-  std::filesystem::permissions(place.directory(), std::filesystem::perms::others_exec, std::filesystem::perm_options::add);
+  std::filesystem::permissions(place.directory(), std::filesystem::perms::others_exec,
+                               std::filesystem::perm_options::add);
   const auto as_nobody = [&](std::vector<std::string> arguments) {
-    std::vector<std::string> all{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "curl", "-s", "--unix-socket", daemon.socket()};
+    std::vector<std::string> all{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "curl",
+                                 "-s",      "--unix-socket", daemon.socket()};
     all.insert(all.end(), arguments.begin(), arguments.end());
     return run_program(all);
   };
@@ -107,14 +115,17 @@ TEST_CASE("who is not root sees only what is theirs, and gets nothing of the hos
   CHECK(json::parse(as_nobody({"http://sbx/v1/runs"}).out)["runs"].size() == 1);
   CHECK(json::parse(as_nobody({"http://sbx/v1/runs/" + run}).out)["status"] == 404);
   CHECK(json::parse(as_nobody({"http://sbx/v1/sandboxes"}).out)["sandboxes"].empty());
-  CHECK(json::parse(as_nobody({"http://sbx/v1/sandboxes/" + id + "/exec", "-d", R"({"shell":"true"})"}).out)["status"] == 404);
-  const ProgramResult bind = run_program({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "SBX_SOCKET=" + daemon.socket(),
+  CHECK(json::parse(as_nobody({"http://sbx/v1/sandboxes/" + id + "/exec", "-d", R"({"shell":"true"})"})
+                        .out)["status"] == 404);
+  const ProgramResult bind = run_program({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                                          "env", "SBX_SOCKET=" + daemon.socket(),
                                           program_directory() + "/sbxrun", "--bind=/etc:/mnt", "--", "true"});
   CHECK(bind.exit_status == 125);
   CHECK(bind.err.find("--bind and --here are for root only") != std::string::npos);
   // Who is in no group of the socket's cannot connect.
-  CHECK(run_program({"setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", "curl", "-s", "--unix-socket", daemon.socket(),
-                     "http://sbx/v1/version"}).exit_status == 7);
+  CHECK(run_program({"setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", "curl", "-s",
+                     "--unix-socket", daemon.socket(), "http://sbx/v1/version"})
+            .exit_status == 7);
 }
 
 }  // namespace sbx::test

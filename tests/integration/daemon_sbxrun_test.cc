@@ -37,9 +37,13 @@ TEST_CASE("sbxrun runs a command in a living sandbox") {
   const Sandbox place;
   const Daemon daemon(place);
   (void)daemon.create({{"task_id", "task"}});
-  CHECK(daemon.sbxrun({"--sandbox", "task:task", "--", "sh", "-c", "echo kept >/tmp/file; exit 3"}).exit_status == 3);
+  CHECK(daemon.sbxrun({"--sandbox", "task:task", "--", "sh", "-c", "echo kept >/tmp/file; exit 3"})
+            .exit_status == 3);
   CHECK(daemon.sbxrun({"--sandbox", "task:task", "--", "cat", "/tmp/file"}).out == "kept\n");
-  const ProgramResult tty = run_program({"script", "-qec", program_directory() + "/sbxrun --socket " + daemon.socket() + " --sandbox task:task -t -- tty", "/dev/null"});
+  const ProgramResult tty = run_program(
+      {"script", "-qec",
+       program_directory() + "/sbxrun --socket " + daemon.socket() + " --sandbox task:task -t -- tty",
+       "/dev/null"});
   CHECK(tty.out.find("/dev/pts/") != std::string::npos);
   const ProgramResult missing = daemon.sbxrun({"--sandbox", "nothing", "--", "true"});
   CHECK(missing.exit_status == 125);

@@ -54,7 +54,8 @@ Result<Connection> start_direct() {
 }
 
 Result<Connection> connect_socket(const Options& options) {
-  return Connection{DirectSupervisor(), TRY(connect_daemon(options.socket, options.sandbox))};
+  UniqueFd client = TRY(connect_daemon(options.socket, options.sandbox));
+  return Connection{DirectSupervisor(), std::move(client)};
 }
 
 bool is_there(const std::string& socket_path) {
