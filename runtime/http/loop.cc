@@ -64,7 +64,8 @@ Watch& Watch::operator=(Watch&& other) noexcept {
 void Timer::stop() {
   if (state_) {
     state_->stopped = true;
-    (void)state_->timer.cancel();
+    boost::system::error_code ignored;  // it has been called already
+    (void)state_->timer.cancel(ignored);
   }
   state_.reset();
 }

@@ -118,7 +118,7 @@ RequestParser::~RequestParser() = default;
 Result<std::size_t, ParseFailure> RequestParser::parse(std::string_view input) {
   body_ = {};
   if (head_->is_header_done()) return parse_body(input);
-  const auto used = head_->parse(input);
+  auto used = head_->parse(input);
   if (used && head_->is_header_done()) left_ = head().content_length.value_or(0);
   return used;
 }

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::size_t kReadAhead = 2048;
 
-std::string as_chunk(std::string bytes) {
+std::string as_chunk(const std::string& bytes) {
   std::array<char, 16> size{};
   const auto end = std::to_chars(size.data(), size.data() + size.size(), bytes.size(), 16).ptr;
   std::string chunk;
@@ -168,7 +168,7 @@ void ServedExchange::write(std::string bytes, std::function<void()> on_written) 
   if (connection_->asked().head || bytes.empty()) {
     bytes.clear();
   } else if (chunked_) {
-    bytes = as_chunk(std::move(bytes));
+    bytes = as_chunk(bytes);
   }
   connection_->send(std::move(bytes), std::move(on_written));
 }

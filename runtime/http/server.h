@@ -1,5 +1,6 @@
 // The HTTP/1.1 and WebSocket server. Each connection has one request at a time: further ones that a client
-// sends ahead are answered in order. Idle, a connection holds about 2 KiB, with TLS 45 KiB.
+// sends ahead are answered in order. Idle, a connection holds about 3 KiB, a WebSocket 9 KiB, and either with
+// TLS 90 KiB more.
 #pragma once
 
 #include <chrono>
