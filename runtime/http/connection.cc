@@ -43,8 +43,7 @@ void Connection::end_streams() {
 
 void Connection::cut() { lost(); }
 
-// --- in
-// ---------------------------------------------------------------------------------------------------------------
+// --- in ---
 
 void Connection::take_input(std::size_t bytes) {
   input_at_ += bytes;
@@ -119,8 +118,7 @@ void Connection::refuse(const ParseFailure& failure) {
   answer(problem(failure.status, failure.detail));
 }
 
-// --- a request
-// ----------------------------------------------------------------------------------------------------------
+// --- a request ---
 
 void Connection::serve() {
   RequestHead& head = parser_->head();
@@ -162,8 +160,7 @@ void Connection::serve() {
   settings_->handler(std::move(request), exchange);
 }
 
-// --- out
-// --------------------------------------------------------------------------------------------------------------
+// --- out ---
 
 bool Connection::can_go_on() {
   // What came of the body is passed over, so that the refusal of a small one does not cost the connection.
@@ -176,9 +173,9 @@ bool Connection::can_go_on() {
 }
 
 void Connection::answer(Response response) {
-  bool fits = response.status >= 200 && response.status <= 599;
-  for (const Header& header : response.headers) fits = fits && may_be_sent(header);
-  if (!fits) response = problem(500, "the answer had a status or a header that cannot be sent");
+  if (response.status < 200 || response.status > 599 || !all_may_be_sent(response.headers)) {
+    response = problem(500, "the answer had a status or a header that cannot be sent");
+  }
   HeadFacts facts;
   facts.keep_alive = can_go_on();
   if (!has_no_body(response.status)) facts.content_length = response.body.size();
@@ -248,8 +245,7 @@ void Connection::after_answer() {
   await_request();
 }
 
-// --- the end
-// ------------------------------------------------------------------------------------------------------------
+// --- the end ---
 
 void Connection::close_gently() {
   if (phase_ == Phase::kClosing || phase_ == Phase::kClosed) return;

@@ -30,10 +30,10 @@ class Exchange {
   Exchange& operator=(const Exchange&) = delete;
   virtual ~Exchange() = default;
 
-  // --- the body of the request: one of both, once
-  // ------------------------------------------------------------------- An Error means that the client has
-  // its answer already (413 with the limit, 400, 408), or is gone: there is nothing more to do. A client that
-  // asked (Expect: 100-continue) is told to go on.
+  // --- the body of the request: one of both, once ---
+
+  // An Error means that the client has its answer already (413 with the limit, 400, 408), or is gone: there
+  // is nothing more to do. A client that asked (Expect: 100-continue) is told to go on.
   virtual void read_body(std::size_t limit, std::function<void(Result<std::string>)> done) = 0;
   // For what is too long for memory. After each part nothing is read until `resume` is called, at once or
   // later; the part is valid during the call only.
@@ -41,9 +41,9 @@ class Exchange {
       std::uint64_t limit, std::function<void(std::string_view part, std::function<void()> resume)> on_part,
       std::function<void(Result<void>)> on_end) = 0;
 
-  // --- the answer
-  // ----------------------------------------------------------------------------------------------------- To
-  // HEAD the body's length is told, and the body left out. A body that was not read ends the connection.
+  // --- the answer ---
+
+  // To HEAD the body's length is told, and the body left out. A body that was not read ends the connection.
   virtual void respond(Response response) = 0;
 
   // A body of any length in pieces (chunked; to HTTP/1.0 until the close). `on_written`: the kernel has it.
@@ -66,8 +66,8 @@ class Exchange {
   virtual void take_over(std::string_view token, std::vector<Header> headers,
                          std::function<void(Result<UniqueFd>)> done) = 0;
 
-  // --- the client
-  // -------------------------------------------------------------------------------------------------------
+  // --- the client ---
+
   // Called once when the client closed its end or the connection broke, also while nothing is written. Two
   // things hide it: a body that is not read, and 16 KiB of further requests sent ahead. A client that closed
   // only its sending side counts as gone, but still gets what is written.

@@ -40,6 +40,10 @@ bool may_be_sent(const Header& header) {
   });
 }
 
+bool all_may_be_sent(const std::vector<Header>& headers) {
+  return std::ranges::all_of(headers, [](const Header& header) { return may_be_sent(header); });
+}
+
 bool has_no_body(int status) { return status < 200 || status == 204 || status == 304; }
 
 bool is_request_id(std::string_view text) {

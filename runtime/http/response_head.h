@@ -28,6 +28,7 @@ std::string response_head(int status, const std::vector<Header>& headers, const 
 // Whether a handler may send it: a token for a name that the server does not add itself, and a value without
 // control characters, which could begin another header (CWE-113).
 bool may_be_sent(const Header& header);
+bool all_may_be_sent(const std::vector<Header>& headers);
 
 // Whether a response of that status has no body whatever its headers say (RFC 9110 section 6.4.1).
 bool has_no_body(int status);

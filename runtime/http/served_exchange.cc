@@ -50,8 +50,7 @@ ServedExchange::~ServedExchange() {
   }
 }
 
-// --- in
-// -----------------------------------------------------------------------------------------------------------------
+// --- in ---
 
 void ServedExchange::read_body(std::size_t limit, std::function<void(Result<std::string>)> done) {
   auto body = std::make_shared<std::string>();
@@ -136,8 +135,7 @@ bool ServedExchange::over() const { return !connection_; }
 
 int ServedExchange::peer_socket() const { return connection_ ? connection_->socket() : -1; }
 
-// --- out
-// ----------------------------------------------------------------------------------------------------------------
+// --- out ---
 
 void ServedExchange::respond(Response response) {
   if (connection_ && answer_ == Answer::kNone) answer(std::move(response));
@@ -151,9 +149,9 @@ void ServedExchange::answer(Response response) {
 
 void ServedExchange::start_stream(int status, std::vector<Header> headers) {
   if (!connection_ || answer_ != Answer::kNone) return;
-  bool fits = status >= 200 && status <= 599 && !has_no_body(status);
-  for (const Header& header : headers) fits = fits && may_be_sent(header);
-  if (!fits) return answer(problem(500, "the answer had a status or a header that cannot be sent"));
+  if (status < 200 || status > 599 || has_no_body(status) || !all_may_be_sent(headers)) {
+    return answer(problem(500, "the answer had a status or a header that cannot be sent"));
+  }
   answer_ = Answer::kStream;
   chunked_ = connection_->asked().http_1_1;
   HeadFacts facts;
@@ -187,10 +185,13 @@ void ServedExchange::abort() {
 
 std::size_t ServedExchange::queued_bytes() const { return connection_ ? connection_->queued_bytes() : 0; }
 
-// --- upgrades
-// -------------------------------------------------------------------------------------------------------------
+// --- upgrades ---
 
-Result<void> ServedExchange::check_upgrade(std::string_view token) {
+Result<void> ServedExchange::check_upgrade(std::string_view token, const std::vector<Header>& headers) {
+  if (!all_may_be_sent(headers)) {
+    answer(problem(500, "the answer had a header that cannot be sent"));
+    return fail("a header of the answer cannot be sent");
+  }
   if (connection_->asked().upgrade && list_of_upgrades_has(upgrade_tokens_, token) &&
       connection_->parser().done()) {
     return {};
@@ -206,7 +207,10 @@ void ServedExchange::accept_websocket(WebSocketOptions options,
                                       std::function<void(Result<std::shared_ptr<WebSocket>>)> done) {
   if (!connection_ || answer_ != Answer::kNone) return;
   const auto self = shared_from_this();
-  if (const Result<void> asked = check_upgrade("websocket"); !asked) return done(fail(asked.error()));
+  std::vector<Header> headers = options.headers;
+  headers.push_back({"Sec-WebSocket-Protocol", options.protocol});
+  if (const Result<void> asked = check_upgrade("websocket", headers); !asked)
+    return done(fail(asked.error()));
   if (websocket_version_ != "13") {
     Response refusal = problem(426, "the only version of WebSocket that is understood is 13");
     refusal.headers.push_back({"Sec-WebSocket-Version", "13"});
@@ -230,7 +234,7 @@ void ServedExchange::take_over(std::string_view token, std::vector<Header> heade
                                std::function<void(Result<UniqueFd>)> done) {
   if (!connection_ || answer_ != Answer::kNone) return;
   const auto self = shared_from_this();
-  if (const Result<void> asked = check_upgrade(token); !asked) return done(fail(asked.error()));
+  if (const Result<void> asked = check_upgrade(token, headers); !asked) return done(fail(asked.error()));
   if (!connection_->peer().local) {
     answer(problem(400, "this is possible on the Unix socket only"));
     return done(fail("the connection is not of a Unix socket"));

@@ -41,8 +41,8 @@ class ServedExchange final : public Exchange, public std::enable_shared_from_thi
   enum class Answer { kNone, kStream, kUpgrade, kGiven };
   void tell_gone();
   void answer(Response response);
-  // Whether the request asks for that upgrade; if not it is answered.
-  Result<void> check_upgrade(std::string_view token);
+  // Whether the request asks for that upgrade, and the answer can have these headers; if not it is answered.
+  Result<void> check_upgrade(std::string_view token, const std::vector<Header>& headers);
 
   std::shared_ptr<Connection> connection_;  // empty: it is over
   std::string upgrade_tokens_;

@@ -31,13 +31,13 @@ struct Listener {
 
 struct ServerLimits {
   std::size_t header_bytes = 16U << 10U;  // request line and headers; 414 and 431
-  std::chrono::milliseconds header_timeout{
-      10'000};  // from the first byte to the last, and for TLS's handshake; 408
+  // From the first byte of a head to its last (408), of a new connection to the first, and TLS's handshake.
+  std::chrono::milliseconds header_timeout{10'000};
   std::chrono::milliseconds idle_timeout{60'000};  // between two requests
-  std::chrono::milliseconds stall_timeout{
-      30'000};  // no byte of a body that is read (408), or of an answer taken
-  std::chrono::milliseconds linger_timeout{
-      2'000};  // for a client that still sends when it has its last answer
+  // No byte of a body that is read (408), or of an answer taken.
+  std::chrono::milliseconds stall_timeout{30'000};
+  // For a client that still sends when it has its last answer.
+  std::chrono::milliseconds linger_timeout{2'000};
   // What comes above it is accepted, told 503 and closed at once: not to accept would keep an honest client
   // waiting without a word, and whose connections are too many is known only after. TLS gets no 503, as it
   // would cost a handshake.
@@ -85,8 +85,8 @@ class Server {
 
   Loop& loop_;
   std::shared_ptr<const ServerSettings> settings_;
-  std::shared_ptr<bool> alive_ =
-      std::make_shared<bool>(true);  // false when a connection ends after the server
+  // False when a connection ends after the server.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::vector<std::unique_ptr<Place>> places_;
   std::map<std::uint64_t, std::shared_ptr<Connection>> connections_;
   std::uint64_t next_number_ = 0;

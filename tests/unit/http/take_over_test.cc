@@ -101,6 +101,25 @@ TEST_CASE("a client that goes before gets nothing") {
   waiting.reset();
 }
 
+TEST_CASE("no header of an upgrade begins another one") {
+  int failed = 0;
+  Served served([&](const Request& request, const ExchangePtr& exchange) {
+    const std::vector<http::Header> headers = {{"X-A", "1\r\nX-B: 2"}};
+    if (request.path == "/take") {
+      return exchange->take_over("sbx-streams", headers, [&](const Result<UniqueFd>& fd) { failed += !fd; });
+    }
+    http::WebSocketOptions options;
+    if (request.path == "/headers") options.headers = headers;
+    if (request.path == "/protocol") options.protocol = "a\r\nX-B: 2";
+    exchange->accept_websocket(options, [&](const auto& made) { failed += !made; });
+  });
+  Client client(served);
+  CHECK(client.ask(get("/take", kUpgrade)).status == 500);
+  CHECK(client.ask(upgrade_to_websocket("/headers")).status == 500);
+  CHECK(client.ask(upgrade_to_websocket("/protocol")).status == 500);
+  CHECK(failed == 3);
+}
+
 TEST_CASE("only a Unix socket is given away") {
   Taken taken;
   Served served(taken.handler(), {}, Place::kTcp);
