@@ -141,6 +141,7 @@ Result<std::optional<std::vector<JsonObject>>> JsonObject::objects(std::string_v
   if (!value->is_array() || !std::ranges::all_of(*value, is_object))
     return expected(key, "a list of objects");
   std::vector<JsonObject> list;
+  list.reserve(value->size());
   for (const Json& item : *value)
     list.push_back(JsonObject(item, name(key) + "[" + std::to_string(list.size()) + "]"));
   return std::optional(std::move(list));

@@ -35,7 +35,7 @@ Result<void> Keepers::ask(std::uint32_t type, const std::vector<int>& descriptor
   return fail("no process is there to start sandboxes: ask again in a moment");
 }
 
-Result<UniqueFd> Keepers::start_run(const RunRequest& request, std::vector<int> streams, int peer) {
+Result<UniqueFd> Keepers::start_run(const RunRequest& request, const std::vector<int>& streams, int peer) {
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   TRY(send_request(ours.get(), request, streams));
   TRY(give_client(theirs.get(), peer));
@@ -53,7 +53,8 @@ Result<UniqueFd> Keepers::create(const RunRequest& request, int peer) {
   return std::move(ours);
 }
 
-Result<UniqueFd> start_command(int control, const RunRequest& request, std::vector<int> streams, int peer) {
+Result<UniqueFd> start_command(int control, const RunRequest& request, const std::vector<int>& streams,
+                               int peer) {
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   TRY(send_request(ours.get(), request, streams));
   TRY(give_client(control, theirs.get(), peer));

@@ -17,7 +17,7 @@ class Keepers {
 
   // A keeper for one run: our end of the client's socket, where the request waits already. `peer`: the
   // connection of who asks.
-  Result<UniqueFd> start_run(const RunRequest& request, std::vector<int> streams, int peer);
+  Result<UniqueFd> start_run(const RunRequest& request, const std::vector<int>& streams, int peer);
   // A keeper for a client that asks it by itself, over the other end of `client`.
   Result<void> give_client(int client, int peer);
   // A keeper of many commands: our end of its control socket.
@@ -31,7 +31,8 @@ class Keepers {
 };
 
 // Our end of a client's socket that was given to a living sandbox.
-Result<UniqueFd> start_command(int control, const RunRequest& request, std::vector<int> streams, int peer);
+Result<UniqueFd> start_command(int control, const RunRequest& request, const std::vector<int>& streams,
+                               int peer);
 
 // The same to a living sandbox.
 Result<void> give_client(int control, int client, int peer);

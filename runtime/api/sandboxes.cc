@@ -46,8 +46,7 @@ void Service::begin_sandbox(const Shared& call, AskedSandbox asked) {
       std::make_shared<LiveSandbox>(loop_, id, std::move(asked), call->request.peer.uid, std::move(*control));
   const auto begun = sandbox->begin([this](LiveSandbox& changed) {
     if (is_over(changed.state())) {
-      const std::string over = changed.id();
-      loop_.post([this, over] { sandboxes_.erase(over); });
+      loop_.post([this, over = changed.id()] { sandboxes_.erase(over); });
     }
     check_stopped();
   });

@@ -84,7 +84,7 @@ class Nursery {
 
   // What a keeper that was killed left is swept at once.
   void reap() {
-    std::array<char, 1024> told;
+    std::array<char, 1024> told{};
     while (read(child_signal_.get(), told.data(), told.size()) > 0) {
     }
     bool killed = false;

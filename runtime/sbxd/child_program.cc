@@ -71,6 +71,7 @@ Result<ChildProgram> ChildProgram::start(const std::vector<std::string>& command
   (void)posix_spawnattr_setsigdefault(&attributes, &all);
   (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   std::vector<char*> arguments;
+  arguments.reserve(command.size() + 1);
   for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   char* environment[] = {nullptr};
@@ -89,7 +90,7 @@ void ChildProgram::signal(int number) const {
 }
 
 std::string ChildProgram::reap() {
-  const std::string how = os::how_it_ended(pid_);
+  std::string how = os::how_it_ended(pid_);
   while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }
   pidfd_.reset();

@@ -86,7 +86,7 @@ Result<void> Daemon::run() {
   init_program_ = TRY(os::sealed_memfd("sbx-init", program));
   cpus_ = usable_cpus();
   TRY(start_api());
-  const Result<void> served = serve();
+  Result<void> served = serve();
   api_socket_.reset();
   if (api_.running()) (void)api_.reap();
   for (Nursery& nursery : nurseries_) {
