@@ -2,7 +2,9 @@
 
 #include <sodium.h>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <set>
 
 #include "base/printable.h"
@@ -141,9 +143,9 @@ Result<std::optional<std::vector<JsonObject>>> JsonObject::objects(std::string_v
   if (!value->is_array() || !std::ranges::all_of(*value, is_object))
     return expected(key, "a list of objects");
   std::vector<JsonObject> list;
-  list.reserve(value->size());
-  for (const Json& item : *value)
-    list.push_back(JsonObject(item, name(key) + "[" + std::to_string(list.size()) + "]"));
+  std::ranges::transform(*value, std::back_inserter(list), [&](const Json& item) {
+    return JsonObject(item, name(key) + "[" + std::to_string(list.size()) + "]");
+  });
   return std::optional(std::move(list));
 }
 
