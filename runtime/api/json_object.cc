@@ -154,7 +154,7 @@ Result<LimitSet> JsonObject::limits(std::string_view key) const {
   const std::optional<JsonObject> given = TRY(object(key));
   if (!given) return limits;
   std::vector<std::string_view> known;
-  for (const LimitField& field : kLimits) known.push_back(field.name);
+  std::ranges::transform(kLimits, std::back_inserter(known), &LimitField::name);
   TRY(given->only(known));
   for (const LimitField& field : kLimits) {
     const Json* value = given->find(field.name);
