@@ -1,5 +1,7 @@
 #include "api/keepers.h"
 
+#include <array>
+
 #include "os/file.h"
 #include "os/socket.h"
 #include "wire/client_protocol.h"
@@ -17,6 +19,18 @@ Result<void> send_request(int client, const RunRequest& request, const std::vect
   return os::send_struct(client, header, descriptors);
 }
 
+// Whose the request is.
+constexpr std::int64_t kClients = 0;
+constexpr std::int64_t kOwn = 1;
+
+Result<void> send_command(int control, std::int64_t whose, int client, int peer) {
+  KeeperMessage message;
+  message.type = KeeperMessageType::command;
+  message.value = whose;
+  const std::array<int, 2> descriptors{client, peer};
+  return os::send_struct(control, message, descriptors);
+}
+
 }  // namespace
 
 void Keepers::set_nursery(std::size_t index, UniqueFd socket) {
@@ -25,9 +39,10 @@ void Keepers::set_nursery(std::size_t index, UniqueFd socket) {
 }
 
 // In turn; one that died a moment ago is passed over.
-Result<void> Keepers::ask(std::uint32_t type, const std::vector<int>& descriptors) {
+Result<void> Keepers::ask(std::uint32_t type, std::int64_t value, const std::vector<int>& descriptors) {
   KeeperMessage message;
   message.type = static_cast<KeeperMessageType>(type);
+  message.value = value;
   for (std::size_t tried = 0; tried < nurseries_.size(); ++tried) {
     const UniqueFd& nursery = nurseries_[next_++ % nurseries_.size()];
     if (nursery.valid() && os::send_struct(nursery.get(), message, descriptors)) return {};
@@ -38,18 +53,18 @@ Result<void> Keepers::ask(std::uint32_t type, const std::vector<int>& descriptor
 Result<UniqueFd> Keepers::start_run(const RunRequest& request, const std::vector<int>& streams, int peer) {
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   TRY(send_request(ours.get(), request, streams));
-  TRY(give_client(theirs.get(), peer));
+  TRY(ask(static_cast<std::uint32_t>(KeeperMessageType::run), kOwn, {theirs.get(), peer}));
   return std::move(ours);
 }
 
 Result<void> Keepers::give_client(int client, int peer) {
-  return ask(static_cast<std::uint32_t>(KeeperMessageType::run), {client, peer});
+  return ask(static_cast<std::uint32_t>(KeeperMessageType::run), kClients, {client, peer});
 }
 
 Result<UniqueFd> Keepers::create(const RunRequest& request, int peer) {
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   const UniqueFd payload = TRY(os::sealed_memfd("sbx-request", encode_run_request(request)));
-  TRY(ask(static_cast<std::uint32_t>(KeeperMessageType::create), {theirs.get(), payload.get(), peer}));
+  TRY(ask(static_cast<std::uint32_t>(KeeperMessageType::create), kOwn, {theirs.get(), payload.get(), peer}));
   return std::move(ours);
 }
 
@@ -57,15 +72,12 @@ Result<UniqueFd> start_command(int control, const RunRequest& request, const std
                                int peer) {
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   TRY(send_request(ours.get(), request, streams));
-  TRY(give_client(control, theirs.get(), peer));
+  TRY(send_command(control, kOwn, theirs.get(), peer));
   return std::move(ours);
 }
 
 Result<void> give_client(int control, int client, int peer) {
-  KeeperMessage message;
-  message.type = KeeperMessageType::command;
-  const std::array<int, 2> descriptors{client, peer};
-  return os::send_struct(control, message, descriptors);
+  return send_command(control, kClients, client, peer);
 }
 
 }  // namespace sbx::api

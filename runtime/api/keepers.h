@@ -24,7 +24,7 @@ class Keepers {
   Result<UniqueFd> create(const RunRequest& request, int peer);
 
  private:
-  Result<void> ask(std::uint32_t type, const std::vector<int>& descriptors);
+  Result<void> ask(std::uint32_t type, std::int64_t value, const std::vector<int>& descriptors);
 
   std::vector<UniqueFd> nurseries_;
   std::size_t next_ = 0;

@@ -1,6 +1,7 @@
 #include "api/run.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,6 +12,13 @@
 #include "wire/client_protocol.h"
 
 namespace sbx::api {
+
+namespace {
+
+// Below our own root.
+std::string output_path(const std::string& id) { return "/output/" + id; }
+
+}  // namespace
 
 std::string failed_result(const RunSummary& about, const std::string& message) {
   const nlohmann::ordered_json result = {
@@ -70,6 +78,7 @@ void Run::read_client() {
   if (header->type == ClientMessageType::output && descriptors.size() == 2) {
     spill_ = std::move(descriptors[0]);
     event_ = std::move(descriptors[1]);
+    started_ = true;
     auto watch = loop_.watch(event_.get(), [this] {
       std::uint64_t times = 0;
       if (read(event_.get(), &times, sizeof times) > 0) tell_followers();
@@ -92,16 +101,27 @@ void Run::end_with(std::string result) {
   input_timer_.stop();
   input_pipe_.reset();
   client_.reset();
+  // Thousands of runs are remembered: none of them holds a descriptor.
+  struct stat status {};
+  if (spill_.valid() && fstat(spill_.get(), &status) == 0)
+    kept_bytes_ = static_cast<std::uint64_t>(status.st_size);
+  spill_.reset();
+  event_.reset();
   result_ = std::move(result);
   if (ended_) std::exchange(ended_, {})(*this);
   tell_followers();
 }
 
 Result<UniqueFd> Run::open_output() const {
-  if (!spill_.valid()) return fail("the run has no output yet");
+  if (!started_) return fail("the run has no output");
+  if (!spill_.valid()) return os::open_at(AT_FDCWD, output_path(about_.id), O_RDONLY | O_NOFOLLOW);
   UniqueFd fd(fcntl(spill_.get(), F_DUPFD_CLOEXEC, 3));
   if (!fd.valid()) return fail(system_error("dup", "output", errno));
   return fd;
+}
+
+void Run::forget_output() const {
+  if (started_) (void)unlink(output_path(about_.id).c_str());  // else sbxd's next start does
 }
 
 void Run::signal(int number) const {

@@ -39,9 +39,12 @@ class Run : public std::enable_shared_from_this<Run> {
   [[nodiscard]] bool ended() const { return !result_.empty(); }
   // One JSON object: the result without output; empty before the end.
   [[nodiscard]] const std::string& result() const { return result_; }
-  [[nodiscard]] bool started() const { return spill_.valid(); }
-  // A descriptor of its own for a reader of the output; error: there is none yet.
+  [[nodiscard]] bool started() const { return started_; }
+  // A descriptor of its own for a reader of the output; error: there is none.
   [[nodiscard]] Result<UniqueFd> open_output() const;
+  // Of a run that has ended: how much is kept of it.
+  [[nodiscard]] std::uint64_t kept_bytes() const { return kept_bytes_; }
+  void forget_output() const;
 
   void signal(int number) const;
 
@@ -62,6 +65,8 @@ class Run : public std::enable_shared_from_this<Run> {
   UniqueFd input_pipe_;
   UniqueFd spill_;
   UniqueFd event_;
+  bool started_ = false;
+  std::uint64_t kept_bytes_ = 0;
   std::string result_;
   std::function<void(Run&)> ended_;
   std::vector<std::weak_ptr<std::function<void()>>> followers_;

@@ -121,8 +121,9 @@ void Service::begin_run(const Shared& call, AskedRun asked, LiveSandbox* sandbox
   const auto run = std::make_shared<Run>(loop_, std::move(about), std::move(*client),
                                          std::move(asked.input).value_or(""), std::move(input.writing));
   const bool own = sandbox == nullptr;
-  const auto begun = run->begin([this, own](Run&) {
+  const auto begun = run->begin([this, own](const Run& ended) {
     if (own) --running_;
+    kept_bytes_ += ended.kept_bytes();
     forget_old_runs();
     check_stopped();
   });

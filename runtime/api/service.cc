@@ -136,8 +136,17 @@ bool Service::admit(const Shared& call) {
 }
 
 void Service::forget_old_runs() {
-  for (auto at = runs_.begin(); at != runs_.end() && runs_.size() > limits_.finished_runs;) {
-    at = at->second->ended() ? runs_.erase(at) : std::next(at);
+  const auto too_much = [this] {
+    return runs_.size() > limits_.finished_runs || kept_bytes_ > limits_.kept_bytes;
+  };
+  for (auto at = runs_.begin(); at != runs_.end() && too_much();) {
+    if (!at->second->ended()) {
+      ++at;
+      continue;
+    }
+    at->second->forget_output();
+    kept_bytes_ -= at->second->kept_bytes();
+    at = runs_.erase(at);
   }
 }
 

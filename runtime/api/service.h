@@ -25,8 +25,9 @@ struct Call {
 };
 
 struct ServiceLimits {
-  std::size_t sandboxes = 256;         // alive at once, runs included
-  std::size_t finished_runs = 10'000;  // that are remembered
+  std::size_t sandboxes = 256;             // alive at once, runs included
+  std::size_t finished_runs = 10'000;      // that are remembered
+  std::uint64_t kept_bytes = 1ULL << 30U;  // of their output
 };
 
 class Service {
@@ -87,6 +88,7 @@ class Service {
   ServiceLimits limits_;
   std::map<std::string, std::shared_ptr<Run>, std::less<>> runs_;  // by id, so by time
   std::size_t running_ = 0;
+  std::uint64_t kept_bytes_ = 0;
   std::map<std::string, std::shared_ptr<LiveSandbox>, std::less<>> sandboxes_;
   std::function<void()> stopped_;
 };

@@ -7,8 +7,8 @@
 
 namespace sbx {
 
-// Of anybody: places are the supervisor's own. Of who is not root: a policy only by name, nothing of the
-// host's files, and no image is built.
-Result<void> check_peer_may(const RunRequest& request, const PeerIdentity& peer);
+// Of anybody but the API: no run id is chosen. Of anybody: places are the supervisor's own. Of who is not
+// root: a policy only by name, nothing of the host's files, and no image is built.
+Result<void> check_peer_may(const RunRequest& request, const PeerIdentity& peer, bool from_api);
 
 }  // namespace sbx

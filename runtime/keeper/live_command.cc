@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/names.h"
+#include "keeper/check_peer.h"
 #include "monitor/log_file.h"
 #include "os/clock.h"
 #include "outcome/decide_outcome.h"
@@ -40,8 +41,8 @@ std::optional<std::uint64_t> in_ms(std::optional<std::uint64_t> us) {
 
 }  // namespace
 
-LiveCommand::LiveCommand(const CommandHome& home, std::uint32_t id, UniqueFd client, uid_t uid)
-    : home_(home), id_(id), client_(std::move(client)), result_(home.about) {
+LiveCommand::LiveCommand(const CommandHome& home, std::uint32_t id, UniqueFd client, uid_t uid, bool from_api)
+    : home_(home), id_(id), client_(std::move(client)), from_api_(from_api), result_(home.about) {
   result_.created_at = timestamp_now();
   result_.run_id = new_run_id();
   result_.caller_uid = uid;
@@ -82,11 +83,14 @@ Result<void> LiveCommand::check_request() const {
 
 Result<void> LiveCommand::try_begin(ReceivedRequest received) {
   request_ = std::move(received.request);
-  if (!request_.run_id.empty()) result_.run_id = request_.run_id;
   result_.command = request_.command;
   result_.cwd = request_.cwd;
   for (const EnvironmentVariable& variable : request_.environment)
     result_.environment_names.push_back(variable.name);
+  PeerIdentity caller;
+  caller.uid = result_.caller_uid;
+  TRY(check_peer_may(request_, caller, from_api_));
+  if (!request_.run_id.empty()) result_.run_id = request_.run_id;
   TRY(check_request());
   for (const auto member : kOfCommand) {
     if (!(request_.limits.*member)) request_.limits.*member = home_.request.limits.*member;

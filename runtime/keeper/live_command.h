@@ -32,8 +32,9 @@ struct CommandHome {
 
 class LiveCommand {
  public:
-  // `id` is unused so far in this sandbox. `client` speaks wire/client_protocol.h; it is `uid`.
-  LiveCommand(const CommandHome& home, std::uint32_t id, UniqueFd client, uid_t uid);
+  // `id` is unused so far in this sandbox. `client` speaks wire/client_protocol.h; it is `uid`, or the API
+  // for that one.
+  LiveCommand(const CommandHome& home, std::uint32_t id, UniqueFd client, uid_t uid, bool from_api);
   LiveCommand(const LiveCommand&) = delete;
   LiveCommand& operator=(const LiveCommand&) = delete;
   ~LiveCommand();
@@ -66,6 +67,7 @@ class LiveCommand {
   const CommandHome& home_;
   std::uint32_t id_;
   UniqueFd client_;
+  bool from_api_;
   RunRequest request_;
   RunResult result_;
   bool rejected_ = false;

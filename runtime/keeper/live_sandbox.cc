@@ -175,7 +175,8 @@ void LiveSandbox::read_control() {
   const auto message = os::read_struct<KeeperMessage>(**received, "control");
   if (!message || message->version != kKeeperProtocolVersion || ending_) return;
   switch (message->type) {
-  case KeeperMessageType::command: return take_command(std::move((*received)->descriptors));
+  case KeeperMessageType::command:
+    return take_command(std::move((*received)->descriptors), message->value == 1);
   case KeeperMessageType::pause:
   case KeeperMessageType::resume: {
     const auto done = sandbox_->cgroup().freeze(message->type == KeeperMessageType::pause);
@@ -188,7 +189,7 @@ void LiveSandbox::read_control() {
   }
 }
 
-void LiveSandbox::take_command(std::vector<UniqueFd> descriptors) {
+void LiveSandbox::take_command(std::vector<UniqueFd> descriptors, bool from_api) {
   if (descriptors.size() != 2) return;  // the API is ours: it closed one that went away
   const Result<PeerIdentity> peer = identify_peer(descriptors[1].get());
   const ClientLink client(descriptors[0].get());
@@ -200,7 +201,7 @@ void LiveSandbox::take_command(std::vector<UniqueFd> descriptors) {
                        " commands already, with what is left of earlier ones; wait for one to end",
                    EAGAIN});
   }
-  commands_.emplace_back(*home_, next_command_++, std::move(descriptors[0]), peer->uid);
+  commands_.emplace_back(*home_, next_command_++, std::move(descriptors[0]), peer->uid, from_api);
 }
 
 // --- its end -------------------------------------------------------------------------------------------

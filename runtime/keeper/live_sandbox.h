@@ -35,7 +35,7 @@ class LiveSandbox {
   Result<void> launch();
   void serve();
   void read_control();
-  void take_command(std::vector<UniqueFd> descriptors);
+  void take_command(std::vector<UniqueFd> descriptors, bool from_api);
   void memory_ran_out();
   void look_for_memory(std::int64_t now);
   void check_commands();

@@ -24,12 +24,13 @@ namespace {
 using Descriptors = std::vector<UniqueFd>;
 
 // Of a keeper, in its own process.
-void keep(const Site& site, KeeperMessageType type, Descriptors descriptors) {
+void keep(const Site& site, const KeeperMessage& message, Descriptors descriptors) {
+  const KeeperMessageType type = message.type;
   if (type == KeeperMessageType::run && descriptors.size() == 2) {
     const auto peer = identify_peer(descriptors[1].get());
     descriptors[1].reset();
     if (!peer) return (void)ClientLink(descriptors[0].get()).answer_error(125, peer.error());
-    return serve_run(site, descriptors[0], *peer);
+    return serve_run(site, descriptors[0], *peer, message.value == 1);
   }
   if (type != KeeperMessageType::create || descriptors.size() != 3) return;
   const auto peer = identify_peer(descriptors[2].get());
@@ -38,7 +39,7 @@ void keep(const Site& site, KeeperMessageType type, Descriptors descriptors) {
   Result<RunRequest> request = bytes ? decode_run_request(*bytes) : fail(bytes.error());
   if (!peer) request = fail(peer.error());
   if (request) {
-    if (const auto may = check_peer_may(*request, *peer); !may) request = fail(may.error());
+    if (const auto may = check_peer_may(*request, *peer, true); !may) request = fail(may.error());
   }
   if (request) return LiveSandbox(site, std::move(*request), *peer, std::move(descriptors[0])).run();
   tell_api(descriptors[0].get(), KeeperMessageType::failed, 0, request.error().text);
@@ -62,13 +63,13 @@ class Nursery {
       if (!message) return {};
       const auto header = TRY(os::read_struct<KeeperMessage>(*message, "nursery"));
       if (header.version != kKeeperProtocolVersion) return fail("nursery: another protocol version");
-      start(header.type, std::move(message->descriptors));
+      start(header, std::move(message->descriptors));
     }
   }
 
  private:
   // A keeper that cannot be forked is seen by its client at the end of the socket.
-  void start(KeeperMessageType type, Descriptors descriptors) {
+  void start(const KeeperMessage& message, Descriptors descriptors) {
     const pid_t child = fork();
     if (child != 0) return;
     (void)close(socket_);
@@ -78,7 +79,7 @@ class Nursery {
     (void)sigprocmask(SIG_SETMASK, &none, nullptr);
     (void)prctl(PR_SET_NAME, "sbx-keeper");
     (void)prctl(PR_SET_DUMPABLE, 0);
-    keep(site_, type, std::move(descriptors));
+    keep(site_, message, std::move(descriptors));
     _exit(0);
   }
 

@@ -10,12 +10,12 @@ namespace {
 constexpr int kUsageError = 2;
 constexpr int kOurFailure = 125;
 
-Result<void> serve(const Site& site, int socket, const PeerIdentity& peer) {
+Result<void> serve(const Site& site, int socket, const PeerIdentity& peer, bool from_api) {
   const ClientLink client(socket);
   Result<ReceivedRequest> received = client.receive_request();
   if (!received) return client.answer_error(kOurFailure, received.error());
   const RunRequest& request = received->request;
-  if (const auto may = check_peer_may(request, peer); !may)
+  if (const auto may = check_peer_may(request, peer, from_api); !may)
     return client.answer_error(kOurFailure, may.error());
   const Result<Policy> policy =
       load_policy(request.policy, site.settings.policy_dirs, site.settings.cache_dir());
@@ -34,8 +34,8 @@ Result<void> serve(const Site& site, int socket, const PeerIdentity& peer) {
 
 }  // namespace
 
-void serve_run(const Site& site, const UniqueFd& client, const PeerIdentity& peer) {
-  (void)serve(site, client.get(), peer);  // else nobody is there to tell
+void serve_run(const Site& site, const UniqueFd& client, const PeerIdentity& peer, bool from_api) {
+  (void)serve(site, client.get(), peer, from_api);  // else nobody is there to tell
 }
 
 }  // namespace sbx

@@ -8,6 +8,6 @@
 namespace sbx {
 
 // `client` speaks wire/client_protocol.h, and is who the kernel says.
-void serve_run(const Site& site, const UniqueFd& client, const PeerIdentity& peer);
+void serve_run(const Site& site, const UniqueFd& client, const PeerIdentity& peer, bool from_api);
 
 }  // namespace sbx

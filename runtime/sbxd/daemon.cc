@@ -58,16 +58,23 @@ Result<void> make_directory(const std::string& path, mode_t mode, uid_t owner) {
 
 }  // namespace
 
-// The API's own root: it owns what it writes, and reads what keepers write.
-Result<void> Daemon::prepare_places() const {
+// Before anything is swept: a journal says what root kills and logs.
+Result<void> Daemon::check_places() const {
   const Settings& settings = options_.settings;
   TRY(os::make_directories(settings.state_dir, 0700));
   TRY(os::make_directories(settings.run_dir, 0711));
-  TRY(check_own_directories(settings.state_dir, settings.run_dir));
-  TRY(make_directory(settings.state_dir + "/" + kApiDirectory, 0755, 0));
-  TRY(make_directory(settings.state_dir + "/" + kSpillDirectory, 0755, 0));
-  return make_directory(settings.state_dir + "/" + kApiDirectory + "/history", 0700,
-                        settings.ids.service_id() + 1);
+  return check_own_directories(settings.state_dir, settings.run_dir);
+}
+
+// The API's own root, with what keepers write for it. That is kept as long as the API knows of it, which a
+// new one does not.
+Result<void> Daemon::prepare_api_root() const {
+  const Settings& settings = options_.settings;
+  const std::string root = settings.state_dir + "/" + kApiDirectory;
+  TRY(make_directory(root, 0755, 0));
+  const UniqueFd directory = TRY(os::open_at(AT_FDCWD, root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  TRY(os::remove_tree(directory.get(), "output"));
+  return make_directory(settings.state_dir + "/" + kSpillDirectory, 0700, settings.ids.service_id() + 1);
 }
 
 Result<void> Daemon::run() {
@@ -75,7 +82,7 @@ Result<void> Daemon::run() {
   (void)sigemptyset(&handled);
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) (void)sigaddset(&handled, number);
   (void)sigprocmask(SIG_BLOCK, &handled, nullptr);
-  TRY(prepare_places());
+  TRY(check_places());
   listener_ = std::make_unique<Listener>(
       TRY(Listener::open(options_.settings.run_dir, options_.socket, options_.settings.socket_group)));
   const Sweep sweep = sweep_orphans(options_.settings);
@@ -115,6 +122,7 @@ Result<void> Daemon::start_nursery(Nursery& nursery, std::size_t index) {
 }
 
 Result<void> Daemon::start_api() {
+  TRY(prepare_api_root());
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   const Settings& settings = options_.settings;
   api_ = TRY(ChildProgram::start({settings.helpers + "/sbx-api"}, {theirs.get()}));

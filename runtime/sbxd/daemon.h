@@ -31,7 +31,8 @@ class Daemon {
     int cpu = 0;
   };
 
-  Result<void> prepare_places() const;
+  Result<void> check_places() const;
+  Result<void> prepare_api_root() const;
   Result<void> start_api();
   Result<void> start_nursery(Nursery& nursery, std::size_t index);
   Result<void> tell_api(int type, std::int64_t value, const std::vector<int>& descriptors) const;

@@ -33,10 +33,10 @@ inline constexpr int kNurserySocketFd = 3;  // in a nursery; kInitProgramFd is i
 
 enum class KeeperMessageType : std::uint32_t {
   // to a nursery
-  run = 1,
+  run = 1,  // value: 1: the request is the API's own; 0: a client's, who chooses no run id
   create = 2,
   // to a keeper
-  command = 3,
+  command = 3,  // value: as of run
   pause = 4,
   resume = 5,
   stop = 6,  // value: how long processes have after SIGTERM, in ms

@@ -22,8 +22,8 @@ struct SpillHeader {
   std::int64_t when_ms = 0;   // since 1970, UTC
 };
 
-// Below the state directory; the files are named by their run. Nothing else of the state may be read by the
-// API, whose root is kApiDirectory.
+// Below the state directory; the files are named by their run. The API, whose root is kApiDirectory, reads
+// and forgets them; nothing else of the state may it see.
 inline constexpr const char* kApiDirectory = "api";
 inline constexpr const char* kSpillDirectory = "api/output";
 

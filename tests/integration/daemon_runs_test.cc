@@ -56,6 +56,16 @@ TEST_CASE("a run through the API gives the result that sbxrun gives") {
   CHECK(again == result);
   CHECK(place.log_lines().size() == 1);
   CHECK(place.log_lines()[0]["run_id"] == result["run_id"]);
+  // Its API holds no descriptor for it any more, and can still tell what it wrote.
+  const auto api = daemon.processes("sbx-api");
+  REQUIRE(api.size() == 1);
+  const auto open_files = [&] {
+    const std::filesystem::directory_iterator files("/proc/" + std::to_string(api[0]) + "/fd");
+    return std::distance(begin(files), end(files));
+  };
+  const auto before = open_files();
+  for (int i = 0; i < 10; ++i) (void)daemon.run({{"shell", "echo more"}});
+  CHECK(open_files() == before);
 }
 
 TEST_CASE("standard input, code of a language that is missing, and limits through the API") {

@@ -1,0 +1,107 @@
+// The parts of the API that are pure: states, events' ids, output from its file.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "api/run_events.h"
+#include "api/sandbox_state.h"
+#include "api/spill_reader.h"
+#include "api/text_or_bytes.h"
+
+namespace sbx::api {
+namespace {
+
+// A file of records, as a keeper writes them.
+class SpillFile {
+ public:
+  SpillFile() : fd_(memfd_create("spill", MFD_CLOEXEC)) { REQUIRE(fd_.valid()); }
+  void add(SpillKind kind, std::uint64_t offset, const std::string& bytes, std::uint64_t missing = 0) const {
+    SpillHeader header;
+    header.kind = kind;
+    header.size = static_cast<std::uint32_t>(bytes.size());
+    header.offset = offset;
+    header.missing = missing;
+    add_bytes(std::string(reinterpret_cast<const char*>(&header), sizeof header) + bytes);
+  }
+  void add_bytes(const std::string& bytes) const {
+    REQUIRE(write(fd_.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  }
+  [[nodiscard]] UniqueFd open() const { return UniqueFd(fcntl(fd_.get(), F_DUPFD_CLOEXEC, 3)); }
+
+ private:
+  UniqueFd fd_;
+};
+
+}  // namespace
+
+TEST_CASE("a sandbox that is over stays so, and what may be asked depends on its state") {
+  for (std::size_t i = 0; i < kSandboxStates.size(); ++i) {
+    const auto to = static_cast<SandboxState>(i);
+    CHECK_FALSE(may_become(SandboxState::destroyed, to));
+    CHECK_FALSE(may_become(SandboxState::failed, to));
+    CHECK_FALSE(may_become(to, SandboxState::creating));
+    CHECK(may_become(to, SandboxState::destroyed) == !is_over(to));
+    CHECK(may_ask(to, SandboxRequest::exec) == (to == SandboxState::ready || to == SandboxState::busy));
+    CHECK(may_ask(to, SandboxRequest::resume) == (to == SandboxState::paused));
+    CHECK(may_ask(to, SandboxRequest::destroy) == !is_over(to));
+  }
+  CHECK(may_become(SandboxState::creating, SandboxState::failed));
+  CHECK_FALSE(may_become(SandboxState::ready, SandboxState::failed));
+}
+
+TEST_CASE("the id of an event is two offsets, and nothing else is") {
+  const auto good = parse_event_id("12.345");
+  REQUIRE(good);
+  CHECK(*good == std::array<std::uint64_t, 2>{12, 345});
+  for (const char* bad : {"", ".", "1", "1.", ".1", "1.2.3", "-1.2", "1.2 ", "99999999999999999999.1"}) {
+    CAPTURE(std::string(bad));
+    CHECK_FALSE(parse_event_id(bad));
+  }
+}
+
+TEST_CASE("output is read by record, from any offset, as far as it is whole") {
+  const SpillFile file;
+  file.add(SpillKind::standard_output, 0, "first");
+  file.add(SpillKind::standard_error, 0, "bad");
+  file.add(SpillKind::output_gap, 5, "", 10);
+  file.add(SpillKind::standard_output, 15, "last");
+  SpillReader all(file.open());
+  for (const char* bytes : {"first", "bad", "", "last"}) {
+    const auto piece = all.next();
+    REQUIRE((piece && *piece));
+    CHECK((*piece)->bytes == bytes);
+    CHECK(((*piece)->missing == 10) == (std::string(bytes).empty()));
+  }
+  CHECK_FALSE(*all.next());
+  SpillReader from(file.open());
+  from.skip_to({3, 3});
+  CHECK((*from.next())->bytes == "st");
+  CHECK((*from.next())->missing == 10);
+  CHECK((*from.next())->offset == 15);
+  CHECK(*read_spilled(file.open(), 0, 100) == "firstlast");
+  CHECK(*read_spilled(file.open(), 0, 3) == "fir");
+  CHECK(*read_spilled(file.open(), 1, 100) == "bad");
+
+  // A record of which a part is there is one that is still to come.
+  file.add_bytes("abc");
+  SpillReader cut(file.open());
+  for (int i = 0; i < 4; ++i) CHECK((*cut.next()));
+  CHECK_FALSE(*cut.next());
+  file.add_bytes(std::string(100, '\xFF'));
+  CHECK_FALSE(cut.next());  // no kind that there is
+}
+
+TEST_CASE("a character that is cut waits for its rest, and what is none does not") {
+  std::string text = "a\xE2\x82";
+  CHECK(take_cut_character(text) == "\xE2\x82");
+  CHECK(text == "a");
+  text = "a\xFF";
+  CHECK(take_cut_character(text).empty());
+  nlohmann::ordered_json json;
+  put_text_or_bytes(json, text);
+  CHECK(json["encoding"] == "base64");
+  CHECK(json["data"] == "Yf8=");
+}
+
+}  // namespace sbx::api
