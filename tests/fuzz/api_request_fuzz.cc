@@ -1,0 +1,34 @@
+// What clients send to the API as JSON: what is accepted is a request that a keeper accepts, too.
+#include "api/parse_request.h"
+#include "fuzz/fuzz.h"
+
+namespace sbx::fuzz {
+namespace {
+
+void must_be_decodable(const RunRequest& request) {
+  const auto again = decode_run_request(encode_run_request(request));
+  // What only the decoder refuses is a text with a NUL byte.
+  if (!again) {
+    must(again.error().text.find("NUL") != std::string::npos ||
+             again.error().text.find("4M") != std::string::npos,
+         "what the API accepts a keeper can read", again.error().text);
+    return;
+  }
+  must(*again == request, "what is encoded and decoded is the same");
+}
+
+void try_request(std::string_view text) {
+  const auto body = api::JsonObject::parse(text);
+  if (!body) return;
+  if (const auto run = api::parse_run(*body)) must_be_decodable(run->request);
+  if (const auto command = api::parse_command(*body)) must_be_decodable(command->request);
+  if (const auto sandbox = api::parse_sandbox(*body)) must_be_decodable(sandbox->request);
+}
+
+}  // namespace
+}  // namespace sbx::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  sbx::fuzz::try_request(sbx::fuzz::text_of(data, size));
+  return 0;
+}
