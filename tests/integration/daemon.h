@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/syscall.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -48,6 +48,7 @@ class Daemon {
     REQUIRE(pid_ >= 0);
     if (pid_ == 0) {
       (void)::signal(SIGABRT, SIG_DFL);
+      (void)prctl(PR_SET_PDEATHSIG, SIGTERM);  // a test that is aborted leaves nothing
       const int log = open((place.directory() + "/sbxd.err").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
       (void)dup2(log, 2);
       (void)execv(arguments[0], arguments.data());
