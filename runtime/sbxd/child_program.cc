@@ -90,6 +90,7 @@ void ChildProgram::signal(int number) const {
 }
 
 std::string ChildProgram::reap() {
+  if (!running()) return "was not started";
   std::string how = os::how_it_ended(pid_);
   while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }

@@ -49,6 +49,11 @@ std::vector<int> usable_cpus() {
 
 void say(const std::string& text) { (void)std::fprintf(stderr, "sbxd: %s\n", text.c_str()); }
 
+bool has_ended(const ChildProgram& program) {
+  pollfd ended{program.pidfd(), POLLIN, 0};
+  return !program.running() || poll(&ended, 1, 0) == 1;
+}
+
 Result<void> make_directory(const std::string& path, mode_t mode, uid_t owner) {
   if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST) return fail(system_error("mkdir", path, errno));
   if (chown(path.c_str(), owner, owner) != 0) return fail(system_error("chown", path, errno));
@@ -158,6 +163,15 @@ Result<void> Daemon::restart_api() {
   return start_api();
 }
 
+// One that ended, by itself: at the end of the API all do, and are started again with it.
+Result<void> Daemon::look_after_nursery(std::size_t index) {
+  if (stopping_ || index >= nurseries_.size() || !has_ended(nurseries_[index].program)) return {};
+  if (!api_socket_.valid() || has_ended(api_)) return {};
+  say("a nursery " + nurseries_[index].program.reap() + "; another one is started");
+  const Result<void> started = start_nursery(nurseries_[index], index);
+  return started || started.error().error_number == EPIPE ? Result<void>() : started;
+}
+
 // --- the loop ------------------------------------------------------------------------------------------
 
 void Daemon::begin_stop() {
@@ -202,13 +216,7 @@ Result<void> Daemon::serve() {
     turn.add(api_.pidfd(), [&] { failure = restart_api(); });
     for (std::size_t i = 0; i < nurseries_.size(); ++i) {
       turn.add(nurseries_[i].program.pidfd(), [&, i] {
-        if (i >= nurseries_.size() || !nurseries_[i].program.running() || !api_.running()) return;
-        pollfd ended{nurseries_[i].program.pidfd(), POLLIN, 0};
-        if (poll(&ended, 1, 0) != 1) return;  // another one by now
-        const std::string how = nurseries_[i].program.reap();
-        if (stopping_) return;
-        say("a nursery " + how + "; another one is started");
-        failure = start_nursery(nurseries_[i], i);
+        if (failure) failure = look_after_nursery(i);
       });
     }
     if (stopping_) turn.until(stop_deadline_);

@@ -38,6 +38,7 @@ class Daemon {
   Result<void> tell_api(int type, std::int64_t value, const std::vector<int>& descriptors) const;
   Result<void> serve();
   Result<void> restart_api();
+  Result<void> look_after_nursery(std::size_t index);
   void read_api();
   void begin_stop();
   void notify(const char* state) const;

@@ -32,7 +32,10 @@ struct HttpAnswer {
 
 class Daemon {
  public:
-  explicit Daemon(const Sandbox& place, std::vector<std::string> options = {}) : place_(place) {
+  // `socket`: elsewhere than in its run directory.
+  explicit Daemon(const Sandbox& place, std::vector<std::string> options = {}, std::string socket = {})
+      : place_(place), socket_(std::move(socket)) {
+    if (!socket_.empty()) options.insert(options.end(), {"--socket", socket_});
     std::vector<std::string> all{program_directory() + "/sbxd",
                                  "--state-dir",
                                  place.state_dir(),
@@ -78,7 +81,9 @@ class Daemon {
     (void)wait();
   }
   [[nodiscard]] pid_t pid() const { return pid_; }
-  [[nodiscard]] std::string socket() const { return place_.run_dir() + "/sbxd.sock"; }
+  [[nodiscard]] std::string socket() const {
+    return socket_.empty() ? place_.run_dir() + "/sbxd.sock" : socket_;
+  }
   // What it said on its standard error.
   [[nodiscard]] std::string said() const { return read_file(place_.directory() + "/sbxd.err"); }
 
@@ -91,7 +96,7 @@ class Daemon {
     ProgramOptions how;
     if (!body.is_null()) how.input = body.is_string() ? body.get<std::string>() : body.dump();
     const ProgramResult result = run_program(command, how);
-    INFO(method << " " << path << ": " << result.err);
+    INFO(method << " " << path << ": " << result.err << "; sbxd said: " << said());
     CHECK(result.exit_status == 0);
     HttpAnswer answer;
     const std::size_t end = result.out.find_last_of('\n');
@@ -174,6 +179,7 @@ class Daemon {
   }
 
   const Sandbox& place_;
+  std::string socket_;
   pid_t pid_ = -1;
 };
 

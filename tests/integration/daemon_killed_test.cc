@@ -41,9 +41,10 @@ TEST_CASE("whichever process of sbxd is killed, what it ran ends, is recorded, a
     const bool lives_on = std::string(victim) == "sbx-nursery";
     if (!lives_on) CHECK(comes_true([&] { return !runs_inside(seconds); }));
     if (std::string(victim) == "sbxd") {
-      const Daemon next(place);
-      CHECK(place.leftovers() == "");
+      Daemon next(place);
       CHECK(next.run({{"shell", "cat file"}, {"project_id", "kept"}})["stdout"]["text"] == "kept\n");
+      CHECK(next.stop() == 0);
+      CHECK(place.leftovers() == "");
     } else {
       CHECK(comes_true([&] {
         return daemon

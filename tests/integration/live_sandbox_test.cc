@@ -5,6 +5,8 @@ namespace sbx::test {
 
 using nlohmann::json;
 
+TEST_SUITE_BEGIN("v2");
+
 TEST_CASE("many commands run in one sandbox, and files stay between them") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
@@ -83,7 +85,9 @@ TEST_CASE("a command that runs out of the sandbox's memory is killed alone") {
   RunRequest request;
   request.limits.memory_bytes = 64U << 20U;
   LiveSandboxClient sandbox = nursery.create(request);
-  Command other = sandbox.start_shell("until [ -e /tmp/go ]; do sleep 0.01; done; echo fine");
+  // One that needs no memory meanwhile: where there is none, it would fail by itself.
+  Command other = sandbox.start_shell("mkfifo /tmp/go; touch /tmp/up; read line </tmp/go; echo $line");
+  (void)sandbox.output("until [ -e /tmp/up ]; do sleep 0.01; done");
   for (int i = 0; i < 2; ++i) {
     const json result = sandbox.start({"/usr/bin/python3", "-c", "x = bytearray(200 << 20)"}).result();
     CHECK(result["outcome"] == "out_of_memory");
@@ -94,8 +98,10 @@ TEST_CASE("a command that runs out of the sandbox's memory is killed alone") {
   child.command = {"sh", "-c", "/usr/bin/python3 -c 'x = bytearray(200 << 20)'; sleep 600"};
   child.limits.wall_ms = 30'000;
   CHECK(sandbox.start(child).result()["outcome"] == "out_of_memory");
-  CHECK(sandbox.output("touch /tmp/go; echo still here") == "still here\n");
-  CHECK(other.result()["stdout"]["text"] == "fine\n");
+  CHECK(sandbox.output("echo fine >/tmp/go; echo still here") == "still here\n");
+  const json still = other.result();
+  INFO(still.dump());
+  CHECK(still["stdout"]["text"] == "fine\n");
   sandbox.destroy();
 }
 
@@ -157,14 +163,16 @@ TEST_CASE("a sandbox that is stopped has its grace, and no longer") {
 TEST_CASE("a sandbox whose supervisor goes away is gone, and its command recorded") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
-  const Nursery nursery(place);
-  LiveSandboxClient sandbox = nursery.create();
-  Command command = sandbox.start_shell("touch /tmp/up; sleep 1000");
-  (void)sandbox.output("until [ -e /tmp/up ]; do sleep 0.01; done");
-  sandbox.go_away();
-  const json result = command.result();
-  CHECK(result["outcome"] == "cancelled");
-  CHECK(result["message"] == "the run was cancelled: its supervisor went away");
+  {
+    const Nursery nursery(place);
+    LiveSandboxClient sandbox = nursery.create();
+    Command command = sandbox.start_shell("touch /tmp/up; sleep 1000");
+    (void)sandbox.output("until [ -e /tmp/up ]; do sleep 0.01; done");
+    sandbox.go_away();
+    const json result = command.result();
+    CHECK(result["outcome"] == "cancelled");
+    CHECK(result["message"] == "the run was cancelled: its supervisor went away");
+  }
   CHECK(place.leftovers() == "");
 }
 
@@ -178,5 +186,7 @@ TEST_CASE("what cannot be made is told") {
   CHECK(failed.type == KeeperMessageType::failed);
   CHECK(failed.text.find("no-such-image") != std::string::npos);
 }
+
+TEST_SUITE_END();
 
 }  // namespace sbx::test
