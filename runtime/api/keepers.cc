@@ -5,7 +5,6 @@
 #include "os/file.h"
 #include "os/socket.h"
 #include "wire/client_protocol.h"
-#include "wire/keeper_protocol.h"
 
 namespace sbx::api {
 namespace {
@@ -39,9 +38,9 @@ void Keepers::set_nursery(std::size_t index, UniqueFd socket) {
 }
 
 // In turn; one that died a moment ago is passed over.
-Result<void> Keepers::ask(std::uint32_t type, std::int64_t value, const std::vector<int>& descriptors) {
+Result<void> Keepers::ask(KeeperMessageType type, std::int64_t value, const std::vector<int>& descriptors) {
   KeeperMessage message;
-  message.type = static_cast<KeeperMessageType>(type);
+  message.type = type;
   message.value = value;
   for (std::size_t tried = 0; tried < nurseries_.size(); ++tried) {
     const UniqueFd& nursery = nurseries_[next_++ % nurseries_.size()];
@@ -53,18 +52,18 @@ Result<void> Keepers::ask(std::uint32_t type, std::int64_t value, const std::vec
 Result<UniqueFd> Keepers::start_run(const RunRequest& request, const std::vector<int>& streams, int peer) {
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   TRY(send_request(ours.get(), request, streams));
-  TRY(ask(static_cast<std::uint32_t>(KeeperMessageType::run), kOwn, {theirs.get(), peer}));
+  TRY(ask(KeeperMessageType::run, kOwn, {theirs.get(), peer}));
   return std::move(ours);
 }
 
 Result<void> Keepers::give_client(int client, int peer) {
-  return ask(static_cast<std::uint32_t>(KeeperMessageType::run), kClients, {client, peer});
+  return ask(KeeperMessageType::run, kClients, {client, peer});
 }
 
 Result<UniqueFd> Keepers::create(const RunRequest& request, int peer) {
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   const UniqueFd payload = TRY(os::sealed_memfd("sbx-request", encode_run_request(request)));
-  TRY(ask(static_cast<std::uint32_t>(KeeperMessageType::create), kOwn, {theirs.get(), payload.get(), peer}));
+  TRY(ask(KeeperMessageType::create, kOwn, {theirs.get(), payload.get(), peer}));
   return std::move(ours);
 }
 

@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "request/run_request.h"
+#include "wire/keeper_protocol.h"
 
 namespace sbx::api {
 
@@ -24,7 +25,7 @@ class Keepers {
   Result<UniqueFd> create(const RunRequest& request, int peer);
 
  private:
-  Result<void> ask(std::uint32_t type, std::int64_t value, const std::vector<int>& descriptors);
+  Result<void> ask(KeeperMessageType type, std::int64_t value, const std::vector<int>& descriptors);
 
   std::vector<UniqueFd> nurseries_;
   std::size_t next_ = 0;

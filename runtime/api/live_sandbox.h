@@ -52,7 +52,6 @@ class LiveSandbox : public std::enable_shared_from_this<LiveSandbox> {
   void rest_or_work();
   void lose_keeper();
   void touch();
-  void watch_time();
 
   http::Loop& loop_;
   std::string id_;

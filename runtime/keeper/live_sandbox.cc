@@ -37,8 +37,8 @@ void tell_api(int control, KeeperMessageType type, std::int64_t value, std::stri
   (void)os::send_struct(control, message, std::span(&fd, memory && !text.empty() ? 1U : 0U));
 }
 
-LiveSandbox::LiveSandbox(const Site& site, RunRequest request, PeerIdentity owner, UniqueFd control)
-    : site_(site), request_(std::move(request)), owner_(std::move(owner)), control_(std::move(control)) {
+LiveSandbox::LiveSandbox(const Site& site, RunRequest request, UniqueFd control)
+    : site_(site), request_(std::move(request)), control_(std::move(control)) {
   about_.mode = "supervisor";
   about_.task_id = request_.task_id;
   about_.project_id = request_.project;
@@ -72,7 +72,7 @@ Result<void> LiveSandbox::make() {
   ids_ = TRY(claim_ids(site_.settings.run_dir, site_.settings.ids));
   claimed_ = true;
   about_.sandbox_id = "sbx-" + new_run_id();
-  write_journal();
+  TRY(write_journal());
   inputs_ = TRY(gather_inputs(site_.settings, policy_, request_, granted, report_.degradations));
   about_.image_digest = inputs_.image_digest;
   plan_ = TRY(make_plan(request_, granted, policy_, inputs_.facts, about_.sandbox_id));
@@ -142,7 +142,7 @@ void LiveSandbox::check_commands() {
                 [](CommandGroup& group) { return !group.populated() && group.remove().has_value(); });
   if (stopping_ && commands_.empty() && leftovers_.empty()) begin_end("the sandbox was stopped");
   if (running == running_ && !journal_is_old_) return;
-  write_journal();
+  if (const auto written = write_journal(); !written) report_.notices.push_back(written.error().text);
   if (running != running_) tell(KeeperMessageType::commands, static_cast<std::int64_t>(running));
   running_ = running;
 }
@@ -224,8 +224,8 @@ void LiveSandbox::begin_end(const std::string& why) {
 }
 
 bool LiveSandbox::gone() const {
-  if (os::monotonic_ns() >= give_up_deadline_) return true;
-  return ending_ && watch_->gone() && commands_.empty();
+  // Commands are given up by themselves, and recorded.
+  return ending_ && commands_.empty() && (watch_->gone() || os::monotonic_ns() >= give_up_deadline_);
 }
 
 void LiveSandbox::clean_up() {
@@ -248,7 +248,7 @@ std::string LiveSandbox::describe() {
 }
 
 // What the next start has to remove and to record should we be killed.
-void LiveSandbox::write_journal() {
+Result<void> LiveSandbox::write_journal() {
   journal_is_old_ = false;
   Journal journal{cgroup_directories(*site_.cgroups, about_.sandbox_id), {}, site_.settings.log.path};
   if (journal.log.find('\n') != std::string::npos) journal.log.clear();
@@ -256,8 +256,7 @@ void LiveSandbox::write_journal() {
     if (std::string record = command.journal_record(); !record.empty())
       journal.records.push_back(std::move(record));
   }
-  if (const auto written = ids_.write_journal(journal); !written)
-    report_.notices.push_back(written.error().text);
+  return ids_.write_journal(journal);
 }
 
 }  // namespace sbx

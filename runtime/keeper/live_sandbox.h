@@ -25,7 +25,7 @@ void tell_api(int control, KeeperMessageType type, std::int64_t value, std::stri
 class LiveSandbox {
  public:
   // `control`: the API's end speaks wire/keeper_protocol.h.
-  LiveSandbox(const Site& site, RunRequest request, PeerIdentity owner, UniqueFd control);
+  LiveSandbox(const Site& site, RunRequest request, UniqueFd control);
 
   // All of its life. What went wrong was told to the API.
   void run();
@@ -42,7 +42,7 @@ class LiveSandbox {
   void begin_stop(std::int64_t grace_ms);
   void begin_end(const std::string& why);
   [[nodiscard]] bool gone() const;
-  void write_journal();
+  Result<void> write_journal();
   void clean_up();
   void tell(KeeperMessageType type, std::int64_t value = 0, std::string_view text = {}) const {
     if (control_.valid()) tell_api(control_.get(), type, value, text);
@@ -51,7 +51,6 @@ class LiveSandbox {
 
   const Site& site_;
   RunRequest request_;
-  PeerIdentity owner_;
   UniqueFd control_;
   Policy policy_;
   RunResult about_;  // what every result says of the sandbox

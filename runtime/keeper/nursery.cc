@@ -41,7 +41,7 @@ void keep(const Site& site, const KeeperMessage& message, Descriptors descriptor
   if (request) {
     if (const auto may = check_peer_may(*request, *peer, true); !may) request = fail(may.error());
   }
-  if (request) return LiveSandbox(site, std::move(*request), *peer, std::move(descriptors[0])).run();
+  if (request) return LiveSandbox(site, std::move(*request), std::move(descriptors[0])).run();
   tell_api(descriptors[0].get(), KeeperMessageType::failed, 0, request.error().text);
 }
 

@@ -49,6 +49,13 @@ std::vector<int> usable_cpus() {
 
 void say(const std::string& text) { (void)std::fprintf(stderr, "sbxd: %s\n", text.c_str()); }
 
+sigset_t handled_signals() {
+  sigset_t handled;
+  (void)sigemptyset(&handled);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) (void)sigaddset(&handled, number);
+  return handled;
+}
+
 bool has_ended(const ChildProgram& program) {
   pollfd ended{program.pidfd(), POLLIN, 0};
   return !program.running() || poll(&ended, 1, 0) == 1;
@@ -83,16 +90,12 @@ Result<void> Daemon::prepare_api_root() const {
 }
 
 Result<void> Daemon::run() {
-  sigset_t handled;
-  (void)sigemptyset(&handled);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) (void)sigaddset(&handled, number);
+  const sigset_t handled = handled_signals();
   (void)sigprocmask(SIG_BLOCK, &handled, nullptr);
   TRY(check_places());
   listener_ = std::make_unique<Listener>(
       TRY(Listener::open(options_.settings.run_dir, options_.socket, options_.settings.socket_group)));
-  const Sweep sweep = sweep_orphans(options_.settings);
-  if (!sweep.done.empty()) say(sweep.done);
-  if (!sweep.failure.empty()) say(sweep.failure);
+  sweep();
   const std::string program =
       TRY(os::read_file(AT_FDCWD, options_.settings.helpers + "/sbx-init", 4U << 20U));
   init_program_ = TRY(os::sealed_memfd("sbx-init", program));
@@ -109,9 +112,10 @@ Result<void> Daemon::run() {
 
 // --- what is started -----------------------------------------------------------------------------------
 
-Result<void> Daemon::tell_api(int type, std::int64_t value, const std::vector<int>& descriptors) const {
+Result<void> Daemon::tell_api(DaemonMessageType type, std::int64_t value,
+                              const std::vector<int>& descriptors) const {
   DaemonMessage message;
-  message.type = static_cast<DaemonMessageType>(type);
+  message.type = type;
   message.value = value;
   return os::send_struct(api_socket_.get(), message, descriptors);
 }
@@ -122,8 +126,7 @@ Result<void> Daemon::start_nursery(Nursery& nursery, std::size_t index) {
   nursery.program = TRY(ChildProgram::start({settings.helpers + "/sbx-keeper", options_.config,
                                              settings.state_dir, settings.run_dir, settings.log.path},
                                             {theirs.get(), init_program_.get()}, nursery.cpu));
-  return tell_api(static_cast<int>(DaemonMessageType::nursery), static_cast<std::int64_t>(index),
-                  {ours.get()});
+  return tell_api(DaemonMessageType::nursery, static_cast<std::int64_t>(index), {ours.get()});
 }
 
 Result<void> Daemon::start_api() {
@@ -132,7 +135,7 @@ Result<void> Daemon::start_api() {
   const Settings& settings = options_.settings;
   api_ = TRY(ChildProgram::start({settings.helpers + "/sbx-api"}, {theirs.get()}));
   api_socket_ = std::move(ours);
-  TRY(tell_api(static_cast<int>(DaemonMessageType::listener), 0, {listener_->fd()}));
+  TRY(tell_api(DaemonMessageType::listener, 0, {listener_->fd()}));
   nurseries_.clear();
   for (const int cpu : cpus_) {
     nurseries_.push_back({{}, cpu});
@@ -142,7 +145,13 @@ Result<void> Daemon::start_api() {
                                {"uid", settings.ids.service_id() + 1},
                                {"max_sandboxes", settings.max_sandboxes}};
   const UniqueFd memory = TRY(os::sealed_memfd("sbx-api", told.dump()));
-  return tell_api(static_cast<int>(DaemonMessageType::go), 0, {memory.get()});
+  return tell_api(DaemonMessageType::go, 0, {memory.get()});
+}
+
+void Daemon::sweep() const {
+  const Sweep swept = sweep_orphans(options_.settings);
+  if (!swept.done.empty()) say(swept.done);
+  if (!swept.failure.empty()) say(swept.failure);
 }
 
 // Its sandboxes end by themselves: their keepers see its end.
@@ -158,8 +167,7 @@ Result<void> Daemon::restart_api() {
   std::erase_if(api_starts_, [&](std::int64_t then) { return now - then > kStartsWithin; });
   if (api_starts_.size() >= kMostStarts)
     return fail("the API " + how + ", as it has several times in a minute");
-  const Sweep sweep = sweep_orphans(options_.settings);
-  if (!sweep.done.empty()) say(sweep.done);
+  sweep();
   return start_api();
 }
 
@@ -182,7 +190,7 @@ void Daemon::begin_stop() {
   stopping_ = true;
   stop_deadline_ = os::monotonic_ns() + kStopTimeout;
   notify("STOPPING=1");
-  (void)tell_api(static_cast<int>(DaemonMessageType::stop), 0, {});
+  (void)tell_api(DaemonMessageType::stop, 0, {});
 }
 
 void Daemon::read_api() {
@@ -198,9 +206,7 @@ void Daemon::read_api() {
 }
 
 Result<void> Daemon::serve() {
-  sigset_t handled;
-  (void)sigemptyset(&handled);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) (void)sigaddset(&handled, number);
+  const sigset_t handled = handled_signals();
   const UniqueFd signals(signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals.valid()) return fail(system_error("signalfd", "", errno));
   Result<void> failure;

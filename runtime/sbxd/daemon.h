@@ -10,6 +10,7 @@
 #include "run/settings.h"
 #include "sbxd/child_program.h"
 #include "sbxd/listener.h"
+#include "wire/daemon_protocol.h"
 
 namespace sbx {
 
@@ -35,8 +36,10 @@ class Daemon {
   Result<void> prepare_api_root() const;
   Result<void> start_api();
   Result<void> start_nursery(Nursery& nursery, std::size_t index);
-  Result<void> tell_api(int type, std::int64_t value, const std::vector<int>& descriptors) const;
+  Result<void> tell_api(DaemonMessageType type, std::int64_t value,
+                        const std::vector<int>& descriptors) const;
   Result<void> serve();
+  void sweep() const;
   Result<void> restart_api();
   Result<void> look_after_nursery(std::size_t index);
   void read_api();
