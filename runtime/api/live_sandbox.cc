@@ -1,6 +1,6 @@
 #include "api/live_sandbox.h"
 
-#include "api/times.h"
+#include "base/times.h"
 #include "os/file.h"
 #include "os/socket.h"
 
@@ -13,7 +13,7 @@ LiveSandbox::LiveSandbox(http::Loop& loop, std::string id, AskedSandbox asked, s
       asked_(std::move(asked)),
       uid_(uid),
       control_(std::move(control)),
-      created_ms_(now_ms()) {}
+      created_ms_(utc_ms()) {}
 
 Result<void> LiveSandbox::begin(std::function<void(LiveSandbox&)> changed) {
   changed_ = std::move(changed);

@@ -21,7 +21,6 @@ struct RunSummary {
   std::string task;
   std::string project;
   std::string sandbox;  // of many commands; empty: one of its own
-  std::string image;
   Labels labels;
   std::uint32_t uid = 0;        // who asked
   std::int64_t created_ms = 0;  // since 1970, UTC

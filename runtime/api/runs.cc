@@ -9,8 +9,8 @@
 #include "api/run_events.h"
 #include "api/service.h"
 #include "api/stream_events.h"
-#include "api/times.h"
 #include "base/names.h"
+#include "base/times.h"
 #include "base/utf8.h"
 
 namespace sbx::api {
@@ -96,10 +96,9 @@ void Service::begin_run(const Shared& call, AskedRun asked, LiveSandbox* sandbox
   about.id = asked.request.run_id;
   about.task = asked.request.task_id;
   about.project = asked.request.project;
-  about.image = asked.request.image;
   about.labels = std::move(asked.labels);
   about.uid = call->request.peer.uid;
-  about.created_ms = now_ms();
+  about.created_ms = utc_ms();
   if (sandbox != nullptr) {
     about.sandbox = sandbox->id();
     about.task = sandbox->asked().request.task_id;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <csignal>
 
-#include "api/times.h"
+#include "base/times.h"
 
 namespace sbx::api {
 namespace {

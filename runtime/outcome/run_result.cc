@@ -1,11 +1,10 @@
 #include "outcome/run_result.h"
 
-#include <array>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
-#include <cstdio>
 #include <cstring>
+
+#include "base/times.h"
 
 namespace sbx {
 
@@ -47,20 +46,6 @@ std::string signal_name(int signal) {
   return "SIG" + (name != nullptr ? std::string(name) : std::to_string(signal));
 }
 
-std::string timestamp_now() {
-  using namespace std::chrono;
-  // By calendar arithmetic: gmtime_r would read /etc/localtime first, which costs more than all of this.
-  const auto now = floor<milliseconds>(system_clock::now());
-  const auto day = floor<days>(now);
-  const year_month_day date(day);
-  const hh_mm_ss time(now - day);
-  std::array<char, 64> text{};
-  (void)snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ",
-                 static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                 static_cast<unsigned>(date.day()), static_cast<int>(time.hours().count()),
-                 static_cast<int>(time.minutes().count()), static_cast<int>(time.seconds().count()),
-                 static_cast<int>(time.subseconds().count()));
-  return text.data();
-}
+std::string timestamp_now() { return rfc3339(utc_ms()); }
 
 }  // namespace sbx

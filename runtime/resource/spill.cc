@@ -7,20 +7,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 
+#include "base/times.h"
 #include "os/file.h"
 
 namespace sbx {
-namespace {
-
-std::int64_t now_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
-
-}  // namespace
-
 Result<std::unique_ptr<Spill>> Spill::create(const std::string& state_dir, const std::string& run_id) {
   const std::string path = state_dir + "/" + kSpillDirectory + "/" + run_id;
   UniqueFd file = TRY_DOING("keeping the output",
@@ -53,7 +44,7 @@ bool Spill::write_gaps() {
     gap.kind = stream == 0 ? SpillKind::output_gap : SpillKind::error_gap;
     gap.offset = offsets_[stream] - missing_[stream];
     gap.missing = missing_[stream];
-    gap.when_ms = now_ms();
+    gap.when_ms = utc_ms();
     if (!write_record(gap, {})) return false;
     missing_[stream] = 0;
   }
@@ -65,7 +56,7 @@ void Spill::append(std::size_t stream, std::string_view bytes) {
   header.kind = stream == 0 ? SpillKind::standard_output : SpillKind::standard_error;
   header.size = static_cast<std::uint32_t>(bytes.size());
   header.offset = offsets_[stream];
-  header.when_ms = now_ms();
+  header.when_ms = utc_ms();
   const bool kept = write_gaps() && write_record(header, bytes);
   offsets_[stream] += bytes.size();
   if (!kept) missing_[stream] += bytes.size();

@@ -1,17 +1,17 @@
-#include "api/times.h"
+#include "base/times.h"
 
 #include <array>
 #include <chrono>
 #include <cstdio>
 
-namespace sbx::api {
+namespace sbx {
 
-std::int64_t now_ms() {
+std::int64_t utc_ms() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 
-// By calendar arithmetic: gmtime_r would look for /etc/localtime.
+// By calendar arithmetic: gmtime_r would read /etc/localtime first, which costs more than all of this.
 std::string rfc3339(std::int64_t ms) {
   using namespace std::chrono;
   const sys_time<milliseconds> at{milliseconds(ms)};
@@ -27,4 +27,4 @@ std::string rfc3339(std::int64_t ms) {
   return text.data();
 }
 
-}  // namespace sbx::api
+}  // namespace sbx
