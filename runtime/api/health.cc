@@ -1,19 +1,19 @@
-#include "api/service.h"
+#include "api/health.h"
 
 namespace sbx::api {
 
-// The process answers.
-void Service::get_live(const Shared& call) { answer_json(*call, 200, {{"status", "live"}}); }
-
-// It takes work.
-void Service::get_ready(const Shared& call) {
-  if (stopped_) return answer_problem(*call, 503, "the supervisor is being stopped");
-  answer_json(*call, 200,
-              {{"status", "ready"}, {"sandboxes", alive()}, {"max_sandboxes", limits_.sandboxes}});
-}
-
-void Service::get_version(const Shared& call) {
-  answer_json(*call, 200, {{"version", SBX_VERSION}, {"api", "v1"}});
+void add_health_routes(Router& router, const Admission& admission) {
+  router.add("GET", "/v1/health/live", [](const SharedCall& call) {
+    answer_json(*call, 200, {{"status", "live"}});
+  });
+  router.add("GET", "/v1/health/ready", [&admission](const SharedCall& call) {
+    if (admission.stopping()) return answer_problem(*call, 503, "the supervisor is being stopped");
+    answer_json(*call, 200,
+                {{"status", "ready"}, {"sandboxes", admission.alive()}, {"max_sandboxes", admission.most()}});
+  });
+  router.add("GET", "/v1/version", [](const SharedCall& call) {
+    answer_json(*call, 200, {{"version", SBX_VERSION}, {"api", "v1"}});
+  });
 }
 
 }  // namespace sbx::api

@@ -15,8 +15,8 @@ LiveSandbox::LiveSandbox(http::Loop& loop, std::string id, AskedSandbox asked, s
       control_(std::move(control)),
       created_ms_(utc_ms()) {}
 
-Result<void> LiveSandbox::begin(std::function<void(LiveSandbox&)> changed) {
-  changed_ = std::move(changed);
+Result<void> LiveSandbox::begin(std::function<void()> over) {
+  over_ = std::move(over);
   control_watch_ = TRY(loop_.watch(control_.get(), [this] { read_control(); }));
   if (asked_.total_ms) {
     total_timer_ = loop_.after(std::chrono::milliseconds(*asked_.total_ms), [this] {
@@ -60,8 +60,8 @@ void LiveSandbox::become(SandboxState state) {
   }
   if (is_over(state_)) {
     for (auto& then : std::exchange(when_over_, {})) then();
+    if (over_) std::exchange(over_, {})();
   }
-  if (changed_) changed_(*this);
 }
 
 void LiveSandbox::rest_or_work() {

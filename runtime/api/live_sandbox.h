@@ -18,9 +18,9 @@ namespace sbx::api {
 
 class LiveSandbox : public std::enable_shared_from_this<LiveSandbox> {
  public:
-  // `control`: our end (wire/keeper_protocol.h). `changed` is called after each change of the state.
+  // `control`: our end (wire/keeper_protocol.h). `over` is called once, last of all.
   LiveSandbox(http::Loop& loop, std::string id, AskedSandbox asked, std::uint32_t uid, UniqueFd control);
-  Result<void> begin(std::function<void(LiveSandbox&)> changed);
+  Result<void> begin(std::function<void()> over);
 
   [[nodiscard]] const std::string& id() const { return id_; }
   [[nodiscard]] SandboxState state() const { return state_; }
@@ -64,7 +64,7 @@ class LiveSandbox : public std::enable_shared_from_this<LiveSandbox> {
   std::int64_t created_ms_;
   std::int64_t commands_ = 0;
   std::deque<std::function<void(KeeperMessageType, std::int64_t, std::string)>> waiting_;  // for answers
-  std::function<void(LiveSandbox&)> changed_;
+  std::function<void()> over_;
   std::vector<std::function<void()>> when_settled_;
   std::vector<std::function<void()>> when_over_;
   http::Watch control_watch_;

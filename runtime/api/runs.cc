@@ -1,4 +1,5 @@
-// Runs: each a program in a sandbox of its own, or a command of one that is there.
+#include "api/runs.h"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -7,18 +8,13 @@
 #include <csignal>
 
 #include "api/run_events.h"
-#include "api/service.h"
+#include "api/run_json.h"
 #include "api/stream_events.h"
 #include "base/names.h"
 #include "base/times.h"
-#include "base/utf8.h"
 
 namespace sbx::api {
 namespace {
-
-using OrderedJson = nlohmann::ordered_json;
-
-constexpr std::size_t kMostOutput = 8U << 20U;  // of a stream, in a result; all of it is at …/output
 
 struct Pipe {
   UniqueFd reading;
@@ -31,66 +27,50 @@ Result<Pipe> make_pipe() {
   return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-// Into the `stdout` or `stderr` of a result, which has its length.
-void put_output(OrderedJson& stream, const Run& run, std::size_t index) {
-  if (!stream.is_object()) return;
-  Result<UniqueFd> file = run.open_output();
-  if (!file) return;
-  const Result<std::string> bytes = read_spilled(std::move(*file), index, kMostOutput + 1);
-  if (!bytes || bytes->size() > kMostOutput) {
-    stream["elsewhere"] = "/v1/runs/" + run.about().id + "/output";
-  } else if (valid_utf8_prefix(*bytes) == bytes->size()) {
-    stream["text"] = *bytes;
-  } else {
-    stream["base64"] = base64(*bytes);
-  }
+void answer_run(const SharedCall& call, const Run& run) {
+  answer_json(*call, 200, run_json(run, wants(*call, "output", true)));
 }
 
-OrderedJson run_json(const Run& run, bool with_output) {
-  const RunSummary& about = run.about();
-  OrderedJson json;
-  if (run.ended()) {
-    json = OrderedJson::parse(run.result(), nullptr, false);
-    if (with_output && json.is_object()) {
-      if (json.contains("stdout")) put_output(json["stdout"], run, 0);
-      if (json.contains("stderr")) put_output(json["stderr"], run, 1);
-    }
-  } else {
-    json = {{"schema", 1},
-            {"run_id", about.id},
-            {"task_id", about.task.empty() ? OrderedJson(nullptr) : OrderedJson(about.task)},
-            {"project_id", about.project.empty() ? OrderedJson(nullptr) : OrderedJson(about.project)},
-            {"sandbox_id", about.sandbox.empty() ? OrderedJson(nullptr) : OrderedJson(about.sandbox)},
-            {"status", run.started() ? "running" : "queued"},
-            {"created_at", rfc3339(about.created_ms)}};
-  }
-  json["labels"] = about.labels;
-  return json;
-}
-
-void answer_ordered(Call& call, int status, const OrderedJson& json, std::vector<http::Header> headers = {}) {
-  headers.push_back({"Content-Type", "application/json"});
-  call.exchange->respond(
-      {status, std::move(headers), json.dump(-1, ' ', true, OrderedJson::error_handler_t::replace) + "\n"});
-}
-
-bool wants(const Call& call, std::string_view name, bool otherwise) {
-  const std::string* value = call.request.query_value(name);
-  return value == nullptr ? otherwise : *value == "true" || *value == "1" || value->empty();
+// `cancels`: who goes away meanwhile ends the run.
+void answer_when_ended(const SharedCall& call, const std::shared_ptr<Run>& run, bool cancels) {
+  const auto follower = std::make_shared<Run::Follower>();
+  call->exchange->on_client_gone([run, follower, cancels] {
+    follower->reset();
+    if (run->ended() || !cancels) return;
+    run->signal(SIGTERM);
+    run->signal(SIGTERM);
+  });
+  *follower = run->follow([call, run, follower] {
+    if (!run->ended()) return;
+    const auto last = std::exchange(*follower, {});
+    answer_run(call, *run);
+  });
 }
 
 }  // namespace
 
-void Service::create_run(const Shared& call) {
+void Runs::add_routes(Router& router) {
+  const auto add = [&](const char* method, const char* path, auto member) {
+    router.add(method, path, [this, member](const SharedCall& call) { (this->*member)(call); });
+  };
+  add("POST", "/v1/runs", &Runs::create);
+  add("GET", "/v1/runs", &Runs::list);
+  add("GET", "/v1/runs/{run}", &Runs::get);
+  add("DELETE", "/v1/runs/{run}", &Runs::cancel);
+  add("GET", "/v1/runs/{run}/output", &Runs::get_output);
+  add("GET", "/v1/runs/{run}/events", &Runs::get_events);
+}
+
+void Runs::create(const SharedCall& call) {
   with_body(call, [this, call](const JsonObject& body) {
     Result<AskedRun> asked = parse_run(body);
     if (!asked) return answer_problem(*call, 400, asked.error().text);
-    if (admit(call)) begin_run(call, std::move(*asked), nullptr);
+    if (admission_.admit(*call)) begin(call, std::move(*asked), nullptr);
   });
 }
 
 // `sandbox`: where it runs; null: in one of its own.
-void Service::begin_run(const Shared& call, AskedRun asked, LiveSandbox* sandbox) {
+void Runs::begin(const SharedCall& call, AskedRun asked, LiveSandbox* sandbox) {
   asked.request.run_id = new_run_id();
   RunSummary about;
   about.id = asked.request.run_id;
@@ -119,65 +99,35 @@ void Service::begin_run(const Shared& call, AskedRun asked, LiveSandbox* sandbox
   if (!client) return answer_problem(*call, 503, client.error().text);
   const auto run = std::make_shared<Run>(loop_, std::move(about), std::move(*client),
                                          std::move(asked.input).value_or(""), std::move(input.writing));
-  const bool own = sandbox == nullptr;
-  const auto begun = run->begin([this, own](const Run& ended) {
-    if (own) --running_;
+  const auto place = std::make_shared<Admission::Place>();
+  if (sandbox == nullptr) *place = Admission::Place(admission_);
+  const auto begun = run->begin([this, place](const Run& ended) {
     kept_bytes_ += ended.kept_bytes();
-    forget_old_runs();
-    check_stopped();
+    forget_old();
+    place->leave();
   });
   if (!begun) return answer_problem(*call, 503, begun.error().text);
-  if (own) ++running_;
   if (sandbox != nullptr) sandbox->note_command();
   runs_[run->about().id] = run;
-  if (wants(*call, "wait", false)) return answer_when_ended(call, run);
-  answer_ordered(*call, 202, run_json(*run, false), {{"Location", "/v1/runs/" + run->about().id}});
+  if (wants(*call, "wait", false)) return answer_when_ended(call, run, true);
+  answer_json(*call, 202, run_json(*run, false), {{"Location", "/v1/runs/" + run->about().id}});
 }
 
-// Who waits and goes away cancels the run.
-void Service::answer_when_ended(const Shared& call, const std::shared_ptr<Run>& run) {
-  const auto follower = std::make_shared<Run::Follower>();
-  call->exchange->on_client_gone([run, follower] {
-    follower->reset();
-    if (run->ended()) return;
-    run->signal(SIGTERM);
-    run->signal(SIGTERM);
-  });
-  *follower = run->follow([this, call, run, follower] {
-    if (!run->ended()) return;
-    const auto last = std::exchange(*follower, {});
-    answer_run(call, run);
-  });
-}
-
-void Service::answer_run(const Shared& call, const std::shared_ptr<Run>& run) {
-  answer_ordered(*call, 200, run_json(*run, wants(*call, "output", true)));
-}
-
-std::shared_ptr<Run> Service::find_run(const Shared& call) {
+std::shared_ptr<Run> Runs::find(const SharedCall& call) const {
   const auto found = runs_.find(call->parts.front());
   if (found != runs_.end() && may_see(*call, found->second->about().uid)) return found->second;
   answer_problem(*call, 404, "there is no run '" + call->parts.front() + "'");
   return nullptr;
 }
 
-void Service::get_run(const Shared& call) {
-  const auto run = find_run(call);
+void Runs::get(const SharedCall& call) const {
+  const auto run = find(call);
   if (!run) return;
-  if (!run->ended() && wants(*call, "wait", false)) {
-    const auto follower = std::make_shared<Run::Follower>();
-    call->exchange->on_client_gone([follower] { follower->reset(); });
-    *follower = run->follow([this, call, run, follower] {
-      if (!run->ended()) return;
-      const auto last = std::exchange(*follower, {});
-      answer_run(call, run);
-    });
-    return;
-  }
-  answer_run(call, run);
+  if (!run->ended() && wants(*call, "wait", false)) return answer_when_ended(call, run, false);
+  answer_run(call, *run);
 }
 
-void Service::list_runs(const Shared& call) {
+void Runs::list(const SharedCall& call) const {
   constexpr std::size_t kMost = 500;
   std::size_t limit = 50;
   if (const std::string* text = call->request.query_value("limit")) {
@@ -194,12 +144,9 @@ void Service::list_runs(const Shared& call) {
     --at;
     const Run& run = *at->second;
     if (!may_see(*call, run.about().uid)) continue;
-    const auto differs = [&](const char* name, const std::string& value) {
-      const std::string* wanted = call->request.query_value(name);
-      return wanted != nullptr && *wanted != value;
-    };
-    if (differs("project_id", run.about().project) || differs("task_id", run.about().task) ||
-        differs("sandbox_id", run.about().sandbox))
+    if (asks_for_another(*call, "project_id", run.about().project) ||
+        asks_for_another(*call, "task_id", run.about().task) ||
+        asks_for_another(*call, "sandbox_id", run.about().sandbox))
       continue;
     OrderedJson json = run_json(run, false);
     const auto text = [&json](const char* field) { return json.value(field, OrderedJson()); };
@@ -215,20 +162,20 @@ void Service::list_runs(const Shared& call) {
     }
     list.push_back(std::move(json));
   }
-  answer_ordered(*call, 200, {{"runs", std::move(list)}, {"next_cursor", next}});
+  answer_json(*call, 200, {{"runs", std::move(list)}, {"next_cursor", next}});
 }
 
 // Once: SIGTERM, and 5 s; again: at once.
-void Service::cancel_run(const Shared& call) {
-  const auto run = find_run(call);
+void Runs::cancel(const SharedCall& call) const {
+  const auto run = find(call);
   if (!run) return;
   if (run->ended()) return answer_problem(*call, 409, "the run has ended");
   run->signal(SIGTERM);
-  answer_ordered(*call, 202, run_json(*run, false));
+  answer_json(*call, 202, run_json(*run, false));
 }
 
-void Service::get_output(const Shared& call) {
-  const auto run = find_run(call);
+void Runs::get_output(const SharedCall& call) const {
+  const auto run = find(call);
   if (!run) return;
   const std::string* name = call->request.query_value("stream");
   const std::string stream = name == nullptr ? "stdout" : *name;
@@ -239,8 +186,8 @@ void Service::get_output(const Shared& call) {
   stream_output(call->exchange, std::move(*file), stream == "stderr" ? 1 : 0);
 }
 
-void Service::get_events(const Shared& call) {
-  const auto run = find_run(call);
+void Runs::get_events(const SharedCall& call) const {
+  const auto run = find(call);
   if (!run) return;
   std::array<std::uint64_t, 2> from{};
   const std::string* id = call->request.header("Last-Event-ID");
@@ -253,6 +200,25 @@ void Service::get_events(const Shared& call) {
   if (call->request.header_has("Upgrade", "websocket"))
     return send_events_by_websocket(call->exchange, run, from);
   send_events_by_sse(loop_, call->exchange, run, from);
+}
+
+void Runs::forget_old() {
+  const auto too_much = [this] { return runs_.size() > kept_.most || kept_bytes_ > kept_.output_bytes; };
+  for (auto at = runs_.begin(); at != runs_.end() && too_much();) {
+    if (!at->second->ended()) {
+      ++at;
+      continue;
+    }
+    at->second->forget_output();
+    kept_bytes_ -= at->second->kept_bytes();
+    at = runs_.erase(at);
+  }
+}
+
+void Runs::cancel_all() {
+  for (const auto& [id, run] : std::map(runs_)) {
+    if (!run->ended()) run->signal(SIGTERM);
+  }
 }
 
 }  // namespace sbx::api

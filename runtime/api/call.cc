@@ -1,0 +1,48 @@
+#include "api/call.h"
+
+namespace sbx::api {
+namespace {
+
+constexpr std::size_t kMostBody = 8U << 20U;
+
+}  // namespace
+
+void answer_json(Call& call, int status, const OrderedJson& json, std::vector<http::Header> headers) {
+  headers.push_back({"Content-Type", "application/json"});
+  call.exchange->respond(
+      {status, std::move(headers), json.dump(-1, ' ', true, OrderedJson::error_handler_t::replace) + "\n"});
+}
+
+void answer_problem(Call& call, int status, std::string_view detail, std::vector<http::Header> headers) {
+  const std::string* accepted = call.request.header("Accept");
+  http::Response response = http::problem(status, detail);
+  if (accepted != nullptr && *accepted == "text/plain")
+    response = {status, {{"Content-Type", "text/plain; charset=utf-8"}}, std::string(detail) + "\n"};
+  std::ranges::move(headers, std::back_inserter(response.headers));
+  call.exchange->respond(std::move(response));
+}
+
+bool may_see(const Call& call, std::uint32_t uid) {
+  return call.request.peer.uid == 0 || call.request.peer.uid == uid;
+}
+
+bool wants(const Call& call, std::string_view name, bool otherwise) {
+  const std::string* value = call.request.query_value(name);
+  return value == nullptr ? otherwise : *value == "true" || *value == "1" || value->empty();
+}
+
+bool asks_for_another(const Call& call, std::string_view name, std::string_view value) {
+  const std::string* wanted = call.request.query_value(name);
+  return wanted != nullptr && *wanted != value;
+}
+
+void with_body(const SharedCall& call, std::function<void(const JsonObject&)> then) {
+  call->exchange->read_body(kMostBody, [call, then = std::move(then)](Result<std::string> body) {
+    if (!body) return;  // it has its answer
+    const Result<JsonObject> object = JsonObject::parse(*body);
+    if (!object) return answer_problem(*call, 400, object.error().text);
+    then(*object);
+  });
+}
+
+}  // namespace sbx::api

@@ -1,0 +1,38 @@
+// A request on its way through the API, and how it is answered.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/json_object.h"
+#include "http/exchange.h"
+#include "http/message.h"
+
+namespace sbx::api {
+
+struct Call {
+  http::Request request;
+  std::shared_ptr<http::Exchange> exchange;
+  std::vector<std::string> parts;  // of the path: those that stand for {…} in the route
+};
+using SharedCall = std::shared_ptr<Call>;
+
+using OrderedJson = nlohmann::ordered_json;
+
+void answer_json(Call& call, int status, const OrderedJson& json, std::vector<http::Header> headers = {});
+// application/problem+json (RFC 9457); in one line of text for who asks for that.
+void answer_problem(Call& call, int status, std::string_view detail, std::vector<http::Header> headers = {});
+
+// Whether who asks may see what `uid` made: root sees all.
+bool may_see(const Call& call, std::uint32_t uid);
+// A switch of the query: "?wait", "?wait=true".
+bool wants(const Call& call, std::string_view name, bool otherwise);
+// Whether the query asks for another value than this.
+bool asks_for_another(const Call& call, std::string_view name, std::string_view value);
+// The body as an object; where it is none, that is answered.
+void with_body(const SharedCall& call, std::function<void(const JsonObject&)> then);
+
+}  // namespace sbx::api

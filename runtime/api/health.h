@@ -1,0 +1,11 @@
+// Whether the process answers, and whether it takes work.
+#pragma once
+
+#include "api/admission.h"
+#include "api/router.h"
+
+namespace sbx::api {
+
+void add_health_routes(Router& router, const Admission& admission);
+
+}  // namespace sbx::api

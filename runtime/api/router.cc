@@ -1,0 +1,57 @@
+#include "api/router.h"
+
+#include <algorithm>
+
+namespace sbx::api {
+namespace {
+
+std::vector<std::string_view> parts_of(std::string_view path) {
+  std::vector<std::string_view> parts;
+  while (!path.empty()) {
+    path.remove_prefix(1);
+    const std::size_t end = std::min(path.find('/'), path.size());
+    parts.push_back(path.substr(0, end));
+    path.remove_prefix(end);
+  }
+  return parts;
+}
+
+// With what stands for {…}; false: it is another path.
+bool matches(std::string_view route, std::string_view path, std::vector<std::string>& found) {
+  const auto wanted = parts_of(route);
+  const auto given = parts_of(path);
+  if (wanted.size() != given.size()) return false;
+  found.clear();
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (wanted[i].starts_with('{')) {
+      found.emplace_back(given[i]);
+    } else if (wanted[i] != given[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+void Router::add(std::string method, std::string path, Handler handler) {
+  routes_.push_back({std::move(method), std::move(path), std::move(handler)});
+}
+
+void Router::handle(http::Request request, std::shared_ptr<http::Exchange> exchange) const {
+  const auto call = std::make_shared<Call>(Call{std::move(request), std::move(exchange), {}});
+  const std::string& asked = call->request.method;
+  const std::string_view method = asked == "HEAD" ? std::string_view("GET") : std::string_view(asked);
+  std::string allowed;
+  for (const Route& route : routes_) {
+    if (!matches(route.path, call->request.path, call->parts)) continue;
+    if (route.method == method) return route.handler(call);
+    allowed += (allowed.empty() ? "" : ", ") + route.method;
+  }
+  const std::string& path = call->request.path;
+  if (allowed.empty())
+    return answer_problem(*call, 404, "nothing is at '" + path + "'; docs/api.md has what is");
+  answer_problem(*call, 405, asked + " is not for '" + path + "': " + allowed + " is", {{"Allow", allowed}});
+}
+
+}  // namespace sbx::api

@@ -1,0 +1,81 @@
+// What is asked of a sandbox that is there.
+#include "api/sandboxes.h"
+#include "os/socket.h"
+#include "wire/client_protocol.h"
+
+namespace sbx::api {
+
+void Sandboxes::destroy(const SharedCall& call) const {
+  const auto sandbox = find(call, SandboxRequest::destroy);
+  if (!sandbox) return;
+  sandbox->when_over([call, sandbox] { answer_json(*call, 200, sandbox->describe()); });
+  sandbox->destroy();
+}
+
+void Sandboxes::exec(const SharedCall& call) const {
+  with_body(call, [this, call](const JsonObject& body) {
+    Result<AskedRun> asked = parse_command(body);
+    if (!asked) return answer_problem(*call, 400, asked.error().text);
+    const auto sandbox = find(call, SandboxRequest::exec);
+    if (sandbox) runs_.begin(call, std::move(*asked), sandbox.get());
+  });
+}
+
+void Sandboxes::pause(const SharedCall& call) const {
+  const auto sandbox = find(call, SandboxRequest::pause);
+  if (!sandbox) return;
+  sandbox->pause([call, sandbox](const Result<void>& done) {
+    done ? answer_json(*call, 200, sandbox->describe()) : answer_problem(*call, 501, done.error().text);
+  });
+}
+
+void Sandboxes::resume(const SharedCall& call) const {
+  const auto sandbox = find(call, SandboxRequest::resume);
+  if (!sandbox) return;
+  sandbox->resume([call, sandbox](const Result<void>& done) {
+    done ? answer_json(*call, 200, sandbox->describe()) : answer_problem(*call, 500, done.error().text);
+  });
+}
+
+void Sandboxes::stop(const SharedCall& call) const {
+  constexpr std::int64_t kGraceMs = 5000;
+  const auto sandbox = find(call, SandboxRequest::stop);
+  if (!sandbox) return;
+  sandbox->when_over([call, sandbox] { answer_json(*call, 200, sandbox->describe()); });
+  sandbox->stop(kGraceMs);
+}
+
+void Sandboxes::stats(const SharedCall& call) const {
+  const auto sandbox = find(call, SandboxRequest::stats);
+  if (!sandbox) return;
+  sandbox->stats([call](Result<Json> stats) {
+    stats ? answer_json(*call, 200, *stats) : answer_problem(*call, 500, stats.error().text);
+  });
+}
+
+// --- sbxrun --------------------------------------------------------------------------------------------
+
+// The connection becomes a way to hand over one descriptor: a client's socket of a keeper.
+void Sandboxes::connect(const SharedCall& call) const {
+  std::shared_ptr<LiveSandbox> sandbox;
+  if (!call->parts.empty()) {
+    sandbox = find(call, SandboxRequest::exec);
+    if (!sandbox) return;
+  } else if (!admission_.admit(*call)) {
+    return;
+  }
+  call->exchange->take_over("sbx-client", {}, [this, sandbox](Result<UniqueFd> connection) {
+    if (!connection) return;
+    auto pair = os::seqpacket_pair();
+    if (!pair) return;
+    const bool given =
+        sandbox ? give_client(sandbox->control(), pair->second.get(), connection->get()).has_value()
+                : keepers_.give_client(pair->second.get(), connection->get()).has_value();
+    if (!given) return;  // the client sees its connection end
+    const int fd = pair->first.get();
+    (void)os::send_message(connection->get(), "c", std::span(&fd, 1));
+    if (sandbox) sandbox->note_command();
+  });
+}
+
+}  // namespace sbx::api

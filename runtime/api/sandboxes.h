@@ -1,0 +1,49 @@
+// Sandboxes of many commands: all that live.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "api/admission.h"
+#include "api/keepers.h"
+#include "api/live_sandbox.h"
+#include "api/router.h"
+#include "api/runs.h"
+
+namespace sbx::api {
+
+class Sandboxes {
+ public:
+  Sandboxes(http::Loop& loop, Keepers& keepers, Admission& admission, Runs& runs)
+      : loop_(loop), keepers_(keepers), admission_(admission), runs_(runs) {}
+  void add_routes(Router& router);
+  void destroy_all();
+
+  // That the path names, by its id, or by "task:" and that. Null: it has its answer.
+  std::shared_ptr<LiveSandbox> find(const SharedCall& call) const;
+  // The same, if in its state it may be asked for that.
+  std::shared_ptr<LiveSandbox> find(const SharedCall& call, SandboxRequest request) const;
+
+ private:
+  void create(const SharedCall& call);
+  void begin(const SharedCall& call, AskedSandbox asked);
+  void list(const SharedCall& call) const;
+  void get(const SharedCall& call) const;
+  // sandbox_actions.cc
+  void destroy(const SharedCall& call) const;
+  void exec(const SharedCall& call) const;
+  void pause(const SharedCall& call) const;
+  void resume(const SharedCall& call) const;
+  void stop(const SharedCall& call) const;
+  void stats(const SharedCall& call) const;
+  void connect(const SharedCall& call) const;
+
+  http::Loop& loop_;
+  Keepers& keepers_;
+  Admission& admission_;
+  Runs& runs_;
+  std::map<std::string, std::shared_ptr<LiveSandbox>, std::less<>> sandboxes_;
+};
+
+}  // namespace sbx::api
