@@ -160,6 +160,20 @@ void LiveSandbox::resume(Done done) {
   ask(KeeperMessageType::resume);
 }
 
+// One that fails ends the sandbox, which its keeper tells.
+void LiveSandbox::reset(Done done) {
+  waiting_.emplace_back(
+      [this, done = std::move(done)](KeeperMessageType, std::int64_t failed, const std::string& text) {
+        if (failed != 0) return done(fail(text));
+        about_ = Json::parse(text, nullptr, false);
+        commands_ = 0;
+        become(SandboxState::ready);
+        done({});
+      });
+  ask(KeeperMessageType::reset);
+  become(SandboxState::creating);
+}
+
 void LiveSandbox::stop(std::int64_t grace_ms) {
   ask(KeeperMessageType::stop, grace_ms);
   become(SandboxState::stopping);

@@ -39,6 +39,7 @@ class LiveSandbox : public std::enable_shared_from_this<LiveSandbox> {
   using Done = std::function<void(Result<void>)>;
   void pause(Done done);
   void resume(Done done);
+  void reset(Done done);
   void stop(std::int64_t grace_ms);
   void destroy();
   void stats(std::function<void(Result<Json>)> done);

@@ -37,6 +37,14 @@ void Sandboxes::resume(const SharedCall& call) const {
   });
 }
 
+void Sandboxes::reset(const SharedCall& call) const {
+  const auto sandbox = find(call, SandboxRequest::reset);
+  if (!sandbox) return;
+  sandbox->reset([call, sandbox](const Result<void>& done) {
+    done ? answer_json(*call, 200, sandbox->describe()) : answer_problem(*call, 500, done.error().text);
+  });
+}
+
 void Sandboxes::stop(const SharedCall& call) const {
   constexpr std::int64_t kGraceMs = 5000;
   const auto sandbox = find(call, SandboxRequest::stop);

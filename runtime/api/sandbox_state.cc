@@ -13,19 +13,20 @@ constexpr unsigned any(States... states) {
 }
 
 constexpr std::array<unsigned, kStates> kNext{
-    any(S::ready, S::failed, S::stopping, S::destroyed),  // creating
-    any(S::busy, S::paused, S::stopping, S::destroyed),   // ready
-    any(S::ready, S::paused, S::stopping, S::destroyed),  // busy
-    any(S::ready, S::busy, S::stopping, S::destroyed),    // paused
-    any(S::destroyed),                                    // stopping
-    0,                                                    // destroyed
-    0,                                                    // failed
+    any(S::ready, S::failed, S::stopping, S::destroyed),               // creating
+    any(S::creating, S::busy, S::paused, S::stopping, S::destroyed),   // ready
+    any(S::creating, S::ready, S::paused, S::stopping, S::destroyed),  // busy
+    any(S::creating, S::ready, S::busy, S::stopping, S::destroyed),    // paused
+    any(S::destroyed),                                                 // stopping
+    0,                                                                 // destroyed
+    0,                                                                 // failed
 };
 
-constexpr std::array<unsigned, 6> kWhen{
+constexpr std::array<unsigned, 7> kWhen{
     any(S::ready, S::busy),                                       // exec
     any(S::ready, S::busy),                                       // pause
     any(S::paused),                                               // resume
+    any(S::ready, S::busy, S::paused),                            // reset
     any(S::ready, S::busy, S::paused),                            // stop
     any(S::creating, S::ready, S::busy, S::paused, S::stopping),  // destroy
     any(S::ready, S::busy, S::paused),                            // stats

@@ -16,10 +16,11 @@ constexpr std::string_view state_name(SandboxState state) {
 
 // Whether a sandbox that is in one may come to be in the other: the whole table.
 //   creating → ready, failed, stopping     ready ⇄ busy     ready, busy ⇄ paused
+//   ready, busy, paused → creating (it is reset)
 //   ready, busy, paused → stopping → destroyed;  all that live → destroyed (its keeper was lost)
 bool may_become(SandboxState from, SandboxState to);
 
-enum class SandboxRequest : std::uint8_t { exec, pause, resume, stop, destroy, stats };
+enum class SandboxRequest : std::uint8_t { exec, pause, resume, reset, stop, destroy, stats };
 bool may_ask(SandboxState state, SandboxRequest request);
 
 constexpr bool is_over(SandboxState state) {

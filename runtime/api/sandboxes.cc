@@ -29,6 +29,7 @@ void Sandboxes::add_routes(Router& router) {
   add("POST", "/v1/sandboxes/{sandbox}/exec", &Sandboxes::exec);
   add("POST", "/v1/sandboxes/{sandbox}/pause", &Sandboxes::pause);
   add("POST", "/v1/sandboxes/{sandbox}/resume", &Sandboxes::resume);
+  add("POST", "/v1/sandboxes/{sandbox}/reset", &Sandboxes::reset);
   add("POST", "/v1/sandboxes/{sandbox}/stop", &Sandboxes::stop);
   add("GET", "/v1/sandboxes/{sandbox}/stats", &Sandboxes::stats);
   add("GET", "/v1/sandboxes/{sandbox}/connect", &Sandboxes::connect);

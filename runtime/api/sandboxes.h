@@ -35,6 +35,7 @@ class Sandboxes {
   void exec(const SharedCall& call) const;
   void pause(const SharedCall& call) const;
   void resume(const SharedCall& call) const;
+  void reset(const SharedCall& call) const;
   void stop(const SharedCall& call) const;
   void stats(const SharedCall& call) const;
   void connect(const SharedCall& call) const;

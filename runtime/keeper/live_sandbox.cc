@@ -16,6 +16,7 @@
 #include "resource/foreign_ids.h"
 #include "resource/host_needs.h"
 #include "resource/host_rights.h"
+#include "run/gather_facts.h"
 #include "wire/init_protocol.h"
 
 namespace sbx {
@@ -66,16 +67,17 @@ Result<void> LiveSandbox::make() {
   policy_ = TRY(load_policy(request_.policy, site_.settings.policy_dirs, site_.settings.cache_dir()));
   about_.policy_name = policy_.name;
   about_.policy_fingerprint = policy_.fingerprint;
-  const LimitSet granted = TRY(grant_limits(request_, policy_));
+  granted_ = TRY(grant_limits(request_, policy_));
   if (!site_.cgroups) return fail(site_.cgroups.error());
   TRY(check_id_pool(site_.settings.ids));
   ids_ = TRY(claim_ids(site_.settings.run_dir, site_.settings.ids));
   claimed_ = true;
   about_.sandbox_id = "sbx-" + new_run_id();
   TRY(write_journal());
-  inputs_ = TRY(gather_inputs(site_.settings, policy_, request_, granted, report_.degradations));
+  inputs_ = TRY(gather_inputs(site_.settings, policy_, request_, granted_, report_.degradations));
+  inputs_degradations_ = report_.degradations;
   about_.image_digest = inputs_.image_digest;
-  plan_ = TRY(make_plan(request_, granted, policy_, inputs_.facts, about_.sandbox_id));
+  plan_ = TRY(make_plan(request_, granted_, policy_, inputs_.facts, about_.sandbox_id));
   return launch();
 }
 
@@ -113,7 +115,7 @@ void LiveSandbox::serve() {
   while (!gone()) {
     PollSet turn;
     turn.add(control_.get(), [this] { read_control(); });
-    watch_->wait_in(turn);
+    if (watch_) watch_->wait_in(turn);
     for (LiveCommand& command : commands_) command.wait_in(turn);
     for (const CommandGroup& group : leftovers_)
       turn.add(
@@ -124,7 +126,8 @@ void LiveSandbox::serve() {
     if (now >= look_for_memory_at_) look_for_memory(now);
     if (now >= stop_deadline_) begin_end("the sandbox was stopped");
     check_commands();
-    if (watch_->gone() && !ending_) begin_end("the sandbox's init ended");
+    if (resetting_ && quiet()) end_reset();
+    if (!resetting_ && !ending_ && watch_->gone()) begin_end("the sandbox's init ended");
   }
 }
 
@@ -182,6 +185,7 @@ void LiveSandbox::read_control() {
     const auto done = sandbox_->cgroup().freeze(message->type == KeeperMessageType::pause);
     return tell(KeeperMessageType::done, done ? 0 : 1, done ? "" : done.error().text);
   }
+  case KeeperMessageType::reset: return begin_reset();
   case KeeperMessageType::stop: return begin_stop(message->value);
   case KeeperMessageType::destroy: return begin_end("the sandbox was destroyed");
   case KeeperMessageType::stats: return tell(KeeperMessageType::stats_are, 0, describe());
@@ -194,7 +198,9 @@ void LiveSandbox::take_command(std::vector<UniqueFd> descriptors, bool from_api)
   const Result<PeerIdentity> peer = identify_peer(descriptors[1].get());
   const ClientLink client(descriptors[0].get());
   if (!peer) return (void)client.answer_error(125, peer.error());
-  if (stopping_) return (void)client.answer_error(125, Error{"the sandbox is being stopped", 0});
+  if (stopping_ || resetting_)
+    return (void)client.answer_error(
+        125, Error{resetting_ ? "the sandbox is being reset" : "the sandbox is being stopped", 0});
   if (commands_.size() + leftovers_.size() >= init::kMostExecs) {
     return (void)client.answer_error(
         125, Error{"the sandbox runs " + std::to_string(init::kMostExecs) +
@@ -220,12 +226,55 @@ void LiveSandbox::begin_end(const std::string& why) {
   ending_ = true;
   give_up_deadline_ = os::monotonic_ns() + kGiveUpTimeout;
   for (LiveCommand& command : commands_) command.cancel(why);
+  if (watch_) watch_->kill();
+}
+
+bool LiveSandbox::gone() const { return ending_ && quiet(); }
+
+// Commands are given up by themselves, and recorded.
+bool LiveSandbox::quiet() const {
+  return commands_.empty() && (!watch_ || watch_->gone() || os::monotonic_ns() >= give_up_deadline_);
+}
+
+// --- made anew -----------------------------------------------------------------------------------------
+
+// Nothing that was in it goes over into what comes: another init, other namespaces, groups and mounts.
+void LiveSandbox::begin_reset() {
+  if (resetting_ || stopping_) return tell(KeeperMessageType::done, 1, "the sandbox is being ended");
+  resetting_ = true;
+  give_up_deadline_ = os::monotonic_ns() + kGiveUpTimeout;
+  for (LiveCommand& command : commands_) command.cancel("the sandbox was reset");
   watch_->kill();
 }
 
-bool LiveSandbox::gone() const {
-  // Commands are given up by themselves, and recorded.
-  return ending_ && commands_.empty() && (watch_->gone() || os::monotonic_ns() >= give_up_deadline_);
+void LiveSandbox::end_reset() {
+  resetting_ = false;
+  give_up_deadline_ = kNever;
+  const Result<void> made = make_again();
+  tell(KeeperMessageType::done, made ? 0 : 1, made ? describe() : made.error().text);
+  if (!made) begin_end("the sandbox could not be reset: " + made.error().text);
+}
+
+Result<void> LiveSandbox::make_again() {
+  if (!watch_->gone()) return fail("its processes did not end within 10 s of being killed");
+  for (CommandGroup& group : leftovers_) (void)group.remove();
+  leftovers_.clear();
+  look_for_memory_at_ = kNever;
+  home_.reset();
+  watch_.reset();
+  channel_.reset();
+  sandbox_.reset();
+  if (!report_.clean) return fail(report_.notices.back());
+  report_.controls.clear();
+  if (inputs_.project.top.valid()) {
+    std::vector<std::string> degradations;  // the same as at first
+    inputs_.project = TRY(open_project(site_.settings.state_dir, request_.project,
+                                       project_wish(request_, policy_, granted_),
+                                       site_.settings.ids.service_id(), degradations));
+    if (keeps_workspace(request_)) TRY(reset_workspace(inputs_.project));
+  }
+  report_.degradations = inputs_degradations_;
+  return launch();
 }
 
 void LiveSandbox::clean_up() {

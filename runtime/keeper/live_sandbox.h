@@ -33,6 +33,8 @@ class LiveSandbox {
  private:
   Result<void> make();
   Result<void> launch();
+  Result<void> make_again();
+  void end_reset();
   void serve();
   void read_control();
   void take_command(std::vector<UniqueFd> descriptors, bool from_api);
@@ -40,8 +42,10 @@ class LiveSandbox {
   void look_for_memory(std::int64_t now);
   void check_commands();
   void begin_stop(std::int64_t grace_ms);
+  void begin_reset();
   void begin_end(const std::string& why);
   [[nodiscard]] bool gone() const;
+  [[nodiscard]] bool quiet() const;
   Result<void> write_journal();
   void clean_up();
   void tell(KeeperMessageType type, std::int64_t value = 0, std::string_view text = {}) const {
@@ -53,11 +57,13 @@ class LiveSandbox {
   RunRequest request_;
   UniqueFd control_;
   Policy policy_;
+  LimitSet granted_;
   RunResult about_;  // what every result says of the sandbox
   IdClaim ids_;
   bool claimed_ = false;
   Inputs inputs_;
   SandboxPlan plan_;
+  std::vector<std::string> inputs_degradations_;  // before anything is launched
   SandboxReport report_;
   std::optional<Sandbox> sandbox_;
   std::unique_ptr<LaunchChannel> channel_;
@@ -73,6 +79,7 @@ class LiveSandbox {
   std::int64_t stop_deadline_ = kNever;
   std::int64_t give_up_deadline_ = kNever;
   bool stopping_ = false;  // no new command
+  bool resetting_ = false;
   bool ending_ = false;
 };
 

@@ -293,6 +293,17 @@ Result<Project> open_project(const std::string& state_dir, const std::string& id
   return TRY_DOING("project '" + id + "'", Opener(directory, wish, service_id).open(degradations));
 }
 
+Result<void> reset_workspace(const Project& project) {
+  if (project.layout == WorkspaceLayout::flat) return {};
+  for (const std::string folder : {"agent_workspace", "outputs"}) {
+    const UniqueFd opened = TRY(os::open_resolved(project.top.get(), folder, O_RDONLY | O_DIRECTORY,
+                                                  RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS));
+    for (const std::string& name : TRY(os::list_directory(opened.get(), ".")))
+      TRY(os::remove_tree(opened.get(), name));
+  }
+  return {};
+}
+
 Result<bool> remove_half_made_project(const std::string& state_dir) {
   const std::string projects = state_dir + "/projects";
   const std::string path = projects + "/" + kHalfMade;

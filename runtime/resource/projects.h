@@ -37,6 +37,9 @@ struct ProjectWish {
 Result<Project> open_project(const std::string& state_dir, const std::string& id, const ProjectWish& wish,
                              std::uint32_t service_id, std::vector<std::string>& degradations);
 
+// Empties what commands write in: `agent_workspace` and `outputs`. A flat workspace has nothing of the kind.
+Result<void> reset_workspace(const Project& project);
+
 // Removes what a killed run left of a project that it was making, unless another run is making one now;
 // whether there was something.
 Result<bool> remove_half_made_project(const std::string& state_dir);

@@ -13,7 +13,8 @@
 //       │                          Ready + JSON            │
 //       │◀────────────────────────────────────────────────┤  or Failed + text, and its end
 //       │  Command + client, peer                          │  serves a client, whose command runs in the
-//       sandbox │  Pause, Resume, Stop{grace ms}, Destroy, Stats   │
+//       │  Pause, Resume, Reset, Stop{grace ms}, Destroy,  │  sandbox
+//       │  Stats                                           │
 //       ├────────────────────────────────────────────────▶│
 //       │          Commands{how many}, Stats + JSON, Done  │
 //       │◀────────────────────────────────────────────────┤
@@ -42,12 +43,13 @@ enum class KeeperMessageType : std::uint32_t {
   stop = 6,  // value: how long processes have after SIGTERM, in ms
   destroy = 7,
   stats = 8,
+  reset = 9,
   // from a keeper
   ready = 20,
   failed = 21,
   commands = 22,  // value: how many run now
   stats_are = 23,
-  done = 24,  // of pause, resume and stop; value: 0, else a text says why not
+  done = 24,  // of pause, resume and reset; value: 0, else a text says why not
   ended = 25,
 };
 

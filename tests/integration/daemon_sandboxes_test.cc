@@ -1,5 +1,6 @@
 // Sandboxes of many commands through sbxd's API.
 #include "integration/daemon.h"
+#include "support/project_view.h"
 
 namespace sbx::test {
 
@@ -127,6 +128,53 @@ TEST_CASE("who is not root sees only what is theirs, and gets nothing of the hos
   CHECK(run_program({"setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", "curl", "-s",
                      "--unix-socket", daemon.socket(), "http://sbx/v1/version"})
             .exit_status == 7);
+}
+
+TEST_CASE("a reset leaves what was uploaded, and nothing else") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  REQUIRE(
+      place.run({"--quiet", "--policy=permissive", "--disk=200M", "--project=p", "--", "true"}).exit_status ==
+      0);
+  write_file(ProjectView(place, "p").path() + "/project_files/given", "given");
+  const Daemon daemon(place);
+  for (const char* mode : {"persistent", "ephemeral"}) {
+    CAPTURE(std::string(mode));
+    const std::string id =
+        daemon.create({{"policy", "permissive"}, {"project_id", "p"}, {"workspace_mode", mode}});
+    const std::string path = "/v1/sandboxes/" + id;
+    // What is asked for here is told by nobody but the sandbox.
+    const std::string everything =
+        "find / -xdev -newer /tmp/before 2>/dev/null; "
+        "find /workspace /tmp /var/tmp /dev/shm /dev/mqueue $HOME -mindepth 1 ! -path '/workspace/*_*' "
+        "! -path /workspace/outputs; ls -A /workspace/agent_workspace /workspace/outputs; set -- "
+        "/proc/[0-9]*; "
+        "echo $#";
+    const std::string before = daemon.exec(id, everything)["stdout"]["text"];
+    const json filled = daemon.exec(
+        id,
+        "cd /workspace; mkdir -p agent_workspace/a/b outputs/c; touch agent_workspace/a/b/x outputs/c/y "
+        "agent_workspace/-rf $HOME/z /tmp/t /var/tmp/v /dev/shm/s; ln -s /etc agent_workspace/link; "
+        "chmod 000 agent_workspace/a; "
+        "python3 -c 'import ctypes; print(ctypes.CDLL(None).shmget(7, 4096, 0o1600) >= 0)'; sleep 300 "
+        ">/dev/null 2>&1 &");
+    CHECK(filled["exit_code"] == 0);
+    CHECK(filled["stdout"]["text"] == "True\n");
+    CHECK(daemon.exec(id, everything)["stdout"]["text"] != before);
+    const std::string run = daemon.post(path + "/exec", {{"command", {"sleep", "300"}}}).body["run_id"];
+    const HttpAnswer reset = daemon.ask("POST", path + "/reset");
+    CHECK(reset.status == 200);
+    CHECK(reset.body["state"] == "ready");
+    CHECK(daemon.get("/v1/runs/" + run + "?wait").body["outcome"] == "cancelled");
+    CHECK(daemon.exec(id, everything)["stdout"]["text"] == before);
+    CHECK(daemon.exec(id, "wc -l </proc/sysvipc/shm")["stdout"]["text"] == "1\n");
+    CHECK(daemon.exec(id, "cat /workspace/project_files/given")["stdout"]["text"] == "given");
+    // Again, and in another state.
+    CHECK(daemon.ask("POST", path + "/pause").status == 200);
+    CHECK(daemon.ask("POST", path + "/reset").body["state"] == "ready");
+    CHECK(daemon.exec(id, "echo on")["stdout"]["text"] == "on\n");
+    CHECK(daemon.ask("DELETE", path).status == 200);
+  }
 }
 
 TEST_SUITE_END();
