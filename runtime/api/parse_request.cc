@@ -13,6 +13,8 @@ constexpr std::size_t kMostLabels = 64;
 
 constexpr std::array<std::string_view, 10> kOfCommand{
     "command", "shell", "cwd", "env", "env_vars", "limits", "stdin", "labels", "stdin_base64", "timeout_ms"};
+// Of a sandbox that is there only.
+constexpr std::array<std::string_view, 1> kOfExec{"session"};
 constexpr std::array<std::string_view, 15> kOfRun{
     "language", "code",           "path",           "files",    "arguments",
     "action",   "compile_limits", "image",          "policy",   "project_id",
@@ -169,9 +171,21 @@ Result<AskedRun> parse_run(const JsonObject& body) {
 }
 
 Result<AskedRun> parse_command(const JsonObject& body) {
-  TRY(body.only(kOfCommand));
+  std::vector<std::string_view> known(kOfCommand.begin(), kOfCommand.end());
+  known.insert(known.end(), kOfExec.begin(), kOfExec.end());
+  TRY(body.only(known));
   AskedRun asked;
   TRY(read_command(body, asked));
+  if (const auto session = TRY(body.text("session"))) {
+    TRY(check_name("session", *session));
+    const auto line = TRY(body.text("shell"));
+    if (!line) return fail("'session' takes a line: give 'shell'");
+    for (const char* key : {"cwd", "env", "env_vars", "stdin", "stdin_base64"}) {
+      if (body.has(key)) return fail("'" + std::string(key) + "': a session has its own; set it in a line");
+    }
+    asked.request.session = *session;
+    asked.request.command = {*line};
+  }
   return asked;
 }
 

@@ -49,7 +49,7 @@ LiveCommand::LiveCommand(const CommandHome& home, std::uint32_t id, UniqueFd cli
 }
 
 LiveCommand::~LiveCommand() {
-  if (execution_) home_.watch.remove(*execution_);
+  if (execution_) let_go();
 }
 
 // --- from its request to its start ---------------------------------------------------------------------
@@ -74,6 +74,17 @@ Result<void> LiveCommand::check_request() const {
   if (request_.command.empty()) return fail("no command to run");
   if (!request_.binds.empty() || request_.here) return refuse("--bind and --here");
   if (!request_.hostname.empty()) return refuse("--hostname");
+  if (!request_.session.empty()) {
+    if (request_.command.size() != 1) return fail("session: takes one line");
+    if (request_.tty || request_.streams[0] != StreamMode::null)
+      return fail("session: its lines have no terminal and no standard input");
+    if (!request_.cwd.empty() || !request_.environment.empty())
+      return fail("session: has its own directory and variables: set them in a line");
+    for (const StreamMode mode : {request_.streams[1], request_.streams[2]}) {
+      if (mode != StreamMode::spill && mode != StreamMode::capture)
+        return fail("session: the output of its lines can only be read");
+    }
+  }
   for (const LimitField& field : kLimits) {
     const bool own = std::ranges::find(kOfCommand, field.member) != kOfCommand.end();
     if (!own && request_.limits.*field.member) return refuse(("--" + std::string(field.key)).c_str());
@@ -102,6 +113,13 @@ Result<void> LiveCommand::try_begin(ReceivedRequest received) {
   for (const auto member : kOfCommand) result_.limits.*member = (*granted).*member;
   if (!captures_output(request_)) result_.limits.output_bytes = request_.limits.output_bytes;
 
+  before_ = home_.sandbox.cgroup().counters();
+  usage_before_ = home_.sandbox.cgroup().usage();
+  if (home_.sandbox.denial_table() >= 0) denied_before_ = read_denial_table(home_.sandbox.denial_table());
+  return request_.session.empty() ? begin_program(std::move(received.streams)) : begin_line();
+}
+
+Result<void> LiveCommand::begin_program(std::vector<UniqueFd> passed) {
   // The sandbox's variables, and those of the command above them.
   RunRequest whole = request_;
   whole.environment = home_.request.environment;
@@ -109,31 +127,49 @@ Result<void> LiveCommand::try_begin(ReceivedRequest received) {
   ExecPlan exec;
   TRY(plan_exec(whole, home_.facts, exec));
   result_.cwd = exec.cwd;
-  ExecStreams streams =
-      TRY(make_streams(request_, std::move(received.streams), home_.ids.outside(kWorkloadId)));
-  TRY(open_spill(request_, home_.site.settings.state_dir, result_.run_id, client_.get(), streams));
-  spill_ = std::move(streams.spill);
+  ExecStreams streams = TRY(make_streams(request_, std::move(passed), home_.ids.outside(kWorkloadId)));
   group_ = TRY(home_.sandbox.cgroup().make_command_group("e" + std::to_string(id_)));
-  before_ = home_.sandbox.cgroup().counters();
-  usage_before_ = home_.sandbox.cgroup().usage();
-  if (home_.sandbox.denial_table() >= 0) denied_before_ = read_denial_table(home_.sandbox.denial_table());
-
-  result_.started_at = timestamp_now();
-  execution_ = std::make_unique<Execution>(
-      ExecutionInput{.id = id_,
-                     .client = client_.get(),
-                     .init = home_.sandbox.init(),
-                     .tty = exec.tty,
-                     .leftovers = home_.policy.background_processes ? Leftovers::stay : Leftovers::killed,
-                     .sent_ns = os::monotonic_ns(),
-                     .limits = result_.limits,
-                     .captures = std::move(streams.captures),
-                     .spill = spill_.get(),
-                     .cpu_us = [this] { return group_->cpu_us(); },
-                     .kill = [this] { group_->kill(); }});
-  home_.watch.add(*execution_);
+  TRY(watch({.id = id_,
+             .tty = exec.tty,
+             .leftovers = home_.policy.background_processes ? Leftovers::stay : Leftovers::killed,
+             .captures = std::move(streams.captures),
+             .kill = [this] { group_->kill(); },
+             .signal = [this](int number) { home_.watch.signal(id_, number); }}));
   return home_.sandbox.send({.id = id_, .exec = exec, .streams = streams, .group = &*group_},
                             home_.site.cpus);
+}
+
+// What it leaves running is the session's.
+Result<void> LiveCommand::begin_line() {
+  session_ = TRY(home_.session(request_.session));
+  oom_kills_before_ = session_->group().oom_kills().value_or(0);
+  own_before_ = session_->group().usage();
+  auto output = TRY(session_->output());
+  TRY(watch({.id = id_,
+             .leftovers = Leftovers::stay,
+             .captures = std::move(output),
+             .kill = [this] { session_->end_soon(); },
+             .signal = [this](int) { session_->interrupt(); }}));
+  session_->run(*execution_, request_.command.front());
+  return {};
+}
+
+Result<void> LiveCommand::watch(ExecutionInput input) {
+  spill_ = TRY(open_spill(request_, home_.site.settings.state_dir, result_.run_id, client_.get()));
+  input.client = client_.get();
+  input.limits = result_.limits;
+  input.spill = spill_.get();
+  input.cpu_us = [this] { return since(processes().cpu_us(), own_before_.cpu_us.value_or(0)); };
+  result_.started_at = timestamp_now();
+  input.sent_ns = os::monotonic_ns();
+  execution_ = std::make_unique<Execution>(std::move(input));
+  home_.watch.add(*execution_);
+  return {};
+}
+
+void LiveCommand::let_go() {
+  if (session_ != nullptr) session_->let_go(*execution_);
+  home_.watch.remove(*execution_);
 }
 
 // --- while it runs -------------------------------------------------------------------------------------
@@ -142,19 +178,20 @@ void LiveCommand::wait_in(PollSet& turn) {
   if (finished_) return;
   if (!execution_) return turn.add(client_.get(), [this] { begin(); });
   execution_->wait_in(turn);
-  turn.add(
-      group_->events_fd(), [] {}, POLLPRI);  // `check` looks
+  if (group_)
+    turn.add(
+        group_->events_fd(), [] {}, POLLPRI);  // `check` looks
 }
 
 void LiveCommand::check() {
   if (!execution_ || finished_) return;
   execution_->check_deadlines();
-  if (!group_->populated() && execution_->ended()) execution_->processes_gone();
+  if (group_ && !group_->populated() && execution_->ended()) execution_->processes_gone();
   if (execution_->finished()) finish();
 }
 
 bool LiveCommand::check_memory() {
-  if (!running() || group_->oom_kills().value_or(0) == 0) return false;
+  if (!running() || processes().oom_kills().value_or(0) <= oom_kills_before_) return false;
   execution_->end_because(Ending::Cause::out_of_memory);
   return true;
 }
@@ -186,7 +223,7 @@ std::optional<CommandGroup> LiveCommand::take_group() { return std::exchange(gro
 
 void LiveCommand::finish() {
   ExecutionReport report = execution_->take_report();
-  home_.watch.remove(*execution_);
+  let_go();
   if (!report.started) result_.started_at.clear();
   const auto take = [&](std::size_t index, std::optional<CapturedStream>& stream) {
     const StreamMode mode = request_.streams[index + 1];
@@ -200,23 +237,23 @@ void LiveCommand::finish() {
 
   SandboxCgroup& cgroup = home_.sandbox.cgroup();
   const CgroupCounters counters = cgroup.counters();
-  const CgroupUsage own = group_->usage();
+  const CgroupUsage own = processes().usage();
   Usage& usage = result_.usage;
   if (report.started)
     usage.wall_ms = static_cast<std::uint64_t>(report.ended_ns - report.started_ns) / 1'000'000;
-  usage.user_ms = in_ms(own.user_us);
-  usage.system_ms = in_ms(own.system_us);
-  usage.memory_peak_bytes = own.memory_peak_bytes;
+  usage.user_ms = in_ms(since(own.user_us, own_before_.user_us.value_or(0)));
+  usage.system_ms = in_ms(since(own.system_us, own_before_.system_us.value_or(0)));
+  if (session_ == nullptr) usage.memory_peak_bytes = own.memory_peak_bytes;  // else all of its lines'
   // Of the sandbox, while it ran.
   usage.throttled_ms = in_ms(since(cgroup.usage().throttled_us, usage_before_.throttled_us));
   RunFacts facts;
-  facts.oom_kills = group_->oom_kills().value_or(0);
+  facts.oom_kills = processes().oom_kills().value_or(0) - oom_kills_before_;
   facts.pids_limit_hits =
       counters.pids_limit_hits - std::min(counters.pids_limit_hits, before_.pids_limit_hits);
   facts.throttled_periods =
       counters.throttled_periods - std::min(counters.throttled_periods, before_.throttled_periods);
   facts.counters_known = counters.known && before_.known;
-  facts.cpu_us = own.cpu_us.value_or(0);
+  facts.cpu_us = since(own.cpu_us, own_before_.cpu_us.value_or(0)).value_or(0);
   facts.output_bytes = report.output_bytes;
   StorageReport storage = read_storage(home_.sandbox.mounts().storage, home_.plan.limits);
   facts.storage_hits = std::move(storage.hits);
@@ -231,7 +268,7 @@ void LiveCommand::finish() {
 
 void LiveCommand::fail_with(const Error& error) {
   if (execution_) {
-    home_.watch.remove(*execution_);
+    let_go();
     execution_.reset();
   }
   result_.outcome = rejected_ ? Outcome::rejected : Outcome::setup_failed;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "keeper/shell_session.h"
 #include "keeper/site.h"
 #include "outcome/run_result.h"
 #include "policy/policy.h"
@@ -28,6 +29,8 @@ struct CommandHome {
   const RunResult& about;  // what every result of it says of the sandbox
   Sandbox& sandbox;
   SandboxWatch& watch;
+  // The session of that name; a new one where there is none.
+  std::function<Result<ShellSession*>(const std::string& name)> session;
 };
 
 class LiveCommand {
@@ -46,7 +49,7 @@ class LiveCommand {
   void cancel(const std::string& why);
   // To each of its processes.
   void signal_all(int signal) const {
-    if (group_) group_->signal_all(signal);
+    if (execution_) processes().signal_all(signal);
   }
 
   [[nodiscard]] bool running() const { return execution_ && !execution_->ended(); }
@@ -60,6 +63,14 @@ class LiveCommand {
   void begin();
   Result<void> try_begin(ReceivedRequest received);
   Result<void> check_request() const;
+  Result<void> begin_program(std::vector<UniqueFd> passed);
+  Result<void> begin_line();
+  Result<void> watch(ExecutionInput input);
+  void let_go();
+  // Its own, or those of its session.
+  [[nodiscard]] const CommandGroup& processes() const {
+    return session_ != nullptr ? session_->group() : *group_;
+  }
   void finish();
   void fail_with(const Error& error);
   void answer();
@@ -72,11 +83,14 @@ class LiveCommand {
   RunResult result_;
   bool rejected_ = false;
   bool finished_ = false;
-  std::optional<CommandGroup> group_;
+  std::optional<CommandGroup> group_;  // not of a session's line
+  ShellSession* session_ = nullptr;
   std::unique_ptr<Spill> spill_;
   std::unique_ptr<Execution> execution_;
   CgroupCounters before_;
   CgroupUsage usage_before_;
+  CgroupUsage own_before_;
+  std::uint64_t oom_kills_before_ = 0;
   std::vector<Denial> denied_before_;
 };
 

@@ -104,8 +104,8 @@ Result<void> LiveSandbox::launch() {
   sandbox_->note_controls();
   about_.controls = report_.controls;
   about_.degradations = report_.degradations;
-  home_.emplace(
-      CommandHome{site_, policy_, request_, inputs_.facts, plan_, ids_, about_, *sandbox_, *watch_});
+  home_.emplace(CommandHome{site_, policy_, request_, inputs_.facts, plan_, ids_, about_, *sandbox_, *watch_,
+                            [this](const std::string& name) { return session(name); }});
   return {};
 }
 
@@ -116,6 +116,7 @@ void LiveSandbox::serve() {
     PollSet turn;
     turn.add(control_.get(), [this] { read_control(); });
     if (watch_) watch_->wait_in(turn);
+    for (const auto& session : sessions_) session->wait_in(turn);
     for (LiveCommand& command : commands_) command.wait_in(turn);
     for (const CommandGroup& group : leftovers_)
       turn.add(
@@ -125,6 +126,7 @@ void LiveSandbox::serve() {
     const std::int64_t now = os::monotonic_ns();
     if (now >= look_for_memory_at_) look_for_memory(now);
     if (now >= stop_deadline_) begin_end("the sandbox was stopped");
+    check_sessions();
     check_commands();
     if (resetting_ && quiet()) end_reset();
     if (!resetting_ && !ending_ && watch_->gone()) begin_end("the sandbox's init ended");
@@ -143,11 +145,33 @@ void LiveSandbox::check_commands() {
   commands_.remove_if([](const LiveCommand& command) { return command.finished(); });
   std::erase_if(leftovers_,
                 [](CommandGroup& group) { return !group.populated() && group.remove().has_value(); });
-  if (stopping_ && commands_.empty() && leftovers_.empty()) begin_end("the sandbox was stopped");
+  if (stopping_ && commands_.empty() && sessions_.empty() && leftovers_.empty())
+    begin_end("the sandbox was stopped");
   if (running == running_ && !journal_is_old_) return;
   if (const auto written = write_journal(); !written) report_.notices.push_back(written.error().text);
   if (running != running_) tell(KeeperMessageType::commands, static_cast<std::int64_t>(running));
   running_ = running;
+}
+
+Result<ShellSession*> LiveSandbox::session(const std::string& name) {
+  for (const auto& session : sessions_) {
+    if (session->name() != name || session->over()) continue;
+    if (!session->idle())
+      return fail(Error{"session '" + name + "' runs another line; wait for its end", EBUSY});
+    return session.get();
+  }
+  sessions_.push_back(TRY(ShellSession::start(*home_, next_command_++, name)));
+  return sessions_.back().get();
+}
+
+// One that has ended is kept until its last line is told.
+void LiveSandbox::check_sessions() {
+  for (const auto& session : sessions_) session->check();
+  sessions_.remove_if([this](const auto& session) {
+    if (!session->over() || !session->idle()) return false;
+    leftovers_.push_back(session->take_group());
+    return true;
+  });
 }
 
 // v1 tells that memory ran out, and then kills one process: whose it was is seen a moment later.
@@ -161,10 +185,14 @@ void LiveSandbox::memory_ran_out() {
 void LiveSandbox::look_for_memory(std::int64_t now) {
   bool found = false;
   for (LiveCommand& command : commands_) found = command.check_memory() || found;
-  for (const CommandGroup& group : leftovers_) {
-    if (group.oom_kills().value_or(0) == 0) continue;
+  const auto end_if_killed = [&](const CommandGroup& group) {
+    if (group.oom_kills().value_or(0) == 0) return;
     group.kill();
     found = true;
+  };
+  for (const CommandGroup& group : leftovers_) end_if_killed(group);
+  for (const auto& session : sessions_) {
+    if (session->idle()) end_if_killed(session->group());
   }
   look_for_memory_at_ = found || now >= look_for_memory_until_ ? kNever : now + kMemoryPause;
 }
@@ -201,7 +229,7 @@ void LiveSandbox::take_command(std::vector<UniqueFd> descriptors, bool from_api)
   if (stopping_ || resetting_)
     return (void)client.answer_error(
         125, Error{resetting_ ? "the sandbox is being reset" : "the sandbox is being stopped", 0});
-  if (commands_.size() + leftovers_.size() >= init::kMostExecs) {
+  if (commands_.size() + sessions_.size() + leftovers_.size() >= init::kMostExecs) {
     return (void)client.answer_error(
         125, Error{"the sandbox runs " + std::to_string(init::kMostExecs) +
                        " commands already, with what is left of earlier ones; wait for one to end",
@@ -215,6 +243,7 @@ void LiveSandbox::take_command(std::vector<UniqueFd> descriptors, bool from_api)
 void LiveSandbox::begin_stop(std::int64_t grace_ms) {
   (void)sandbox_->cgroup().freeze(false);
   for (LiveCommand& command : commands_) command.signal_all(SIGTERM);
+  for (const auto& session : sessions_) session->group().signal_all(SIGTERM);
   for (const CommandGroup& group : leftovers_) group.signal_all(SIGTERM);
   stop_deadline_ = os::monotonic_ns() + std::clamp<std::int64_t>(grace_ms, 0, 3'600'000) * kMillisecond;
   stopping_ = true;
@@ -257,8 +286,7 @@ void LiveSandbox::end_reset() {
 
 Result<void> LiveSandbox::make_again() {
   if (!watch_->gone()) return fail("its processes did not end within 10 s of being killed");
-  for (CommandGroup& group : leftovers_) (void)group.remove();
-  leftovers_.clear();
+  drop_groups();
   look_for_memory_at_ = kNever;
   home_.reset();
   watch_.reset();
@@ -277,11 +305,17 @@ Result<void> LiveSandbox::make_again() {
   return launch();
 }
 
+void LiveSandbox::drop_groups() {
+  for (const auto& session : sessions_) (void)session->group().remove();
+  sessions_.clear();
+  for (CommandGroup& group : leftovers_) (void)group.remove();
+  leftovers_.clear();
+}
+
 void LiveSandbox::clean_up() {
   const bool abandoned = watch_ && !watch_->gone();
   commands_.clear();
-  for (CommandGroup& group : leftovers_) (void)group.remove();
-  leftovers_.clear();
+  drop_groups();
   if (sandbox_) sandbox_->release(abandoned);
   inputs_.project = {};
   if (!claimed_ || !report_.clean) return;

@@ -38,6 +38,8 @@ class LiveSandbox {
   void serve();
   void read_control();
   void take_command(std::vector<UniqueFd> descriptors, bool from_api);
+  Result<ShellSession*> session(const std::string& name);
+  void check_sessions();
   void memory_ran_out();
   void look_for_memory(std::int64_t now);
   void check_commands();
@@ -47,6 +49,7 @@ class LiveSandbox {
   [[nodiscard]] bool gone() const;
   [[nodiscard]] bool quiet() const;
   Result<void> write_journal();
+  void drop_groups();
   void clean_up();
   void tell(KeeperMessageType type, std::int64_t value = 0, std::string_view text = {}) const {
     if (control_.valid()) tell_api(control_.get(), type, value, text);
@@ -70,7 +73,8 @@ class LiveSandbox {
   std::optional<SandboxWatch> watch_;
   std::optional<CommandHome> home_;
   std::list<LiveCommand> commands_;
-  std::vector<CommandGroup> leftovers_;  // of commands that ended
+  std::list<std::unique_ptr<ShellSession>> sessions_;
+  std::vector<CommandGroup> leftovers_;  // of commands and sessions that ended
   std::uint32_t next_command_ = 1;
   std::size_t running_ = 0;
   bool journal_is_old_ = true;

@@ -20,7 +20,7 @@ Result<void> serve(const Site& site, int socket, const PeerIdentity& peer, bool 
   const Result<Policy> policy =
       load_policy(request.policy, site.settings.policy_dirs, site.settings.cache_dir());
   if (!policy) return client.answer_error(kUsageError, policy.error());
-  if (request.action == RequestAction::keep)
+  if (request.action == RequestAction::keep || !request.session.empty())
     return client.answer_error(kOurFailure, Error{"request: a run was expected", 0});
   if (request.action != RequestAction::run) {
     const Result<std::string> text = describe_run(site.settings, *policy, request);

@@ -9,7 +9,7 @@
 namespace sbx {
 namespace {
 
-constexpr std::uint32_t kRequestVersion = 5;
+constexpr std::uint32_t kRequestVersion = 6;
 
 void put(wire::Writer& out, const BindRequest& bind) {
   out.put(bind.host);
@@ -215,6 +215,7 @@ std::string encode_run_request(const RunRequest& request) {
   out.put(request.task_id);
   out.put(request.run_id);
   out.put(request.workspace_mode);
+  out.put(request.session);
   out.put(request.cwd);
   out.put(request.hostname);
   put(out, request.limits);
@@ -255,6 +256,7 @@ Result<RunRequest> decode_run_request(std::string_view bytes) {
   request.task_id = in.get_string();
   request.run_id = in.get_string();
   request.workspace_mode = in.get_enum(WorkspaceMode::ephemeral);
+  request.session = in.get_string();
   request.cwd = in.get_string();
   request.hostname = in.get_string();
   request.limits = get_limits(in);
@@ -273,6 +275,7 @@ Result<RunRequest> decode_run_request(std::string_view bytes) {
   request.config = in.get_string();
   TRY(in.finish("request"));
   TRY(check_texts(request));
+  if (!request.session.empty()) TRY(check_name("session", request.session));
   if (!request.run_id.empty()) TRY(check_run_id("run_id", request.run_id));
   TRY(check_language(request));
   TRY(check_limits("limits", request.limits));

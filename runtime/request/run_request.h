@@ -100,6 +100,7 @@ struct RunRequest {
   std::string task_id;
   std::string run_id;  // empty: a new one; only a running supervisor's API chooses
   WorkspaceMode workspace_mode = WorkspaceMode::persistent;
+  std::string session;   // of a living sandbox: its shell of this name runs the command, which is one line
   std::string cwd;       // inside; empty: the policy's default
   std::string hostname;  // empty: the sandbox's name
   LimitSet limits;       // only what the caller asked for

@@ -83,17 +83,36 @@ std::vector<std::string> groups_below(const std::string& path) {
 
 }  // namespace
 
-void signal_members(const std::string& path, int signal) {
+int only_member(const std::string& path) {
+  const std::set<int> members = members_of(path);
+  return members.size() == 1 ? *members.begin() : 0;
+}
+
+namespace {
+
+// A number may have become somebody else's between the two looks, but what is here now is what was opened.
+void signal_those(const std::string& path, int signal, const std::set<int>& pids) {
   std::vector<std::pair<int, UniqueFd>> processes;
-  for (const int pid : members_of(path)) {
+  for (const int pid : pids) {
     UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
     if (process.valid()) processes.emplace_back(pid, std::move(process));
   }
-  // A number may have become somebody else's between the two calls, but what is here now is what was opened.
   const std::set<int> still = members_of(path);
   for (const auto& [pid, process] : processes) {
     if (still.contains(pid)) (void)syscall(SYS_pidfd_send_signal, process.get(), signal, nullptr, 0);
   }
+}
+
+}  // namespace
+
+void signal_members(const std::string& path, int signal, int except) {
+  std::set<int> members = members_of(path);
+  members.erase(except);
+  signal_those(path, signal, members);
+}
+
+void signal_member(const std::string& path, int signal, int pid) {
+  if (pid != 0) signal_those(path, signal, {pid});
 }
 
 std::string CgroupLayout::controller(std::string_view name) const {

@@ -193,8 +193,13 @@ class CgroupDirectory {
   UniqueFd fd_;
 };
 
-// Sends it to each process of the group at `path` that is there now.
-void signal_members(const std::string& path, int signal);
+// Sends it to each process of the group at `path` that is there now, but `except`.
+void signal_members(const std::string& path, int signal, int except = 0);
+
+void signal_member(const std::string& path, int signal, int pid);
+
+// The process that is alone in it; 0: there is none, or more.
+int only_member(const std::string& path);
 
 // The number after `key` in "key number" lines.
 std::optional<std::uint64_t> find_keyed_number(std::string_view text, std::string_view key);

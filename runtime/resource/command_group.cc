@@ -33,6 +33,8 @@ bool CommandGroup::populated() const {
   return size <= 0 || find_keyed_number({text.data(), static_cast<std::size_t>(size)}, "populated") != 0;
 }
 
+int CommandGroup::only_member() const { return sbx::only_member(unified_.path()); }
+
 std::optional<std::uint64_t> CommandGroup::oom_kills() const {
   return memory_.valid() ? memory_.keyed("memory.oom_control", "oom_kill")
                          : unified_.keyed("memory.events", "oom_kill");

@@ -43,14 +43,14 @@ class Step {
       if (given_up && control.limit != nullptr) (result_.limits.*control.limit).reset();
     }
     ExecStreams streams = TRY(make_streams(in_.request, std::move(in_.passed), in_.ids.outside(kWorkloadId)));
-    TRY(open_spill(in_.request, context_.settings.state_dir, in_.run_id, context_.client, streams));
+    const auto spill = TRY(open_spill(in_.request, context_.settings.state_dir, in_.run_id, context_.client));
     if (!context_.starter) return fail(context_.starter.error());
     TRY(sandbox_.send({.exec = plan_.exec, .streams = streams}, context_.cpus));
     result_.started_at = timestamp_now();
     launched_ns_ = os::monotonic_ns();
     const auto channel = TRY(sandbox_.start(**context_.starter, in_.last && context_.last_launch));
     streams.inside = {};  // the sandbox's copies are all there are: their end is its end
-    watch(*channel, std::move(streams.captures), streams.spill.get());
+    watch(*channel, std::move(streams.captures), spill.get());
     return {};
   }
 

@@ -62,14 +62,15 @@ Result<ExecStreams> make_streams(const RunRequest& request, std::vector<UniqueFd
   return streams;
 }
 
-Result<void> open_spill(const RunRequest& request, const std::string& state_dir, const std::string& run_id,
-                        int client, ExecStreams& streams) {
-  if (!spills_output(request)) return {};
-  streams.spill = TRY(Spill::create(state_dir, run_id));
+Result<std::unique_ptr<Spill>> open_spill(const RunRequest& request, const std::string& state_dir,
+                                          const std::string& run_id, int client) {
+  if (!spills_output(request)) return std::unique_ptr<Spill>();
+  auto spill = TRY(Spill::create(state_dir, run_id));
   ClientHeader header;
   header.type = ClientMessageType::output;
-  const std::array<int, 2> descriptors{streams.spill->reader(), streams.spill->event()};
-  return os::send_struct(client, header, descriptors);
+  const std::array<int, 2> descriptors{spill->reader(), spill->event()};
+  TRY(os::send_struct(client, header, descriptors));
+  return spill;
 }
 
 }  // namespace sbx

@@ -14,7 +14,6 @@ namespace sbx {
 struct ExecStreams {
   std::array<UniqueFd, 3> inside;       // what the sandbox gets
   std::array<CapturePipe, 2> captures;  // our ends of captured output
-  std::unique_ptr<Spill> spill;         // where it goes, if not into the result
 };
 
 // `passed` are the descriptors that came with the request, in order of the streams that are passed or
@@ -24,8 +23,8 @@ struct ExecStreams {
 Result<ExecStreams> make_streams(const RunRequest& request, std::vector<UniqueFd> passed,
                                  std::uint32_t owner);
 
-// Of a request with streams that are spilled: makes the spill and tells the client.
-Result<void> open_spill(const RunRequest& request, const std::string& state_dir, const std::string& run_id,
-                        int client, ExecStreams& streams);
+// Of a request with streams that are spilled: makes the spill and tells the client. Of another one: null.
+Result<std::unique_ptr<Spill>> open_spill(const RunRequest& request, const std::string& state_dir,
+                                          const std::string& run_id, int client);
 
 }  // namespace sbx

@@ -8,7 +8,6 @@
 #include "os/clock.h"
 #include "os/socket.h"
 #include "wire/client_protocol.h"
-#include "wire/init_protocol.h"
 
 namespace sbx {
 namespace {
@@ -87,6 +86,13 @@ bool Execution::finished() {
   return os::monotonic_ns() >= drain_deadline_;
 }
 
+void Execution::close_output() {
+  for (CapturePipe& capture : in_.captures) {
+    read_capture(capture);
+    capture.fd.reset();
+  }
+}
+
 // --- the sandbox ---------------------------------------------------------------------------------------
 
 void Execution::command_started(std::int64_t when_ns, const UniqueFd* terminal) {
@@ -155,8 +161,7 @@ void Execution::read_client() {
   }
 }
 
-// Once to the program; at the second signal, or after the grace, everything is killed. Init reads it after
-// the command it is to start, whenever it is sent.
+// Once to the program; at the second signal, or after the grace, everything is killed.
 void Execution::forward_signal(int number) {
   if (number < 1 || number > 64) return;
   if (ended_) {
@@ -167,11 +172,7 @@ void Execution::forward_signal(int number) {
   if (first) cancel_signal_ = number;
   if (!first) return end_because(Ending::Cause::cancelled);
   cancel_deadline_ = os::monotonic_ns() + kCancelGrace;
-  init::Message message;
-  message.type = init::MessageType::signal;
-  message.exec = in_.id;
-  message.value = number;
-  (void)os::send_struct(in_.init, message);  // an init that is gone is seen as its end
+  if (in_.signal) in_.signal(number);
 }
 
 // --- output --------------------------------------------------------------------------------------------

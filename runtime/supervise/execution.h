@@ -34,15 +34,15 @@ enum class Leftovers : std::uint8_t {
 struct ExecutionInput {
   std::uint32_t id = 0;  // as init knows it
   int client = -1;       // sbxrun's socket; -1: nobody to listen to
-  int init = -1;         // init's socket, for signals
   bool tty = false;
   Leftovers leftovers = Leftovers::end_with_sandbox;
   std::int64_t sent_ns = 0;  // CLOCK_MONOTONIC, before init could know of it: nothing of it is earlier
-  LimitSet limits;
-  std::array<CapturePipe, 2> captures;                   // standard output, standard error
-  Spill* spill = nullptr;                                // what is captured goes there; null: into memory
-  std::function<std::optional<std::uint64_t>()> cpu_us;  // its own processes', so far
-  std::function<void()> kill;                            // all of its processes
+  LimitSet limits{};
+  std::array<CapturePipe, 2> captures{};                   // standard output, standard error
+  Spill* spill = nullptr;                                  // what is captured goes there; null: into memory
+  std::function<std::optional<std::uint64_t>()> cpu_us{};  // its own processes', so far
+  std::function<void()> kill{};                            // all of its processes
+  std::function<void(int)> signal{};                       // its program
 };
 
 struct ExecutionReport {
@@ -74,6 +74,8 @@ class Execution {
   // --- the loop ---
   void wait_in(PollSet& turn);
   void check_deadlines();
+  // What has come by now is all of its output.
+  void close_output();
   // Ended, and every process gone or given up, and all of the output read.
   bool finished();
   ExecutionReport take_report();

@@ -21,6 +21,14 @@ void SandboxWatch::wait_in(PollSet& turn) {
   turn.add(any ? in_.memory_event : -1, in_.out_of_memory);
 }
 
+void SandboxWatch::signal(std::uint32_t exec, int number) const {
+  init::Message message;
+  message.type = init::MessageType::signal;
+  message.exec = exec;
+  message.value = number;
+  (void)os::send_struct(in_.init, message);  // an init that is gone is seen as its end
+}
+
 void SandboxWatch::kill() {
   killed_ = true;
   in_.kill();

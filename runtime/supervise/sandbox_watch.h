@@ -29,6 +29,9 @@ class SandboxWatch {
   void remove(const Execution& execution);
 
   void wait_in(PollSet& turn);
+  // To the program that init knows by this number, also before it was started: init reads it after the
+  // command that it is to start.
+  void signal(std::uint32_t exec, int number) const;
   // Everything in the sandbox, also one that is still being launched.
   void kill();
 

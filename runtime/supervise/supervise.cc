@@ -16,14 +16,14 @@ SuperviseReport supervise(SuperviseInput input) {
                               if (cgroup != nullptr) (void)cgroup->kill();
                             }});
   Execution execution({.client = input.client,
-                       .init = input.init,
                        .tty = input.tty,
                        .sent_ns = input.launched_ns,
                        .limits = input.limits,
                        .captures = std::move(input.captures),
                        .spill = input.spill,
                        .cpu_us = [&] { return cgroup != nullptr ? cgroup->cpu_us() : std::nullopt; },
-                       .kill = [&] { sandbox.kill(); }});
+                       .kill = [&] { sandbox.kill(); },
+                       .signal = [&](int number) { sandbox.signal(0, number); }});
   program = &execution;
   sandbox.add(execution);
   while (!execution.finished()) {

@@ -177,6 +177,21 @@ TEST_CASE("a reset leaves what was uploaded, and nothing else") {
   }
 }
 
+TEST_CASE("a session keeps its state between requests") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  const std::string path = "/v1/sandboxes/" + daemon.create() + "/exec";
+  const auto line = [&](const std::string& text) {
+    return daemon.post(path + "?wait", {{"shell", text}, {"session", "main"}}).body;
+  };
+  CHECK(line("cd /tmp; A='x y'")["exit_code"] == 0);
+  CHECK(line("pwd; echo $A")["stdout"]["text"] == "/tmp\nx y\n");
+  CHECK(daemon.post(path, {{"command", {"true"}}, {"session", "main"}}).status == 400);
+  CHECK(daemon.post(path, {{"shell", "true"}, {"session", "main"}, {"cwd", "/"}}).status == 400);
+  CHECK(daemon.post("/v1/runs", {{"shell", "true"}, {"session", "main"}}).status == 400);
+}
+
 TEST_SUITE_END();
 
 }  // namespace sbx::test
