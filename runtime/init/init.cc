@@ -179,6 +179,7 @@ struct ExecContext {
   const int* streams = nullptr;     // three, without a terminal
   const int* denials = nullptr;     // table and filter, with kExecDenials
   int group = -1;                   // with kExecGroup
+  int program = -1;                 // with kExecProgram
   const int* task_files = nullptr;  // its v1 groups
   uint32_t task_count = 0;
   // Written by the child, which shares our memory until its exec.
@@ -211,19 +212,24 @@ long open_terminal(uint32_t exec, const ExecPayload& header) {
   return result < 0 ? result : slave;
 }
 
-long connect_streams(const int* streams) {
+constexpr int kProgramFd = 3;  // behind the streams, until the exec
+
+// `program`: -1: none.
+long connect_streams(const int* streams, int program) {
+  const int wanted[4] = {streams[0], streams[1], streams[2], program};
+  const int count = program < 0 ? 3 : 4;
   // Above the targets first: a stream may sit on the number of another one's place.
-  int moved[3];
-  for (int i = 0; i < 3; ++i) {
-    const long fd = call(SYS_fcntl, streams[i], F_DUPFD_CLOEXEC, 5);
+  int moved[4];
+  for (int i = 0; i < count; ++i) {
+    const long fd = call(SYS_fcntl, wanted[i], F_DUPFD_CLOEXEC, 5);
     if (fd < 0) return fd;
     moved[i] = static_cast<int>(fd);
   }
-  for (int i = 0; i < 3; ++i) {
-    const long result = call(SYS_dup3, moved[i], i, 0);
+  for (int i = 0; i < count; ++i) {
+    const long result = call(SYS_dup3, moved[i], i, i == kProgramFd ? O_CLOEXEC : 0);
     if (result < 0) return result;
   }
-  return call(SYS_close_range, 3, ~0U, 0);
+  return call(SYS_close_range, count, ~0U, 0);
 }
 
 // v1: writing 0 waits for nobody (launch/child.cc); whoever opened the file had the right to (cgroups(7)).
@@ -257,6 +263,12 @@ long drop_capabilities() {
   const __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   const __user_cap_data_struct none[2] = {};
   return call(SYS_capset, pointer(&header), pointer(none));
+}
+
+// What a supervisor gave, and no file of the sandbox's.
+long execute_program(const Command& command) {
+  return call(SYS_execveat, kProgramFd, pointer(""), pointer(command.arguments), pointer(command.environment),
+              AT_EMPTY_PATH);
 }
 
 // As execvp(3) looks a command up, over the paths that the supervisor made from PATH: a file that is there
@@ -305,8 +317,8 @@ long execute(const Command& command) {
   check(LaunchStep::cpu_affinity, affinity == -kInvalid ? 0 : affinity);
   check(LaunchStep::working_directory, call(SYS_chdir, pointer(context.command.directory)));
   check(LaunchStep::standard_streams,
-        connect_streams(context.streams == nullptr ? terminal : context.streams));
-  check(LaunchStep::execve, execute(context.command));
+        connect_streams(context.streams == nullptr ? terminal : context.streams, context.program));
+  check(LaunchStep::execve, context.program < 0 ? execute(context.command) : execute_program(context.command));
   end(127);
 }
 
@@ -346,6 +358,8 @@ long take_apart(const Received& received, ExecContext& context) {
   context.denials = take((context.flags & kExecDenials) != 0, 2);
   const int* group = take((context.flags & kExecGroup) != 0, 1);
   context.group = group == nullptr ? -1 : *group;
+  const int* program = take((context.flags & kExecProgram) != 0, 1);
+  context.program = program == nullptr ? -1 : *program;
   context.task_files = take(context.task_count != 0, context.task_count);
   return received.fd_count == next ? map_command(received.fds[0], context.command) : -kInvalid;
 }

@@ -118,6 +118,7 @@ void LiveSandbox::serve() {
     if (watch_) watch_->wait_in(turn);
     for (const auto& session : sessions_) session->wait_in(turn);
     for (LiveCommand& command : commands_) command.wait_in(turn);
+    for (FileCommand& command : files_) command.wait_in(turn);
     for (const CommandGroup& group : leftovers_)
       turn.add(
           group.events_fd(), [] {}, POLLPRI);
@@ -143,9 +144,15 @@ void LiveSandbox::check_commands() {
     journal_is_old_ = true;
   }
   commands_.remove_if([](const LiveCommand& command) { return command.finished(); });
+  for (FileCommand& command : files_) {
+    command.check();
+    if (!command.finished()) continue;
+    if (auto group = command.take_group()) leftovers_.push_back(std::move(*group));
+  }
+  files_.remove_if([](const FileCommand& command) { return command.finished(); });
   std::erase_if(leftovers_,
                 [](CommandGroup& group) { return !group.populated() && group.remove().has_value(); });
-  if (stopping_ && commands_.empty() && sessions_.empty() && leftovers_.empty())
+  if (stopping_ && commands_.empty() && files_.empty() && sessions_.empty() && leftovers_.empty())
     begin_end("the sandbox was stopped");
   if (running == running_ && !journal_is_old_) return;
   if (const auto written = write_journal(); !written) report_.notices.push_back(written.error().text);
@@ -185,6 +192,7 @@ void LiveSandbox::memory_ran_out() {
 void LiveSandbox::look_for_memory(std::int64_t now) {
   bool found = false;
   for (LiveCommand& command : commands_) found = command.check_memory() || found;
+  for (FileCommand& command : files_) found = command.check_memory() || found;
   const auto end_if_killed = [&](const CommandGroup& group) {
     if (group.oom_kills().value_or(0) == 0) return;
     group.kill();
@@ -208,6 +216,7 @@ void LiveSandbox::read_control() {
   switch (message->type) {
   case KeeperMessageType::command:
     return take_command(std::move((*received)->descriptors), message->value == 1);
+  case KeeperMessageType::files: return take_files(std::move((*received)->descriptors));
   case KeeperMessageType::pause:
   case KeeperMessageType::resume: {
     const auto done = sandbox_->cgroup().freeze(message->type == KeeperMessageType::pause);
@@ -226,16 +235,28 @@ void LiveSandbox::take_command(std::vector<UniqueFd> descriptors, bool from_api)
   const Result<PeerIdentity> peer = identify_peer(descriptors[1].get());
   const ClientLink client(descriptors[0].get());
   if (!peer) return (void)client.answer_error(125, peer.error());
-  if (stopping_ || resetting_)
-    return (void)client.answer_error(
-        125, Error{resetting_ ? "the sandbox is being reset" : "the sandbox is being stopped", 0});
-  if (commands_.size() + sessions_.size() + leftovers_.size() >= init::kMostExecs) {
-    return (void)client.answer_error(
-        125, Error{"the sandbox runs " + std::to_string(init::kMostExecs) +
-                       " commands already, with what is left of earlier ones; wait for one to end",
-                   EAGAIN});
-  }
+  if (const auto room = check_room(); !room) return (void)client.answer_error(125, room.error());
   commands_.emplace_back(*home_, next_command_++, std::move(descriptors[0]), peer->uid, from_api);
+}
+
+// Only the API has this socket: no client asks for it by itself.
+void LiveSandbox::take_files(std::vector<UniqueFd> descriptors) {
+  if (descriptors.size() != 3) return;
+  UniqueFd client = std::move(descriptors[0]);
+  descriptors.erase(descriptors.begin());
+  if (const auto room = check_room(); !room)
+    return (void)ClientLink(client.get())
+        .answer_error(static_cast<int>(FilesEnd::not_started), room.error());
+  files_.emplace_back(*home_, next_command_++, std::move(client), std::move(descriptors));
+}
+
+Result<void> LiveSandbox::check_room() const {
+  if (stopping_ || resetting_)
+    return fail(resetting_ ? "the sandbox is being reset" : "the sandbox is being stopped");
+  if (commands_.size() + files_.size() + sessions_.size() + leftovers_.size() < init::kMostExecs) return {};
+  return fail(Error{"the sandbox runs " + std::to_string(init::kMostExecs) +
+                        " commands already, with what is left of earlier ones; wait for one to end",
+                    EAGAIN});
 }
 
 // --- its end -------------------------------------------------------------------------------------------
@@ -244,6 +265,7 @@ void LiveSandbox::begin_stop(std::int64_t grace_ms) {
   (void)sandbox_->cgroup().freeze(false);
   for (LiveCommand& command : commands_) command.signal_all(SIGTERM);
   for (const auto& session : sessions_) session->group().signal_all(SIGTERM);
+  for (FileCommand& command : files_) command.cancel("the sandbox is being stopped");
   for (const CommandGroup& group : leftovers_) group.signal_all(SIGTERM);
   stop_deadline_ = os::monotonic_ns() + std::clamp<std::int64_t>(grace_ms, 0, 3'600'000) * kMillisecond;
   stopping_ = true;
@@ -255,6 +277,7 @@ void LiveSandbox::begin_end(const std::string& why) {
   ending_ = true;
   give_up_deadline_ = os::monotonic_ns() + kGiveUpTimeout;
   for (LiveCommand& command : commands_) command.cancel(why);
+  for (FileCommand& command : files_) command.cancel(why);
   if (watch_) watch_->kill();
 }
 
@@ -262,7 +285,7 @@ bool LiveSandbox::gone() const { return ending_ && quiet(); }
 
 // Commands are given up by themselves, and recorded.
 bool LiveSandbox::quiet() const {
-  return commands_.empty() && (!watch_ || watch_->gone() || os::monotonic_ns() >= give_up_deadline_);
+  return commands_.empty() && files_.empty() && (!watch_ || watch_->gone() || os::monotonic_ns() >= give_up_deadline_);
 }
 
 // --- made anew -----------------------------------------------------------------------------------------
@@ -273,6 +296,7 @@ void LiveSandbox::begin_reset() {
   resetting_ = true;
   give_up_deadline_ = os::monotonic_ns() + kGiveUpTimeout;
   for (LiveCommand& command : commands_) command.cancel("the sandbox was reset");
+  for (FileCommand& command : files_) command.cancel("the sandbox was reset");
   watch_->kill();
 }
 
@@ -315,6 +339,7 @@ void LiveSandbox::drop_groups() {
 void LiveSandbox::clean_up() {
   const bool abandoned = watch_ && !watch_->gone();
   commands_.clear();
+  files_.clear();
   drop_groups();
   if (sandbox_) sandbox_->release(abandoned);
   inputs_.project = {};

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "keeper/file_command.h"
 #include "keeper/live_command.h"
 #include "keeper/peer.h"
 #include "keeper/site.h"
@@ -40,6 +41,8 @@ class LiveSandbox {
   void take_command(std::vector<UniqueFd> descriptors, bool from_api);
   Result<ShellSession*> session(const std::string& name);
   void check_sessions();
+  void take_files(std::vector<UniqueFd> descriptors);
+  Result<void> check_room() const;
   void memory_ran_out();
   void look_for_memory(std::int64_t now);
   void check_commands();
@@ -73,6 +76,7 @@ class LiveSandbox {
   std::optional<SandboxWatch> watch_;
   std::optional<CommandHome> home_;
   std::list<LiveCommand> commands_;
+  std::list<FileCommand> files_;
   std::list<std::unique_ptr<ShellSession>> sessions_;
   std::vector<CommandGroup> leftovers_;  // of commands and sessions that ended
   std::uint32_t next_command_ = 1;

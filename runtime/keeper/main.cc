@@ -40,6 +40,7 @@ int main(int count, char** arguments) {
   (void)prctl(PR_SET_NAME, "sbx-nursery");
   (void)fcntl(kNurserySocketFd, F_SETFD, FD_CLOEXEC);
   (void)fcntl(kInitProgramFd, F_SETFD, FD_CLOEXEC);
+  (void)fcntl(kFilesProgramFd, F_SETFD, FD_CLOEXEC);
   (void)prctl(PR_SET_DUMPABLE, 0);
   RunRequest places;
   if (count == 5) {

@@ -61,6 +61,12 @@ Result<void> Sandbox::send(const InitCommand& command, const CpuMask& cpus) {
   if (command.group != nullptr) {
     flags |= init::kExecStays | init::kExecGroup;
     descriptors.push_back(command.group->directory_fd());
+  }
+  if (command.program >= 0) {
+    flags |= init::kExecProgram;
+    descriptors.push_back(command.program);
+  }
+  if (command.group != nullptr) {
     const std::vector<int> tasks = command.group->task_fds();
     descriptors.insert(descriptors.end(), tasks.begin(), tasks.end());
     message.step = static_cast<std::uint32_t>(tasks.size());

@@ -38,12 +38,14 @@ struct SandboxReport {
   bool clean = true;                 // false: something is left for the next start to sweep
 };
 
-// A command for init. `group`: the command's own; null: the sandbox ends with it.
+// A command for init. `group`: the command's own; null: the sandbox ends with it. `program`: what is executed
+// in place of a file of the sandbox's; -1: none.
 struct InitCommand {
   std::uint32_t id = 0;
   const ExecPlan& exec;
   const ExecStreams& streams;
   const CommandGroup* group = nullptr;
+  int program = -1;
 };
 
 class Sandbox {

@@ -30,6 +30,7 @@ namespace {
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kStopTimeout = 30 * kSecond;
 constexpr std::size_t kMostNurseries = 16;
+constexpr std::size_t kMostProgram = 16U << 20U;
 // An API that dies so often has a fault that starting it again does not mend.
 constexpr std::size_t kMostStarts = 5;
 constexpr std::int64_t kStartsWithin = 60 * kSecond;
@@ -89,6 +90,18 @@ Result<void> Daemon::prepare_api_root() const {
   return make_directory(settings.state_dir + "/" + kSpillDirectory, 0700, settings.ids.service_id() + 1);
 }
 
+// Both go into sandboxes: what is there while we run is what was there when we began.
+Result<void> Daemon::read_programs() {
+  const std::string& helpers = options_.settings.helpers;
+  const std::string init = TRY(os::read_file(AT_FDCWD, helpers + "/sbx-init", kMostProgram));
+  init_program_ = TRY(os::sealed_memfd("sbx-init", init));
+  const std::string files = TRY(os::read_file(AT_FDCWD, helpers + "/sbx-files", kMostProgram));
+  files_program_ = TRY(os::sealed_memfd("sbx-files", files));
+  // Executed, and not read: then its memory and descriptors are nobody's in the sandbox (ptrace(2)).
+  if (fchmod(files_program_.get(), 0111) != 0) return fail(system_error("fchmod", "sbx-files", errno));
+  return {};
+}
+
 Result<void> Daemon::run() {
   const sigset_t handled = handled_signals();
   (void)sigprocmask(SIG_BLOCK, &handled, nullptr);
@@ -96,9 +109,7 @@ Result<void> Daemon::run() {
   listener_ = std::make_unique<Listener>(
       TRY(Listener::open(options_.settings.run_dir, options_.socket, options_.settings.socket_group)));
   sweep();
-  const std::string program =
-      TRY(os::read_file(AT_FDCWD, options_.settings.helpers + "/sbx-init", 4U << 20U));
-  init_program_ = TRY(os::sealed_memfd("sbx-init", program));
+  TRY(read_programs());
   cpus_ = usable_cpus();
   TRY(start_api());
   Result<void> served = serve();
@@ -125,7 +136,7 @@ Result<void> Daemon::start_nursery(Nursery& nursery, std::size_t index) {
   const Settings& settings = options_.settings;
   nursery.program = TRY(ChildProgram::start({settings.helpers + "/sbx-keeper", options_.config,
                                              settings.state_dir, settings.run_dir, settings.log.path},
-                                            {theirs.get(), init_program_.get()}, nursery.cpu));
+                                            {theirs.get(), init_program_.get(), files_program_.get()}, nursery.cpu));
   return tell_api(DaemonMessageType::nursery, static_cast<std::int64_t>(index), {ours.get()});
 }
 

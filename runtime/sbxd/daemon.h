@@ -34,6 +34,7 @@ class Daemon {
 
   Result<void> check_places() const;
   Result<void> prepare_api_root() const;
+  Result<void> read_programs();
   Result<void> start_api();
   Result<void> start_nursery(Nursery& nursery, std::size_t index);
   Result<void> tell_api(DaemonMessageType type, std::int64_t value,
@@ -49,6 +50,7 @@ class Daemon {
   DaemonOptions options_;
   std::vector<int> cpus_;
   UniqueFd init_program_;
+  UniqueFd files_program_;
   std::unique_ptr<Listener> listener_;
   ChildProgram api_;
   UniqueFd api_socket_;

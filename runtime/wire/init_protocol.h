@@ -21,7 +21,7 @@
 
 namespace sbx::init {
 
-inline constexpr uint32_t kVersion = 2;
+inline constexpr uint32_t kVersion = 3;
 inline constexpr int kControlFd = 3;        // init's end of the socket
 inline constexpr int kListenerFd = 5;       // where refused system calls are told, if they are
 inline constexpr uint32_t kMostExecs = 64;  // at once
@@ -43,13 +43,14 @@ inline constexpr uint32_t kExecTty = 1;      // make a pty inside; no stream des
 inline constexpr uint32_t kExecDenials = 2;  // from now on count refused system calls (wire/denials.h)
 inline constexpr uint32_t kExecStays = 4;    // the sandbox does not end with this command
 inline constexpr uint32_t kExecGroup = 8;    // start it in a control group of its own
+inline constexpr uint32_t kExecProgram = 16;  // the program is a descriptor, and none of the candidates
 
 // Exec: Message with value = flags, and as SCM_RIGHTS the payload memfd, then (without kExecTty) the
 // three standard streams, then (with kExecDenials) the table and the filter, then (with kExecGroup) the
-// directory of a group in the v2 hierarchy, then `step` v1 tasks files. With kExecGroup init makes a clone3
-// that the sandbox's filter lets only it make (policy/exec_filter.h).
+// directory of a group in the v2 hierarchy, then (with kExecProgram) the program, then `step` v1 tasks files.
+// With kExecGroup init makes a clone3 that the sandbox's filter lets only it make (policy/exec_filter.h).
 inline constexpr uint32_t kExecMostTaskFiles = 4;
-inline constexpr unsigned kExecMaxDescriptors = 7 + kExecMostTaskFiles;
+inline constexpr unsigned kExecMaxDescriptors = 8 + kExecMostTaskFiles;
 
 // The payload: this header, then argc+1, envc+1 and candidates+1 offsets (uint64_t from the start of the
 // payload, the last of each list 0), then the strings, each with its NUL. `candidates` are the paths to

@@ -12,8 +12,10 @@
 //   API                                               keeper of many commands, on `control`
 //       │                          Ready + JSON            │
 //       │◀────────────────────────────────────────────────┤  or Failed + text, and its end
-//       │  Command + client, peer                          │  serves a client, whose command runs in the
-//       │  Pause, Resume, Reset, Stop{grace ms}, Destroy,  │  sandbox
+//       │  Command + client, peer                          │  serves a client, whose command runs in the sandbox
+//       │  Files + client, two pipes                       │  runs sbx-files there (wire/files_protocol.h), until
+//       │                                                  │  `client`, which is told how it ended, is closed
+//       │  Pause, Resume, Reset, Stop{grace ms}, Destroy,  │
 //       │  Stats                                           │
 //       ├────────────────────────────────────────────────▶│
 //       │          Commands{how many}, Stats + JSON, Done  │
@@ -30,7 +32,9 @@
 namespace sbx {
 
 inline constexpr std::uint32_t kKeeperProtocolVersion = 1;
-inline constexpr int kNurserySocketFd = 3;  // in a nursery; kInitProgramFd is init's program, as in a spawner
+// In a nursery; kInitProgramFd is init's program, as in a spawner.
+inline constexpr int kNurserySocketFd = 3;
+inline constexpr int kFilesProgramFd = 5;  // that of sbx-files
 
 enum class KeeperMessageType : std::uint32_t {
   // to a nursery
@@ -44,6 +48,7 @@ enum class KeeperMessageType : std::uint32_t {
   destroy = 7,
   stats = 8,
   reset = 9,
+  files = 10,
   // from a keeper
   ready = 20,
   failed = 21,

@@ -158,15 +158,20 @@ class Nursery {
     const std::string init = read_file(program_directory() + "/sbx-init");
     const auto program = os::sealed_memfd("sbx-init", init);
     REQUIRE(program);
+    const auto files = os::sealed_memfd("sbx-files", read_file(program_directory() + "/sbx-files"));
+    REQUIRE(files);
+    REQUIRE(fchmod(files->get(), 0111) == 0);
     const std::string path = program_directory() + "/sbx-keeper";
     pid_ = fork();
     REQUIRE(pid_ >= 0);
     if (pid_ == 0) {
       const int socket = fcntl(pair->second.get(), F_DUPFD, 20);
       const int memory = fcntl(program->get(), F_DUPFD, 20);
+      const int helper = fcntl(files->get(), F_DUPFD, 20);
       (void)dup2(socket, kNurserySocketFd);
       (void)dup2(memory, kInitProgramFd);
-      (void)close_range(kInitProgramFd + 1, ~0U, 0);
+      (void)dup2(helper, kFilesProgramFd);
+      (void)close_range(kFilesProgramFd + 1, ~0U, 0);
       (void)::signal(SIGABRT, SIG_DFL);
       (void)execl(path.c_str(), "sbx-keeper", "", sandbox.state_dir().c_str(), sandbox.run_dir().c_str(),
                   sandbox.log().c_str(), nullptr);
