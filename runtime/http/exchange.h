@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,8 +47,10 @@ class Exchange {
   // To HEAD the body's length is told, and the body left out. A body that was not read ends the connection.
   virtual void respond(Response response) = 0;
 
-  // A body of any length in pieces (chunked; to HTTP/1.0 until the close). `on_written`: the kernel has it.
-  virtual void start_stream(int status, std::vector<Header> headers) = 0;
+  // A body of any length in pieces (chunked; to HTTP/1.0 until the close), or of `length` bytes: more are not
+  // sent, and fewer end it as abort does. `on_written`: the kernel has it.
+  virtual void start_stream(int status, std::vector<Header> headers,
+                            std::optional<std::uint64_t> length = {}) = 0;
   virtual void write(std::string bytes, std::function<void()> on_written = {}) = 0;
   virtual void finish() = 0;
   // Ends a stream so that the client sees that it is not whole; before an answer began, it gets none.

@@ -16,20 +16,22 @@ struct Loop::Parts {
 };
 
 struct Watch::State : std::enable_shared_from_this<Watch::State> {
-  State(asio::io_context& context, std::function<void()> then)
-      : descriptor(context), readable(std::move(then)) {}
+  State(asio::io_context& context, bool writable, std::function<void()> then)
+      : descriptor(context),
+        awaited(writable ? asio::posix::descriptor_base::wait_write
+                         : asio::posix::descriptor_base::wait_read),
+        ready(std::move(then)) {}
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() { forget(); }
 
   // Asio asks epoll again for each wait, so what is ready still is told again.
   void wait() {
-    descriptor.async_wait(asio::posix::descriptor_base::wait_read,
-                          [self = shared_from_this()](const boost::system::error_code& error) {
-                            if (error || self->stopped) return;
-                            self->readable();
-                            if (!self->stopped) self->wait();
-                          });
+    descriptor.async_wait(awaited, [self = shared_from_this()](const boost::system::error_code& error) {
+      if (error || self->stopped) return;
+      self->ready();
+      if (!self->stopped) self->wait();
+    });
   }
 
   void forget() {
@@ -38,7 +40,8 @@ struct Watch::State : std::enable_shared_from_this<Watch::State> {
   }
 
   asio::posix::stream_descriptor descriptor;
-  std::function<void()> readable;
+  asio::posix::descriptor_base::wait_type awaited;
+  std::function<void()> ready;
   bool stopped = false;
 };
 
@@ -112,7 +115,15 @@ void Loop::turn(std::chrono::milliseconds longest) {
 }
 
 Result<Watch> Loop::watch(int fd, std::function<void()> readable) {
-  auto state = std::make_shared<Watch::State>(parts_->context, std::move(readable));
+  return watch_for(fd, false, std::move(readable));
+}
+
+Result<Watch> Loop::watch_writable(int fd, std::function<void()> writable) {
+  return watch_for(fd, true, std::move(writable));
+}
+
+Result<Watch> Loop::watch_for(int fd, bool writable, std::function<void()> then) {
+  auto state = std::make_shared<Watch::State>(parts_->context, writable, std::move(then));
   boost::system::error_code error;
   (void)state->descriptor.assign(fd, error);
   if (error) return fail(system_error("epoll_ctl", "", error.value()));

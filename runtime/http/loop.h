@@ -64,6 +64,8 @@ class Loop {
   // caller's, must outlive the Watch, may be watched once at a time (EEXIST), and becomes non-blocking. It
   // must be something that epoll(7) waits for: a regular file is never told.
   Result<Watch> watch(int fd, std::function<void()> readable);
+  // The same while it can be written to, or nobody reads it any more: stop it when there is nothing to write.
+  Result<Watch> watch_writable(int fd, std::function<void()> writable);
   // Once, after that time.
   Timer after(std::chrono::milliseconds delay, std::function<void()> then);
   // Once, soon.
@@ -75,6 +77,7 @@ class Loop {
  private:
   struct Parts;
   explicit Loop(std::unique_ptr<Parts> parts);
+  Result<Watch> watch_for(int fd, bool writable, std::function<void()> then);
   std::unique_ptr<Parts> parts_;
 };
 

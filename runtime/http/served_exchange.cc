@@ -1,5 +1,6 @@
 #include "http/served_exchange.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -147,21 +148,28 @@ void ServedExchange::answer(Response response) {
   connection_->answer(std::move(response));
 }
 
-void ServedExchange::start_stream(int status, std::vector<Header> headers) {
+void ServedExchange::start_stream(int status, std::vector<Header> headers,
+                                  std::optional<std::uint64_t> length) {
   if (!connection_ || answer_ != Answer::kNone) return;
   if (status < 200 || status > 599 || has_no_body(status) || !all_may_be_sent(headers)) {
     return answer(problem(500, "the answer had a status or a header that cannot be sent"));
   }
   answer_ = Answer::kStream;
-  chunked_ = connection_->asked().http_1_1;
+  left_ = length;
+  chunked_ = !length && connection_->asked().http_1_1;
   HeadFacts facts;
+  facts.content_length = length;
   facts.chunked = chunked_;
-  facts.keep_alive = chunked_ && connection_->can_go_on();
+  facts.keep_alive = (length || chunked_) && connection_->can_go_on();
   connection_->send_head(status, headers, facts);
 }
 
 void ServedExchange::write(std::string bytes, std::function<void()> on_written) {
   if (!connection_ || answer_ != Answer::kStream) return;
+  if (left_) {
+    bytes.resize(std::min<std::uint64_t>(bytes.size(), *left_));
+    *left_ -= bytes.size();
+  }
   // An empty chunk would be the last one.
   if (connection_->asked().head || bytes.empty()) {
     bytes.clear();
@@ -173,6 +181,7 @@ void ServedExchange::write(std::string bytes, std::function<void()> on_written) 
 
 void ServedExchange::finish() {
   if (!connection_ || answer_ != Answer::kStream) return;
+  if (left_.value_or(0) > 0 && !connection_->asked().head) return abort();
   answer_ = Answer::kGiven;
   if (body_) body_->stop({});
   if (chunked_ && !connection_->asked().head) connection_->send("0\r\n\r\n");

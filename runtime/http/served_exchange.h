@@ -17,7 +17,7 @@ class ServedExchange final : public Exchange, public std::enable_shared_from_thi
   void read_body(std::size_t limit, std::function<void(Result<std::string>)> done) override;
   void read_body_in_parts(std::uint64_t limit, BodyReader::OnPart on_part, BodyReader::OnEnd on_end) override;
   void respond(Response response) override;
-  void start_stream(int status, std::vector<Header> headers) override;
+  void start_stream(int status, std::vector<Header> headers, std::optional<std::uint64_t> length) override;
   void write(std::string bytes, std::function<void()> on_written) override;
   void finish() override;
   void abort() override;
@@ -50,6 +50,7 @@ class ServedExchange final : public Exchange, public std::enable_shared_from_thi
   bool method_is_get_ = false;
   Answer answer_ = Answer::kNone;
   bool chunked_ = false;
+  std::optional<std::uint64_t> left_;  // of a stream whose length was told
   bool gone_ = false;
   std::shared_ptr<BodyReader> body_;
   std::function<void()> on_client_gone_;

@@ -44,6 +44,38 @@ TEST_CASE("what can be read is told again until it is read") {
   CHECK(told <= first + 1);
 }
 
+TEST_CASE("what can be written to is told while there is room, and when nobody reads any more") {
+  const auto loop = make_loop();
+  std::array<int, 2> ends{};
+  REQUIRE(pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) == 0);
+  UniqueFd reading(ends[0]);
+  const UniqueFd writing(ends[1]);
+  int told = 0;
+  const auto watch = loop->watch_writable(writing.get(), [&] { ++told; });
+  REQUIRE(watch);
+  turn_some(*loop);
+  CHECK(told > 0);
+  const std::string bytes(4096, 'a');
+  const auto fill = [&] {
+    while (write(writing.get(), bytes.data(), bytes.size()) > 0) {
+    }
+    turn_some(*loop);
+    const int full = told;
+    turn_some(*loop);
+    CHECK(told == full);
+    return full;
+  };
+  const int full = fill();
+  std::string taken(65536, '\0');
+  REQUIRE(read(reading.get(), taken.data(), taken.size()) > 0);
+  turn_some(*loop);
+  CHECK(told > full);
+  const int again = fill();
+  reading.reset();
+  turn_some(*loop);
+  CHECK(told > again);
+}
+
 TEST_CASE("the end of a connection is told, and messages of a SEQPACKET socket") {
   const auto loop = make_loop();
   auto pair = os::seqpacket_pair();

@@ -54,6 +54,30 @@ TEST_CASE("HTTP/1.0 gets a stream without chunks, HEAD only its head") {
   CHECK(client.ask(get("/")).body == "one two");
 }
 
+TEST_CASE("a stream whose length is known has that length, or is cut off") {
+  std::size_t written = 0;
+  Served served([&](const Request&, const ExchangePtr& exchange) {
+    exchange->start_stream(200, {}, 7);
+    exchange->write("one ", {});
+    exchange->write(std::string("two and more").substr(0, written), {});
+    exchange->finish();
+  });
+  Client client(served);
+  for (const std::size_t more : {3U, 12U}) {
+    written = more;
+    const Answer answer = client.ask(get("/"));
+    CHECK(answer.header("Content-Length") == "7");
+    CHECK(answer.header("Transfer-Encoding").empty());
+    CHECK(answer.body == "one two");
+  }
+  client.send("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(client.answer(true).header("Content-Length") == "7");
+  written = 2;
+  client.send(get("/"));
+  served.until([&] { return client.receive(); });
+  CHECK(!client.received().ends_with("one two"));
+}
+
 TEST_CASE("a stream that is cut off, or let go, is seen not to be whole") {
   for (const bool abort : {true, false}) {
     ExchangePtr stream;
