@@ -75,6 +75,15 @@ Result<UniqueFd> start_command(int control, const RunRequest& request, const std
   return std::move(ours);
 }
 
+Result<UniqueFd> start_files(int control, int input, int output) {
+  auto [ours, theirs] = TRY(os::seqpacket_pair());
+  KeeperMessage message;
+  message.type = KeeperMessageType::files;
+  const std::array<int, 3> descriptors{theirs.get(), input, output};
+  TRY(os::send_struct(control, message, descriptors));
+  return std::move(ours);
+}
+
 Result<void> give_client(int control, int client, int peer) {
   return send_command(control, kClients, client, peer);
 }

@@ -35,6 +35,10 @@ class Keepers {
 Result<UniqueFd> start_command(int control, const RunRequest& request, const std::vector<int>& streams,
                                int peer);
 
+// Our end of a socket where a living sandbox's keeper tells how sbx-files ended, with these pipes as its
+// standard input and output; closing it ends that.
+Result<UniqueFd> start_files(int control, int input, int output);
+
 // The same to a living sandbox.
 Result<void> give_client(int control, int client, int peer);
 

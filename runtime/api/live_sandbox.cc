@@ -71,7 +71,7 @@ void LiveSandbox::rest_or_work() {
 
 void LiveSandbox::touch() {
   idle_timer_.stop();
-  if (!asked_.idle_ms || state_ != SandboxState::ready) return;
+  if (!asked_.idle_ms || state_ != SandboxState::ready || uses_ > 0) return;
   idle_timer_ = loop_.after(std::chrono::milliseconds(*asked_.idle_ms), [this] {
     if (state_ == SandboxState::ready) destroy();
   });
@@ -85,6 +85,17 @@ void LiveSandbox::when_settled(std::function<void()> then) {
 void LiveSandbox::when_over(std::function<void()> then) {
   if (is_over(state_)) return then();
   when_over_.push_back(std::move(then));
+}
+
+std::shared_ptr<void> LiveSandbox::use() {
+  constexpr int kMostUses = 16;
+  if (uses_ == kMostUses) return nullptr;
+  ++uses_;
+  touch();
+  return {this, [self = shared_from_this()](void*) {
+            --self->uses_;
+            self->touch();
+          }};
 }
 
 void LiveSandbox::note_command() {

@@ -43,6 +43,8 @@ class LiveSandbox : public std::enable_shared_from_this<LiveSandbox> {
   void stop(std::int64_t grace_ms);
   void destroy();
   void stats(std::function<void(Result<Json>)> done);
+  // Something is done with it that is no command: it is not idle as long as that is held. Null: too much is.
+  std::shared_ptr<void> use();
   // A command was sent to the keeper: it counts before that says so.
   void note_command();
 
@@ -64,6 +66,7 @@ class LiveSandbox : public std::enable_shared_from_this<LiveSandbox> {
   Json about_;  // as the keeper described it
   std::int64_t created_ms_;
   std::int64_t commands_ = 0;
+  int uses_ = 0;
   std::deque<std::function<void(KeeperMessageType, std::int64_t, std::string)>> waiting_;  // for answers
   std::function<void()> over_;
   std::vector<std::function<void()>> when_settled_;

@@ -22,7 +22,7 @@ constexpr std::array<unsigned, kStates> kNext{
     0,                                                                 // failed
 };
 
-constexpr std::array<unsigned, 7> kWhen{
+constexpr std::array<unsigned, 8> kWhen{
     any(S::ready, S::busy),                                       // exec
     any(S::ready, S::busy),                                       // pause
     any(S::paused),                                               // resume
@@ -30,6 +30,7 @@ constexpr std::array<unsigned, 7> kWhen{
     any(S::ready, S::busy, S::paused),                            // stop
     any(S::creating, S::ready, S::busy, S::paused, S::stopping),  // destroy
     any(S::ready, S::busy, S::paused),                            // stats
+    any(S::ready, S::busy),                                       // files
 };
 
 }  // namespace

@@ -20,7 +20,7 @@ constexpr std::string_view state_name(SandboxState state) {
 //   ready, busy, paused → stopping → destroyed;  all that live → destroyed (its keeper was lost)
 bool may_become(SandboxState from, SandboxState to);
 
-enum class SandboxRequest : std::uint8_t { exec, pause, resume, reset, stop, destroy, stats };
+enum class SandboxRequest : std::uint8_t { exec, pause, resume, reset, stop, destroy, stats, files };
 bool may_ask(SandboxState state, SandboxRequest request);
 
 constexpr bool is_over(SandboxState state) {

@@ -1,5 +1,6 @@
 #include "api/service.h"
 
+#include "api/file_routes.h"
 #include "api/health.h"
 
 namespace sbx::api {
@@ -11,6 +12,7 @@ Service::Service(http::Loop& loop, Keepers& keepers, const ServiceLimits& limits
   add_health_routes(router_, admission_);
   runs_.add_routes(router_);
   sandboxes_.add_routes(router_);
+  add_file_routes(router_, loop, sandboxes_);
 }
 
 void Service::stop(std::function<void()> then) {

@@ -63,8 +63,7 @@ Done<void> read(const FileRequest& request) {
   if (filled == 0) {
     const auto part = part_of(answer.stat.size, request);
     if (!part) return failed(FileStep::range, ERANGE, answer.stat);
-    if (lseek(file.get(), static_cast<off_t>(part->from), SEEK_SET) < 0)
-      return failed(FileStep::read, errno);
+    if (lseek(file.get(), static_cast<off_t>(part->from), SEEK_SET) < 0) return failed(FileStep::read, errno);
     answer.from = part->from;
     answer.follow = left = part->size;
   }

@@ -19,7 +19,8 @@ Done<std::string> behind_links(std::string path) {
   constexpr int kMostLinks = 40;  // path_resolution(7)
   for (int i = 0; i < kMostLinks; ++i) {
     const auto stat = stat_at(AT_FDCWD, path, false);
-    if (!stat && stat.error().error_number != ENOENT) return failed(FileStep::open, stat.error().error_number);
+    if (!stat && stat.error().error_number != ENOENT)
+      return failed(FileStep::open, stat.error().error_number);
     if (!stat || stat->type != FileType::link) return path;
     const std::size_t slash = path.find_last_of('/');
     const bool whole = stat->target.starts_with('/') || slash == std::string::npos;
@@ -51,7 +52,8 @@ Done<Draft> make_draft(int directory) {
   if (draft.fd.valid()) return draft;
   if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) return failed(FileStep::open, errno);
   draft.name = TRY(random_name());
-  draft.fd = UniqueFd(openat(directory, draft.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  draft.fd = UniqueFd(
+      openat(directory, draft.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!draft.fd.valid()) return failed(FileStep::open, errno);
   return draft;
 }

@@ -318,7 +318,8 @@ long execute(const Command& command) {
   check(LaunchStep::working_directory, call(SYS_chdir, pointer(context.command.directory)));
   check(LaunchStep::standard_streams,
         connect_streams(context.streams == nullptr ? terminal : context.streams, context.program));
-  check(LaunchStep::execve, context.program < 0 ? execute(context.command) : execute_program(context.command));
+  check(LaunchStep::execve,
+        context.program < 0 ? execute(context.command) : execute_program(context.command));
   end(127);
 }
 

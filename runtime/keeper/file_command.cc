@@ -21,7 +21,8 @@ std::string how_it_ended(int wait_status) {
 
 }  // namespace
 
-FileCommand::FileCommand(const CommandHome& home, std::uint32_t id, UniqueFd client, std::vector<UniqueFd> pipes)
+FileCommand::FileCommand(const CommandHome& home, std::uint32_t id, UniqueFd client,
+                         std::vector<UniqueFd> pipes)
     : home_(home), id_(id), client_(std::move(client)) {
   if (const auto begun = begin(std::move(pipes)); !begun) answer(FilesEnd::not_started, begun.error().text);
 }
@@ -33,15 +34,14 @@ FileCommand::~FileCommand() {
 Result<void> FileCommand::begin(std::vector<UniqueFd> pipes) {
   RunRequest request;
   request.streams = {StreamMode::pass, StreamMode::pass, StreamMode::null};
-  request.cwd = home_.request.cwd;
+  request.command = {"sbx-files"};
   ExecPlan exec;
   TRY(plan_exec(request, home_.facts, exec));
-  exec.command = {"sbx-files", exec.cwd};
+  exec.command.push_back(exec.cwd);  // where a command starts
   exec.environment.clear();
   exec.candidates.clear();
   exec.cwd = "/";
-  const Result<ExecStreams> streams =
-      make_streams(request, std::move(pipes), home_.ids.outside(kWorkloadId));
+  const Result<ExecStreams> streams = make_streams(request, std::move(pipes), home_.ids.outside(kWorkloadId));
   if (!streams) return fail(streams.error());
   group_ = TRY(home_.sandbox.cgroup().make_command_group("f" + std::to_string(id_)));
   LimitSet limits;

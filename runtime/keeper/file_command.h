@@ -16,8 +16,8 @@ namespace sbx {
 
 class FileCommand {
  public:
-  // `id` is unused so far in this sandbox. `client` is told how it ended; when it is closed, so is the command.
-  // `pipes`: its standard input and output.
+  // `id` is unused so far in this sandbox. `client` is told how it ended; when it is closed, so is the
+  // command. `pipes`: its standard input and output.
   FileCommand(const CommandHome& home, std::uint32_t id, UniqueFd client, std::vector<UniqueFd> pipes);
   FileCommand(const FileCommand&) = delete;
   FileCommand& operator=(const FileCommand&) = delete;

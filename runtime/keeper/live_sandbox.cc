@@ -245,8 +245,7 @@ void LiveSandbox::take_files(std::vector<UniqueFd> descriptors) {
   UniqueFd client = std::move(descriptors[0]);
   descriptors.erase(descriptors.begin());
   if (const auto room = check_room(); !room)
-    return (void)ClientLink(client.get())
-        .answer_error(static_cast<int>(FilesEnd::not_started), room.error());
+    return (void)ClientLink(client.get()).answer_error(static_cast<int>(FilesEnd::not_started), room.error());
   files_.emplace_back(*home_, next_command_++, std::move(client), std::move(descriptors));
 }
 
@@ -285,7 +284,8 @@ bool LiveSandbox::gone() const { return ending_ && quiet(); }
 
 // Commands are given up by themselves, and recorded.
 bool LiveSandbox::quiet() const {
-  return commands_.empty() && files_.empty() && (!watch_ || watch_->gone() || os::monotonic_ns() >= give_up_deadline_);
+  return commands_.empty() && files_.empty() &&
+         (!watch_ || watch_->gone() || os::monotonic_ns() >= give_up_deadline_);
 }
 
 // --- made anew -----------------------------------------------------------------------------------------

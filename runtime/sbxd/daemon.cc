@@ -134,9 +134,10 @@ Result<void> Daemon::tell_api(DaemonMessageType type, std::int64_t value,
 Result<void> Daemon::start_nursery(Nursery& nursery, std::size_t index) {
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   const Settings& settings = options_.settings;
-  nursery.program = TRY(ChildProgram::start({settings.helpers + "/sbx-keeper", options_.config,
-                                             settings.state_dir, settings.run_dir, settings.log.path},
-                                            {theirs.get(), init_program_.get(), files_program_.get()}, nursery.cpu));
+  nursery.program =
+      TRY(ChildProgram::start({settings.helpers + "/sbx-keeper", options_.config, settings.state_dir,
+                               settings.run_dir, settings.log.path},
+                              {theirs.get(), init_program_.get(), files_program_.get()}, nursery.cpu));
   return tell_api(DaemonMessageType::nursery, static_cast<std::int64_t>(index), {ours.get()});
 }
 

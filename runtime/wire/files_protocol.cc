@@ -16,7 +16,8 @@ constexpr std::int64_t kFirstMs = -62'167'219'200'000;
 constexpr std::int64_t kLastMs = 253'402'300'799'999;
 
 bool is_path(std::string_view path, bool may_be_empty) {
-  return (may_be_empty || !path.empty()) && path.size() <= kMostFilePath && path.find('\0') == std::string_view::npos;
+  return (may_be_empty || !path.empty()) && path.size() <= kMostFilePath &&
+         path.find('\0') == std::string_view::npos;
 }
 
 bool is_name(std::string_view name) {
@@ -134,7 +135,8 @@ Result<FileAnswer> decode_file_answer(std::string_view bytes) {
   answer.stat = get_stat(in);
   answer.from = in.get<std::uint64_t>();
   answer.follow = get_optional(in, kMostFileBytes);
-  if (answer.from > kMostFileBytes || answer.from + answer.follow.value_or(0) > kMostFileBytes) in.mark_failed();
+  if (answer.from > kMostFileBytes || answer.from + answer.follow.value_or(0) > kMostFileBytes)
+    in.mark_failed();
   const std::uint32_t count = in.get_count();
   if (count > kMostFileEntries) in.mark_failed();
   answer.entries.resize(in.failed() ? 0 : count);

@@ -1,5 +1,6 @@
 // What an API and sbx-files say to each other: the program that reads and writes a living sandbox's files for
-// it, inside, as the sandbox's user. Each end of two pipes; a frame is a uint32_t, its length, and so many bytes.
+// it, inside, as the sandbox's user. Each end of two pipes; a frame is a uint32_t, its length, and so many
+// bytes.
 //
 //   API                                          sbx-files
 //       │  frame: FileRequest                         │
@@ -26,10 +27,10 @@
 
 namespace sbx {
 
-inline constexpr std::uint32_t kMostFilePath = 4095;          // PATH_MAX, without the zero
-inline constexpr std::uint32_t kMostFileEntries = 10'000;     // of one list
-inline constexpr std::uint32_t kMostFileAnswer = 8U << 20U;   // bytes of a frame
-inline constexpr std::uint32_t kMostFilePiece = 64U << 10U;   // of a frame of content
+inline constexpr std::uint32_t kMostFilePath = 4095;         // PATH_MAX, without the zero
+inline constexpr std::uint32_t kMostFileEntries = 10'000;    // of one list
+inline constexpr std::uint32_t kMostFileAnswer = 8U << 20U;  // bytes of a frame
+inline constexpr std::uint32_t kMostFilePiece = 64U << 10U;  // of a frame of content
 
 enum class FileOperation : std::uint8_t { read, write, list, stat, remove, directory, move };
 
@@ -39,13 +40,14 @@ struct FileRequest {
   std::string to;                     // move
   std::optional<std::uint64_t> from;  // read: of which byte on
   std::optional<std::uint64_t> most;  // read: how many; without `from`: the last ones
-  std::optional<std::uint64_t> mode;  // write: permissions; nothing: those of the file that is there, else 0644
-  bool parents = false;               // write, directory, move: makes what is missing above
-  bool recursive = false;             // remove
-  bool replace = false;               // move: also onto a file that is there
-  bool follow = false;                // stat: of what a symbolic link leads to
-  std::string after;                  // list: of which name on, in order of their bytes
-  std::uint32_t entries = 0;          // list: how many at most
+  std::optional<std::uint64_t>
+      mode;                   // write: permissions; nothing: those of the file that is there, else 0644
+  bool parents = false;       // write, directory, move: makes what is missing above
+  bool recursive = false;     // remove
+  bool replace = false;       // move: also onto a file that is there
+  bool follow = false;        // stat: of what a symbolic link leads to
+  std::string after;          // list: of which name on, in order of their bytes
+  std::uint32_t entries = 0;  // list: how many at most
 
   bool operator==(const FileRequest&) const = default;
 };
@@ -71,7 +73,20 @@ struct FileEntry {
 };
 
 // What could not be done; the names are those of docs/api.md.
-enum class FileStep : std::uint8_t { none, open, stat, read, write, rename, remove, mkdir, list, type, range, input };
+enum class FileStep : std::uint8_t {
+  none,
+  open,
+  stat,
+  read,
+  write,
+  rename,
+  remove,
+  mkdir,
+  list,
+  type,
+  range,
+  input
+};
 
 struct FileAnswer {
   FileStep failed = FileStep::none;
@@ -101,8 +116,8 @@ std::string file_frame(std::string_view bytes);
 // How the helper ended, as the keeper tells it to the API: the value of wire/client_protocol.h's `finished`,
 // whose message says the rest.
 enum class FilesEnd : std::int32_t {
-  done,           // by itself, with 0
-  failed,         // in any other way
+  done,    // by itself, with 0
+  failed,  // in any other way
   not_started,
   too_long,
   out_of_memory,

@@ -39,10 +39,10 @@ struct Message {
 };
 
 // Flags of exec.
-inline constexpr uint32_t kExecTty = 1;      // make a pty inside; no stream descriptors are sent
-inline constexpr uint32_t kExecDenials = 2;  // from now on count refused system calls (wire/denials.h)
-inline constexpr uint32_t kExecStays = 4;    // the sandbox does not end with this command
-inline constexpr uint32_t kExecGroup = 8;    // start it in a control group of its own
+inline constexpr uint32_t kExecTty = 1;       // make a pty inside; no stream descriptors are sent
+inline constexpr uint32_t kExecDenials = 2;   // from now on count refused system calls (wire/denials.h)
+inline constexpr uint32_t kExecStays = 4;     // the sandbox does not end with this command
+inline constexpr uint32_t kExecGroup = 8;     // start it in a control group of its own
 inline constexpr uint32_t kExecProgram = 16;  // the program is a descriptor, and none of the candidates
 
 // Exec: Message with value = flags, and as SCM_RIGHTS the payload memfd, then (without kExecTty) the

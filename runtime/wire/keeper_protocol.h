@@ -12,11 +12,10 @@
 //   API                                               keeper of many commands, on `control`
 //       │                          Ready + JSON            │
 //       │◀────────────────────────────────────────────────┤  or Failed + text, and its end
-//       │  Command + client, peer                          │  serves a client, whose command runs in the sandbox
-//       │  Files + client, two pipes                       │  runs sbx-files there (wire/files_protocol.h), until
-//       │                                                  │  `client`, which is told how it ended, is closed
-//       │  Pause, Resume, Reset, Stop{grace ms}, Destroy,  │
-//       │  Stats                                           │
+//       │  Command + client, peer                          │  serves a client, whose command runs in the
+//       sandbox │  Files + client, two pipes                       │  runs sbx-files there
+//       (wire/files_protocol.h), until │                                                  │  `client`, which
+//       is told how it ended, is closed │  Pause, Resume, Reset, Stop{grace ms}, Destroy,  │ │  Stats │
 //       ├────────────────────────────────────────────────▶│
 //       │          Commands{how many}, Stats + JSON, Done  │
 //       │◀────────────────────────────────────────────────┤

@@ -1,0 +1,76 @@
+// sbx-files for one request, as the API sees it: what goes in, what comes out, and its end. It runs in the
+// sandbox: nothing of what it says is believed that is not checked.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "http/loop.h"
+#include "wire/files_protocol.h"
+
+namespace sbx::api {
+
+class FileHelper : public std::enable_shared_from_this<FileHelper> {
+ public:
+  struct Events {
+    std::function<void(FileAnswer)> answered;          // at most once
+    std::function<void(std::string)> content;          // behind the answer; not while it is held
+    std::function<void(FilesEnd, std::string)> ended;  // once, last of all
+    std::function<bool()> frozen;                      // whether it is no wonder that nothing comes
+  };
+
+  // `control`: the sandbox's keeper. `events` are let go at the end, and by cancel.
+  static Result<std::shared_ptr<FileHelper>> start(http::Loop& loop, int control, const FileRequest& request,
+                                                   Events events);
+  explicit FileHelper(http::Loop& loop) : loop_(loop) {}
+
+  // A piece of what is to be written, or all that is still to come. `then`: there is room for the next one;
+  // it is not called when the end comes first.
+  void send(std::string_view piece, std::function<void()> then);
+  void send_end();
+  // Whether the content is taken now.
+  void hold();
+  void go_on();
+  // Its end, without a word.
+  void cancel();
+
+ private:
+  Result<void> open(int control, const FileRequest& request);
+  void write_some();
+  void read_some();
+  void take_answer();
+  void give(std::string bytes);
+  void read_end();
+  void end_if_over();
+  void end_with(FilesEnd end, std::string why);
+  void progress();
+  void late();
+
+  http::Loop& loop_;
+  Events events_;
+  UniqueFd client_;  // the keeper tells its end there
+  UniqueFd input_;
+  UniqueFd output_;
+  std::string outgoing_;
+  std::size_t sent_ = 0;  // of it
+  bool all_sent_ = false;
+  std::function<void()> room_;
+  std::string frame_;  // the answer, as far as it is there
+  bool answered_ = false;
+  bool held_ = false;
+  bool output_ended_ = false;
+  bool ended_ = false;
+  FilesEnd end_ = FilesEnd::failed;
+  bool told_ = false;
+  std::string why_;
+  http::Watch client_watch_;
+  http::Watch input_watch_;
+  http::Watch output_watch_;
+  http::Timer timer_;
+};
+
+}  // namespace sbx::api

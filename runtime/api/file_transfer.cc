@@ -1,0 +1,142 @@
+#include "api/file_transfer.h"
+
+#include <algorithm>
+
+#include "api/file_answer.h"
+#include "api/file_helper.h"
+
+namespace sbx::api {
+namespace {
+
+// Beyond it a client has to take something first.
+constexpr std::size_t kMostWaiting = 256U << 10U;
+constexpr std::uint64_t kAnyLength = INT64_MAX;
+
+class Transfer : public std::enable_shared_from_this<Transfer> {
+ public:
+  Transfer(SharedCall call, FileRequest request, std::shared_ptr<void> use)
+      : call_(std::move(call)), request_(std::move(request)), use_(std::move(use)) {}
+
+  void begin(http::Loop& loop, const std::shared_ptr<LiveSandbox>& sandbox) {
+    const auto self = shared_from_this();
+    auto started =
+        FileHelper::start(loop, sandbox->control(), request_,
+                          {.answered = [self](FileAnswer answer) { self->answered(std::move(answer)); },
+                           .content = [self](std::string bytes) { self->content(std::move(bytes)); },
+                           .ended = [self](FilesEnd end, const std::string& why) { self->ended(end, why); },
+                           .frozen = [sandbox] { return sandbox->state() == SandboxState::paused; }});
+    if (!started) return answer_problem(*call_, 503, started.error().text);
+    helper_ = std::move(*started);
+    call_->exchange->on_client_gone([self] { self->helper_->cancel(); });
+    if (request_.operation == FileOperation::write) take_body();
+  }
+
+ private:
+  void take_body() {
+    const auto self = shared_from_this();
+    call_->exchange->read_body_in_parts(
+        kAnyLength,
+        [self](std::string_view part, std::function<void()> resume) {
+          self->helper_->send(part, std::move(resume));
+        },
+        [self](const Result<void>& end) {
+          if (!end) return self->helper_->cancel();  // the client is gone, or has its answer
+          self->body_is_whole_ = true;
+          self->helper_->send_end();
+        });
+  }
+
+  void answered(FileAnswer answer) {
+    if (answer.failed != FileStep::none) {
+      const FileProblem problem = problem_of(request_, answer);
+      std::vector<http::Header> headers;
+      if (problem.status == 416)
+        headers.push_back({"Content-Range", "bytes */" + std::to_string(answer.stat.size)});
+      answer_problem(*call_, problem.status, problem.detail, std::move(headers));
+    } else if (request_.operation == FileOperation::read) {
+      return begin_content(answer);
+    } else if (request_.operation == FileOperation::write && !body_is_whole_) {
+      return helper_says_nonsense();
+    } else {
+      answer_done(answer);
+    }
+    helper_->cancel();
+  }
+
+  void helper_says_nonsense() {
+    answer_problem(*call_, 500, "the program in the sandbox that does it ended before it had all");
+    helper_->cancel();
+  }
+
+  void answer_done(const FileAnswer& answer) {
+    switch (request_.operation) {
+    case FileOperation::list: return answer_json(*call_, 200, list_json(request_, answer));
+    case FileOperation::remove: return call_->exchange->respond({204, {}, ""});
+    default: return answer_json(*call_, answer.created ? 201 : 200, stat_json(request_, answer.stat));
+    }
+  }
+
+  void begin_content(const FileAnswer& answer) {
+    std::vector<http::Header> headers{{"Content-Type", "application/octet-stream"},
+                                      {"Accept-Ranges", "bytes"}};
+    const bool part = answer.follow && (request_.from || request_.most);
+    if (part)
+      headers.push_back({"Content-Range", "bytes " + std::to_string(answer.from) + "-" +
+                                              std::to_string(answer.from + *answer.follow - 1) + "/" +
+                                              std::to_string(answer.stat.size)});
+    left_ = answer.follow;
+    streams_ = true;
+    call_->exchange->start_stream(part ? 206 : 200, std::move(headers), left_);
+    if (left_ == 0 || call_->request.method == "HEAD") finish();
+  }
+
+  void content(std::string bytes) {
+    if (!streams_) return;
+    if (left_) {
+      bytes.resize(std::min<std::uint64_t>(bytes.size(), *left_));
+      *left_ -= bytes.size();
+    }
+    const auto self = shared_from_this();
+    http::Exchange& exchange = *call_->exchange;
+    exchange.write(std::move(bytes), [self] {
+      if (self->call_->exchange->queued_bytes() < kMostWaiting) self->helper_->go_on();
+    });
+    if (left_ == 0) return finish();
+    if (exchange.queued_bytes() >= kMostWaiting) helper_->hold();
+  }
+
+  void finish() {
+    streams_ = false;
+    call_->exchange->finish();
+    helper_->cancel();
+  }
+
+  // Before all of it was there, or with the end of a file whose length nobody could tell.
+  void ended(FilesEnd end, const std::string& why) {
+    if (streams_)
+      return end == FilesEnd::done && !left_ ? call_->exchange->finish() : call_->exchange->abort();
+    const FileProblem problem = problem_of(end, why);
+    answer_problem(*call_, problem.status, problem.detail);
+  }
+
+  SharedCall call_;
+  FileRequest request_;
+  std::shared_ptr<void> use_;
+  std::shared_ptr<FileHelper> helper_;
+  bool body_is_whole_ = false;
+  bool streams_ = false;
+  std::optional<std::uint64_t> left_;  // of a stream whose length is known
+};
+
+}  // namespace
+
+void begin_file_transfer(http::Loop& loop, const SharedCall& call,
+                         const std::shared_ptr<LiveSandbox>& sandbox, FileRequest request) {
+  auto use = sandbox->use();
+  if (!use)
+    return answer_problem(*call, 429, "as many files of this sandbox as may be are read and written now",
+                          {{"Retry-After", "1"}});
+  std::make_shared<Transfer>(call, std::move(request), std::move(use))->begin(loop, sandbox);
+}
+
+}  // namespace sbx::api
