@@ -46,15 +46,16 @@ Result<void> FileCommand::begin(std::vector<UniqueFd> pipes) {
   group_ = TRY(home_.sandbox.cgroup().make_command_group("f" + std::to_string(id_)));
   LimitSet limits;
   limits.wall_ms = kWallMs;
-  execution_ = std::make_unique<Execution>(ExecutionInput{.id = id_,
-                                                          .client = client_.get(),
-                                                          .init = home_.sandbox.init(),
-                                                          .leftovers = Leftovers::killed,
-                                                          .sent_ns = os::monotonic_ns(),
-                                                          .limits = limits,
-                                                          .captures = {},
-                                                          .cpu_us = [this] { return group_->cpu_us(); },
-                                                          .kill = [this] { group_->kill(); }});
+  execution_ = std::make_unique<Execution>(
+      ExecutionInput{.id = id_,
+                     .client = client_.get(),
+                     .leftovers = Leftovers::killed,
+                     .sent_ns = os::monotonic_ns(),
+                     .limits = limits,
+                     .captures = {},
+                     .cpu_us = [this] { return group_->cpu_us(); },
+                     .kill = [this] { group_->kill(); },
+                     .signal = [this](int number) { home_.watch.signal(id_, number); }});
   home_.watch.add(*execution_);
   return home_.sandbox.send(
       {.id = id_, .exec = exec, .streams = *streams, .group = &*group_, .program = kFilesProgramFd},
