@@ -15,10 +15,11 @@ constexpr std::array<std::string_view, 10> kOfCommand{
     "command", "shell", "cwd", "env", "env_vars", "limits", "stdin", "labels", "stdin_base64", "timeout_ms"};
 // Of a sandbox that is there only.
 constexpr std::array<std::string_view, 1> kOfExec{"session"};
-constexpr std::array<std::string_view, 15> kOfRun{
-    "language", "code",           "path",           "files",    "arguments",
-    "action",   "compile_limits", "image",          "policy",   "project_id",
-    "task_id",  "session_id",     "workspace_mode", "hostname", "environment_type"};
+constexpr std::array<std::string_view, 7> kOfLanguage{"language",  "code",   "path",          "files",
+                                                      "arguments", "action", "compile_limits"};
+constexpr std::array<std::string_view, 8> kOfRun{"image",    "policy",          "project_id",
+                                                 "task_id",  "session_id",      "workspace_mode",
+                                                 "hostname", "environment_type"};
 constexpr std::array<std::string_view, 16> kOfSandbox{
     "task_id",  "session_id", "project_id", "image",   "environment_type", "policy",   "limits",
     "env",      "env_vars",   "labels",     "idle_ms", "total_ms",         "hostname", "workspace_mode",
@@ -161,6 +162,7 @@ Result<void> read_place(const JsonObject& body, RunRequest& request) {
 
 Result<AskedRun> parse_run(const JsonObject& body) {
   std::vector<std::string_view> known(kOfCommand.begin(), kOfCommand.end());
+  known.insert(known.end(), kOfLanguage.begin(), kOfLanguage.end());
   known.insert(known.end(), kOfRun.begin(), kOfRun.end());
   TRY(body.only(known));
   AskedRun asked;
@@ -172,9 +174,11 @@ Result<AskedRun> parse_run(const JsonObject& body) {
 
 Result<AskedRun> parse_command(const JsonObject& body) {
   std::vector<std::string_view> known(kOfCommand.begin(), kOfCommand.end());
+  known.insert(known.end(), kOfLanguage.begin(), kOfLanguage.end());
   known.insert(known.end(), kOfExec.begin(), kOfExec.end());
   TRY(body.only(known));
   AskedRun asked;
+  TRY(read_language(body, asked.request));
   TRY(read_command(body, asked));
   if (const auto session = TRY(body.text("session"))) {
     TRY(check_name("session", *session));

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "keeper/live_command.h"
+#include "keeper/command_home.h"
 #include "resource/command_group.h"
 #include "supervise/execution.h"
 #include "wire/files_protocol.h"

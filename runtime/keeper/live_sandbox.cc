@@ -16,6 +16,7 @@
 #include "resource/foreign_ids.h"
 #include "resource/host_needs.h"
 #include "resource/host_rights.h"
+#include "run/choose_language.h"
 #include "run/gather_facts.h"
 #include "wire/init_protocol.h"
 
@@ -67,7 +68,8 @@ Result<void> LiveSandbox::make() {
   policy_ = TRY(load_policy(request_.policy, site_.settings.policy_dirs, site_.settings.cache_dir()));
   about_.policy_name = policy_.name;
   about_.policy_fingerprint = policy_.fingerprint;
-  granted_ = TRY(grant_limits(request_, policy_));
+  runner_ = TRY(image_runner(site_.settings, request_.image));
+  granted_ = TRY(grant_limits(request_, policy_, runner_ ? needed_limits(*runner_) : LimitSet{}));
   if (!site_.cgroups) return fail(site_.cgroups.error());
   TRY(check_id_pool(site_.settings.ids));
   ids_ = TRY(claim_ids(site_.settings.run_dir, site_.settings.ids));
@@ -75,6 +77,7 @@ Result<void> LiveSandbox::make() {
   about_.sandbox_id = "sbx-" + new_run_id();
   TRY(write_journal());
   inputs_ = TRY(gather_inputs(site_.settings, policy_, request_, granted_, report_.degradations));
+  if (runner_) TRY(note_writable(runner_->writable, inputs_.facts));
   inputs_degradations_ = report_.degradations;
   about_.image_digest = inputs_.image_digest;
   plan_ = TRY(make_plan(request_, granted_, policy_, inputs_.facts, about_.sandbox_id));
@@ -104,7 +107,8 @@ Result<void> LiveSandbox::launch() {
   sandbox_->note_controls();
   about_.controls = report_.controls;
   about_.degradations = report_.degradations;
-  home_.emplace(CommandHome{site_, policy_, request_, inputs_.facts, plan_, ids_, about_, *sandbox_, *watch_,
+  home_.emplace(CommandHome{site_, policy_, request_, runner_, inputs_.facts, plan_, ids_, about_, *sandbox_,
+                            *watch_, [this] { return next_command_++; },
                             [this](const std::string& name) { return session(name); }});
   return {};
 }
@@ -140,7 +144,7 @@ void LiveSandbox::check_commands() {
     command.check();
     running += command.running() ? 1 : 0;
     if (!command.finished()) continue;
-    if (auto group = command.take_group()) leftovers_.push_back(std::move(*group));
+    std::ranges::move(command.take_groups(), std::back_inserter(leftovers_));
     journal_is_old_ = true;
   }
   commands_.remove_if([](const LiveCommand& command) { return command.finished(); });
@@ -236,7 +240,7 @@ void LiveSandbox::take_command(std::vector<UniqueFd> descriptors, bool from_api)
   const ClientLink client(descriptors[0].get());
   if (!peer) return (void)client.answer_error(125, peer.error());
   if (const auto room = check_room(); !room) return (void)client.answer_error(125, room.error());
-  commands_.emplace_back(*home_, next_command_++, std::move(descriptors[0]), peer->uid, from_api);
+  commands_.emplace_back(*home_, std::move(descriptors[0]), peer->uid, from_api);
 }
 
 // Only the API has this socket: no client asks for it by itself.

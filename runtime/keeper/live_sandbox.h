@@ -68,6 +68,7 @@ class LiveSandbox {
   IdClaim ids_;
   bool claimed_ = false;
   Inputs inputs_;
+  std::optional<Runner> runner_;  // of the image
   SandboxPlan plan_;
   std::vector<std::string> inputs_degradations_;  // before anything is launched
   SandboxReport report_;

@@ -8,7 +8,7 @@
 #include <csignal>
 #include <cstdio>
 
-#include "keeper/live_command.h"
+#include "keeper/command_home.h"
 #include "os/clock.h"
 #include "plan/plan_environment.h"
 #include "run/streams.h"

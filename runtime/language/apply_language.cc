@@ -91,15 +91,7 @@ std::string listed_actions(const Language& language) {
   return text;
 }
 
-}  // namespace
-
-bool compiles(const RunRequest& request, const Language& language) {
-  return request.language->action == LanguageAction::run && !language.compile.empty();
-}
-
-LimitSet needed_limits(const Runner& runner, const Language& language, LanguageAction action) {
-  LimitSet needed = runner.limits;
-  if (language.compile.empty() || action == LanguageAction::run) return needed;
+LimitSet with_compiler(LimitSet needed, const Runner& runner) {
   for (const LimitField& field : kLimits) {
     const auto of_compiler = runner.compile_limits.*field.member;
     if (of_compiler) needed.*field.member = std::max(needed.*field.member, of_compiler);
@@ -107,8 +99,32 @@ LimitSet needed_limits(const Runner& runner, const Language& language, LanguageA
   return needed;
 }
 
+}  // namespace
+
+bool compiles(const RunRequest& request, const Language& language) {
+  return request.language->action == LanguageAction::run && !language.compile.empty();
+}
+
+std::string report_in(const LanguagePlace& place) {
+  return place.empty() ? std::string(kReportPath) : place + "/report";
+}
+
+LimitSet needed_limits(const Runner& runner) {
+  LimitSet needed = runner.limits;
+  for (const Language& language : runner.languages) {
+    if (!language.compile.empty()) return with_compiler(needed, runner);
+  }
+  return needed;
+}
+
+LimitSet needed_limits(const Runner& runner, const Language& language, LanguageAction action) {
+  if (language.compile.empty() || action == LanguageAction::run) return runner.limits;
+  return with_compiler(runner.limits, runner);
+}
+
 Result<LanguageCommand> apply_language(const RunRequest& request, const Runner& runner,
-                                       const Language& language, LanguageStep step, const LimitSet& granted) {
+                                       const Language& language, LanguageStep step, const LimitSet& granted,
+                                       const LanguagePlace& place) {
   const LanguageRequest& asked = *request.language;
   const auto index = static_cast<std::size_t>(asked.action);
   const std::string_view action = kLanguageActions[index];
@@ -130,23 +146,25 @@ Result<LanguageCommand> apply_language(const RunRequest& request, const Runner& 
   made.writable = runner.writable;
   if (asked.action == LanguageAction::test) made.report = language.report;
   if (made.report) {
-    if (const auto bind = touching(request, kReportPath))
-      return fail(*bind + ": would hide the report of the tests (" + std::string(kReportPath) + ")");
+    if (const auto bind = touching(request, report_in(place)))
+      return fail(*bind + ": would hide the report of the tests (" + report_in(place) + ")");
   }
 
-  const bool in_start_directory = request.project.empty() && request.cwd.empty() && !request.here &&
-                                  !hidden_by(request, kStartDirectory, made.files);
+  const bool in_start_directory = place.empty() && request.project.empty() && request.cwd.empty() &&
+                                  !request.here && !hidden_by(request, kStartDirectory, made.files);
   PlaceholderValues values;
+  values.report = report_in(place);
   values.directory = in_start_directory ? kStartDirectory : kOwnDirectory;
+  if (!place.empty()) values.directory = place + "/code";
   if (!made.files.empty()) {
     made.directory = values.directory;
     if (const auto bind = hidden_by(request, made.directory, made.files))
       return fail(*bind + ": would hide the code, which lies in " + made.directory);
   }
   if (made.build != BuildPlace::none) {
-    values.out = kBuildPath;
-    if (const auto bind = touching(request, kBuildPath))
-      return fail(*bind + ": would hide what was compiled, or lie in it (" + std::string(kBuildPath) + ")");
+    values.out = place.empty() ? std::string(kBuildPath) : place + "/build";
+    if (const auto bind = touching(request, values.out))
+      return fail(*bind + ": would hide what was compiled, or lie in it (" + values.out + ")");
   }
   const std::string before = in_start_directory ? "" : values.directory + "/";
   values.file = asked.code ? before + made.files.front().name : asked.path;

@@ -33,13 +33,22 @@ struct LanguageCommand {
 // Whether the request comes to a compile step, too.
 bool compiles(const RunRequest& request, const Language& language);
 
+// What the image's languages need to run at all, with their compilers.
+LimitSet needed_limits(const Runner& runner);
+
 // What an action of the language needs to run at all: compilers work in all but `run`, where they have a step
 // of their own.
 LimitSet needed_limits(const Runner& runner, const Language& language, LanguageAction action);
 
+// Where a living sandbox has what belongs to one command, below a directory of that command's own: code/,
+// build/ and report. Empty: where a sandbox of one run has it.
+using LanguagePlace = std::string;
+
 // `granted` is what variables and settings that depend on limits come from. Errors: no such action in this
 // language, nothing to act on, a file twice.
 Result<LanguageCommand> apply_language(const RunRequest& request, const Runner& runner,
-                                       const Language& language, LanguageStep step, const LimitSet& granted);
+                                       const Language& language, LanguageStep step, const LimitSet& granted,
+                                       const LanguagePlace& place = {});
+std::string report_in(const LanguagePlace& place);
 
 }  // namespace sbx

@@ -90,7 +90,7 @@ std::optional<std::string> value_of(const Piece& piece, const PlaceholderValues&
   if (piece.text == "stem") return std::string(stem_of(values.file));
   if (piece.text == "path") return values.file.empty() ? "." : values.file;
   if (piece.text == "dir") return values.directory;
-  if (piece.text == "report") return std::string(kReportPath);
+  if (piece.text == "report") return values.report;
   if (piece.text == "out") return values.out.empty() ? std::nullopt : std::optional(values.out);
   if (is_memory(piece.text)) return memory_text(piece, values.memory_bytes);
   if (!values.milli_cpus) return std::nullopt;

@@ -33,6 +33,7 @@ struct PlaceholderValues {
   std::string file;  // empty: there is none
   std::string directory;
   std::string out;  // empty: nothing is compiled
+  std::string report{kReportPath};
   std::vector<std::string> arguments;
   std::vector<std::string> sources;
   std::optional<std::uint64_t> memory_bytes;

@@ -140,8 +140,7 @@ class Explanation {
                                                : "the changes to project '" + request_.project + "'");
     }
     if (policy_.writable_root) words.emplace_back("the changes to the root");
-    if (facts_.language && !facts_.language->writable.empty())
-      words.emplace_back("the changes to the image's directories");
+    if (!facts_.writable.empty()) words.emplace_back("the changes to the image's directories");
     const auto add = [&](const BindRequest& bind) {
       if (bind.mode == BindMode::copy_on_write) words.push_back("the changes to '" + bind.host + "'");
     };
@@ -171,7 +170,7 @@ class Explanation {
       say("It finds " + (count == 1 ? "the file" : std::to_string(count) + " files") +
           " that came with the request in " + language.directory + ".");
     }
-    for (const std::string& directory : language.writable)
+    for (const std::string& directory : facts_.writable)
       say("It may change a thrown-away copy of the image's " + directory + ".");
   }
 

@@ -35,7 +35,7 @@ std::vector<ResourceLimit> plan_resource_limits(const LimitSet& limits, const Pl
 // Whether the run writes anything to the thrown-away file system that `disk` bounds.
 bool writes_to_disk_scratch(const RunRequest& request, const Policy& policy, const PlanFacts& facts) {
   const auto copies = [](const BindRequest& bind) { return bind.mode == BindMode::copy_on_write; };
-  const bool copies_of_image = facts.language && !facts.language->writable.empty();
+  const bool copies_of_image = !facts.writable.empty();
   return !keeps_workspace(request) || policy.writable_root || copies_of_image ||
          (request.here && copies(*request.here)) || std::ranges::any_of(request.binds, copies);
 }

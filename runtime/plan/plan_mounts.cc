@@ -44,6 +44,7 @@ class MountPlanner {
     bind("/scratch/home", "home/sandbox", 0);
     workspace();
     TRY(here());
+    copies_of_image();
     if (facts_.language) language(*facts_.language);
     for (std::size_t i = 0; i < request_.binds.size(); ++i) TRY(host_bind(i));
     return {};
@@ -234,13 +235,17 @@ class MountPlanner {
 
   static std::string writable_name(std::size_t index) { return "writable" + std::to_string(index); }
 
-  // Copies of the image's directories that are thrown away; and the files that came with the request, which
-  // are in a file system of the sandbox's own before anything of it runs.
-  void language(const LanguageCommand& language) {
-    for (std::size_t i = 0; i < language.writable.size(); ++i) {
-      const std::string target = language.writable[i].substr(1);
+  // They are thrown away.
+  void copies_of_image() {
+    for (std::size_t i = 0; i < facts_.writable.size(); ++i) {
+      const std::string target = facts_.writable[i].substr(1);
       overlay("image/" + target, writable_name(i), kWorkloadId, target, kSafe);
     }
+  }
+
+  // The files that came with the request are in a file system of the sandbox's own before anything of it
+  // runs.
+  void language(const LanguageCommand& language) {
     if (language.build != BuildPlace::none) attach_build(language.build == BuildPlace::written);
     if (language.directory.empty()) return;
     const bool on_disk = is_below(language.directory, "/workspace");
@@ -306,11 +311,10 @@ class MountPlanner {
     if (facts_.workspace_dir.empty()) places.push_back({"workspace", disk_, "workspace", kWorkloadId});
     if (!facts_.host_usr.empty()) places.push_back({"usr", disk_, "usr", 0});
     std::vector<std::string> names;
-    const std::size_t copies = facts_.language ? facts_.language->writable.size() : 0;
+    const std::size_t copies = facts_.writable.size();
     for (std::size_t i = 0; i < copies; ++i) names.push_back(writable_name(i) + "/upper");
     for (std::size_t i = 0; i < copies; ++i)
-      places.push_back(
-          {std::string_view(facts_.language->writable[i]).substr(1), disk_, names[i], kWorkloadId});
+      places.push_back({std::string_view(facts_.writable[i]).substr(1), disk_, names[i], kWorkloadId});
     Place place{"", disk_, "root/upper", 0};
     for (const Place& candidate : places) {
       if (is_below(target, candidate.inside)) place = candidate;

@@ -94,9 +94,10 @@ struct PlanFacts {
   std::string image_root;                      // on the host
   std::vector<std::string> image_environment;  // "NAME=value"
   std::optional<LanguageCommand>
-      language;                // where the request names one: its command, in place of the request's
-  std::string workspace_dir;   // of a project, on the host; empty: a thrown-away one
-  std::string workspace_view;  // where its files can be looked at now; empty: nowhere
+      language;                       // where the request names one: its command, in place of the request's
+  std::vector<std::string> writable;  // directories of the image whose thrown-away copies may be changed
+  std::string workspace_dir;          // of a project, on the host; empty: a thrown-away one
+  std::string workspace_view;         // where its files can be looked at now; empty: nowhere
   std::optional<std::uint64_t> project_bytes;  // what the project may hold; missing: no limit
   std::optional<std::uint64_t> project_inodes;
   bool workspace_flat = false;

@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <span>
 
+#include "base/hash.h"
 #include "base/suggest.h"
 #include "os/file.h"
+#include "resource/host_image.h"
 #include "resource/image_folders.h"
 #include "resource/image_store.h"
 
@@ -106,14 +108,33 @@ Result<void> check_writable(const std::string& root, const std::vector<std::stri
   return {};
 }
 
+Result<Runner> runner_of(const Image& image) {
+  return parse_runner("runner.yaml of image '" + image.name + "'", TRY(read_runner(image)));
+}
+
 }  // namespace
+
+Result<std::optional<Runner>> image_runner(const Settings& settings, const std::string& image_name) {
+  if (image_name == kHostImage) return std::optional<Runner>();
+  const Image image = TRY(find_image(settings.state_dir, image_name));
+  if (image.languages.empty()) return std::optional<Runner>();
+  return std::optional(TRY(runner_of(image)));
+}
+
+Result<Language> language_of(const std::optional<Runner>& runner, const std::string& name,
+                             const std::string& image) {
+  if (!runner) return fail("image '" + image + "' has no languages; make a sandbox of one that has");
+  if (const Language* language = find_language(*runner, name)) return *language;
+  std::string there;
+  for (const Language& language : runner->languages) there += (there.empty() ? "" : ", ") + language.name;
+  return fail("no language '" + name + "' in image '" + image + "' (there are: " + there + ")");
+}
 
 Result<ChosenLanguage> choose_language(const Settings& settings, RunRequest& request) {
   const Image image = TRY(choose_image(settings, request));
   request.image = image.name;
-  const std::string text = TRY(read_runner(image));
   ChosenLanguage chosen;
-  chosen.runner = TRY(parse_runner("runner.yaml of image '" + image.name + "'", text));
+  chosen.runner = TRY(runner_of(image));
   const Language* language = find_language(chosen.runner, request.language->name);
   // Between the two looks another import came.
   if (language == nullptr)
@@ -123,13 +144,26 @@ Result<ChosenLanguage> choose_language(const Settings& settings, RunRequest& req
   return chosen;
 }
 
+void note_language_request(const LanguageRequest& language, RunResult& result) {
+  result.language = language.name;
+  result.action = kLanguageActions[static_cast<std::size_t>(language.action)];
+  if (language.code)
+    result.code = CodeRecord{sha256_hex(language.code->content), language.code->content.size()};
+}
+
 LimitSet needed_by(const RunRequest& request, const std::optional<ChosenLanguage>& chosen) {
   if (!chosen) return {};
   return needed_limits(chosen->runner, chosen->language, request.language->action);
 }
 
+Result<void> note_writable(const std::vector<std::string>& directories, PlanFacts& facts) {
+  TRY(check_writable(facts.image_root, directories));
+  facts.writable = directories;
+  return {};
+}
+
 Result<void> note_language(LanguageCommand command, PlanFacts& facts) {
-  TRY(check_writable(facts.image_root, command.writable));
+  TRY(note_writable(command.writable, facts));
   facts.language = std::move(command);
   return {};
 }

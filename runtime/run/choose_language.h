@@ -3,6 +3,7 @@
 
 #include "base/result.h"
 #include "language/apply_language.h"
+#include "outcome/run_result.h"
 #include "plan/sandbox_plan.h"
 #include "request/run_request.h"
 #include "run/settings.h"
@@ -19,11 +20,21 @@ struct ChosenLanguage {
 // such image, or language.
 Result<ChosenLanguage> choose_language(const Settings& settings, RunRequest& request);
 
+// The languages of an image that has some.
+Result<std::optional<Runner>> image_runner(const Settings& settings, const std::string& image_name);
+// One of them, by its name or an alias. The error names those that there are.
+Result<Language> language_of(const std::optional<Runner>& runner, const std::string& name,
+                             const std::string& image);
+
 // What the request needs to run at all, in words of a language; else nothing.
 LimitSet needed_by(const RunRequest& request, const std::optional<ChosenLanguage>& chosen);
+
+// What a record says of it.
+void note_language_request(const LanguageRequest& language, RunResult& result);
 
 // Into `facts`, whose image is known. Error: a writable directory that the image has not, or that a symbolic
 // link of it leads to.
 Result<void> note_language(LanguageCommand command, PlanFacts& facts);
+Result<void> note_writable(const std::vector<std::string>& directories, PlanFacts& facts);
 
 }  // namespace sbx

@@ -57,4 +57,9 @@ Result<void> ClientLink::answer_finished(const RunRequest& request, RunReport re
   return answer(ClientMessageType::finished, sbxrun_exit_status(result), encode_finished_run(finished));
 }
 
+Result<void> ClientLink::show_compiler_output(std::string_view text) const {
+  if (text.empty()) return {};
+  return answer(ClientMessageType::compiler_output, 0, text);
+}
+
 }  // namespace sbx

@@ -27,6 +27,7 @@ class ClientLink {
   [[nodiscard]] Result<ReceivedRequest> receive_request() const;
 
   // EPIPE: the client is gone.
+  [[nodiscard]] Result<void> show_compiler_output(std::string_view text) const;
   [[nodiscard]] Result<void> answer_text(std::string_view text) const;
   [[nodiscard]] Result<void> answer_error(int exit_status, const Error& error) const;
   // `notices` besides the report's own; `sweep`: what was removed that killed runs had left.

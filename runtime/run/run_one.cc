@@ -16,6 +16,7 @@
 #include "resource/host_rights.h"
 #include "resource/projects.h"
 #include "run/choose_language.h"
+#include "run/client_link.h"
 #include "run/gather_facts.h"
 #include "run/inputs.h"
 #include "run/run_step.h"
@@ -35,7 +36,7 @@ class Run {
     result.mode = context.mode;
     result.image_name = request.image;
     result.command = request.command;
-    if (request.language) note_language_request(*request.language);
+    if (request.language) note_language_request(*request.language, result);
     result.cwd = request.cwd;
     result.caller_uid = context.caller_uid;
     result.policy_name = context.policy.name;
@@ -185,22 +186,10 @@ class Run {
   // Before the program writes anything.
   Result<void> show_compiler_output(const StepResult& step) {
     const std::string text = step.standard_output->data + step.standard_error->data;
-    if (text.empty() || context_.client < 0) return {};
-    const UniqueFd memory = TRY(os::sealed_memfd("sbx-compiler-output", text));
-    ClientHeader header;
-    header.type = ClientMessageType::compiler_output;
-    const int fd = memory.get();
-    const auto sent = os::send_struct(context_.client, header, std::span(&fd, 1));
+    if (context_.client < 0) return {};
+    const auto sent = ClientLink(context_.client).show_compiler_output(text);
     // A client that is gone is seen at its socket.
     return sent || sent.error().error_number == EPIPE ? Result<void>() : sent;
-  }
-
-  void note_language_request(const LanguageRequest& language) {
-    RunResult& result = report_.result;
-    result.language = language.name;
-    result.action = kLanguageActions[static_cast<std::size_t>(language.action)];
-    if (!language.code) return;
-    result.code = CodeRecord{sha256_hex(language.code->content), language.code->content.size()};
   }
 
   // Before anything is made: what the next start has to remove and to record should we be killed.

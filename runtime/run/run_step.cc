@@ -5,17 +5,12 @@
 #include "language/placeholders.h"
 #include "os/clock.h"
 #include "outcome/decide_outcome.h"
-#include "run/count_tests.h"
 #include "run/streams.h"
+#include "run/test_report.h"
 #include "supervise/supervise.h"
 
 namespace sbx {
 namespace {
-
-std::string in_words(const TestCounts& counts) {
-  return std::to_string(counts.passed) + " passed, " + std::to_string(counts.failed) + " failed, " +
-         std::to_string(counts.errors) + " errors, " + std::to_string(counts.skipped) + " skipped";
-}
 
 class Step {
  public:
@@ -80,27 +75,13 @@ class Step {
     if (watched.spawner_ended && watched.ending.cause == Ending::Cause::supervisor_error)
       watched.ending.text = (*context_.starter)->ended_unexpectedly().text;
     decide_outcome(watched.ending, facts_, in_.request.hint, result_);
-    read_test_report();
+    if (in_.test_report)
+      report_.tests =
+          read_test_report(sandbox_.mounts().storage, std::string(kReportPath), *in_.test_report, result_);
     // sbxrun shows no message of a program that exited.
     if (!facts_.counters_known && result_.outcome == Outcome::exited) notice(kCountersUnknown);
     if (watched.ending.cause == Ending::Cause::launch_failed)
       result_.message += sandbox_.behind(watched.ending.failure);
-  }
-
-  // Of a run that ended by itself: what was killed counted nothing to its end.
-  void read_test_report() {
-    constexpr std::size_t kMostReportBytes = 4U << 20U;
-    if (!in_.test_report || result_.outcome != Outcome::exited) return;
-    const Result<std::string> text =
-        read_from_tmp(sandbox_.mounts().storage, std::string(kReportPath), kMostReportBytes);
-    const Result<TestCounts> counts =
-        text ? count_tests(*in_.test_report, *text) : Result<TestCounts>(fail(text.error()));
-    if (counts) {
-      report_.tests = *counts;
-      result_.message += "; tests: " + in_words(*counts);
-    } else {
-      result_.message += "; its tests could not be counted: " + counts.error().text;
-    }
   }
 
   void take_captures(SuperviseReport& watched) {

@@ -65,7 +65,7 @@ TEST_CASE("a run through the API gives the result that sbxrun gives") {
   };
   const auto before = open_files();
   for (int i = 0; i < 10; ++i) (void)daemon.run({{"shell", "echo more"}});
-  CHECK(open_files() == before);
+  CHECK(comes_true([&] { return open_files() <= before; }));  // curl's last connection may be there still
 }
 
 TEST_CASE("standard input, code of a language that is missing, and limits through the API") {

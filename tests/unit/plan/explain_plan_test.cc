@@ -64,7 +64,7 @@ TEST_CASE("--explain: what a language brings") {
   language.files = {{"a", ""}};
   c.check_says("It finds the file that came with the request in /tmp/code.");
   language.files.push_back({"b", ""});
-  language.writable = {"/var/cache/toy"};
+  c.stored.writable = {"/var/cache/toy"};
   c.check_says("It finds 2 files that came with the request in /tmp/code.");
   c.check_says("It may change a thrown-away copy of the image's /var/cache/toy.");
   c.check_says(

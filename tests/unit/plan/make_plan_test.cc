@@ -313,7 +313,7 @@ TEST_CASE("what a runner calls writable is a copy of the image's, bound by the d
   c.limits.disk_bytes = 2000;
   CHECK_FALSE(c.plan().limits.disk_bytes);
   c.facts.language.emplace().command = {"go"};
-  c.facts.language->writable = {"/var/cache/go"};
+  c.facts.writable = {"/var/cache/go"};
   const SandboxPlan plan = c.plan();
   const MountCommand* view = find_target(plan, "var/cache/go");
   REQUIRE(view != nullptr);
