@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 
+#include "base/scope_exit.h"
 #include "launch/launcher.h"
 
 namespace sbx {
@@ -57,6 +59,9 @@ Result<std::unique_ptr<LaunchChannel>> InProcessStarter::start(const LaunchPlan&
   UniqueFd now(eventfd(1, EFD_CLOEXEC));
   if (!now.valid()) return fail(system_error("eventfd", "", errno));
   const NetworkNamespace network = NetworkNamespace::make();
+  // What the sandbox inherits, as from a spawner (os/inherited_state.h); our own files are nobody else's.
+  const mode_t ours = umask(022);
+  const ScopeExit restore([ours] { (void)umask(ours); });
   LaunchedInit launched = launch_init(plan, owned, network, own_pidfd.get());
   if (launched.failure.step != LaunchStep::none) {
     if (launched.pidfd.valid())

@@ -81,6 +81,19 @@ TEST_CASE("a sandbox that nobody uses goes, and one that is old") {
   }
 }
 
+TEST_CASE("a program inherits what it does without a supervisor") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const std::string script =
+      "umask; nice; ulimit -a; cat /proc/self/oom_score_adj /proc/self/cmdline; "
+      "grep -E 'Sig(Ign|Blk|Cgt)|Cap|NoNew' /proc/self/status";
+  const std::string alone = place.shell(script).out;
+  const Daemon daemon(place);
+  CHECK(alone.starts_with("0022\n"));
+  CHECK(daemon.run({{"shell", script}})["stdout"]["text"] == alone);
+  CHECK(daemon.exec(daemon.create(), script)["stdout"]["text"] == alone);
+}
+
 TEST_CASE("there are as many sandboxes as the configuration says") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
