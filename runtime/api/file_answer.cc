@@ -64,13 +64,13 @@ int status_of(int error_number) {
   }
 }
 
-const char* hint_of(int error_number) {
-  switch (error_number) {
-  case EXDEV: return "; it lies on another mount: read it, write it there and remove it here";
-  case ENOTEMPTY: return "; with recursive=true all that is in it goes";
-  case EEXIST: return "; with replace=true a move takes its place";
-  default: return "";
-  }
+const char* hint_of(FileOperation operation, int error_number) {
+  if (operation == FileOperation::remove && error_number == ENOTEMPTY)
+    return "; with recursive=true all that is in it goes";
+  if (operation != FileOperation::move) return "";
+  if (error_number == EEXIST) return "; with replace=true this takes its place";
+  if (error_number == EXDEV) return "; that is another mount: read it, write it there and remove it here";
+  return "";
 }
 
 }  // namespace
@@ -84,8 +84,7 @@ FileProblem problem_of(const FileRequest& request, const FileAnswer& answer) {
   const std::string path =
       printable(request.path) + (request.to.empty() ? "" : "' to '" + printable(request.to));
   std::string detail = system_error(file_step_name(answer.failed), path, answer.error_number).text;
-  const bool hinted = answer.error_number != EEXIST || request.operation == FileOperation::move;
-  if (hinted) detail += hint_of(answer.error_number);
+  detail += hint_of(request.operation, answer.error_number);
   return {status_of(answer.error_number), std::move(detail)};
 }
 
