@@ -1,5 +1,7 @@
 // What is asked of a sandbox that is there.
 #include "api/sandboxes.h"
+#include "api/stats_stream.h"
+#include "base/units.h"
 #include "os/socket.h"
 #include "wire/client_protocol.h"
 
@@ -56,6 +58,14 @@ void Sandboxes::stop(const SharedCall& call) const {
 void Sandboxes::stats(const SharedCall& call) const {
   const auto sandbox = find(call, SandboxRequest::stats);
   if (!sandbox) return;
+  if (const std::string* text = call->request.query_value("every_ms")) {
+    constexpr std::uint64_t kLeast = 100;
+    constexpr std::uint64_t kMost = 3'600'000;
+    const auto every = parse_count("every_ms", *text);
+    if (!every || *every < kLeast || *every > kMost)
+      return answer_problem(*call, 400, "every_ms: give 100 to 3600000");
+    return stream_stats(loop_, call->exchange, sandbox, std::chrono::milliseconds(*every));
+  }
   sandbox->stats([call](Result<Json> stats) {
     stats ? answer_json(*call, 200, *stats) : answer_problem(*call, 500, stats.error().text);
   });

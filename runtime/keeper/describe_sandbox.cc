@@ -30,7 +30,8 @@ Json limits_json(const LimitSet& limits) {
 // What the whole sandbox has used so far.
 Json usage_json(SandboxCgroup& cgroup) {
   const CgroupUsage usage = cgroup.usage();
-  return {{"user_ms", in_ms(usage.user_us)},
+  return {{"cpu_ms", in_ms(usage.cpu_us)},
+          {"user_ms", in_ms(usage.user_us)},
           {"system_ms", in_ms(usage.system_us)},
           {"memory_peak_bytes", or_null(usage.memory_peak_bytes)},
           {"pids_peak", or_null(usage.pids_peak)},
@@ -39,10 +40,23 @@ Json usage_json(SandboxCgroup& cgroup) {
           {"throttled_ms", in_ms(usage.throttled_us)}};
 }
 
+// And as it is.
+Json state_json(SandboxCgroup& cgroup, const StorageReport& storage) {
+  const CgroupState state = cgroup.state();
+  return {{"memory_bytes", or_null(state.memory_bytes)},
+          {"pids", or_null(state.pids)},
+          {"workspace_bytes", or_null(storage.workspace_bytes)},
+          {"workspace_inodes", or_null(storage.workspace_inodes)},
+          {"cpu_pressure", or_null(state.cpu_pressure)},
+          {"memory_pressure", or_null(state.memory_pressure)},
+          {"io_pressure", or_null(state.io_pressure)}};
+}
+
 }  // namespace
 
 std::string describe_sandbox(const RunResult& about, const SandboxPlan& plan, const SandboxReport& report,
-                             SandboxCgroup* cgroup) {
+                             SandboxCgroup* cgroup, const StorageReport& storage,
+                             const std::vector<std::string>& sessions) {
   Json json;
   json["sandbox_id"] = or_null(about.sandbox_id);
   json["image"] = {{"name", about.image_name}, {"digest", or_null(about.image_digest)}};
@@ -53,7 +67,9 @@ std::string describe_sandbox(const RunResult& about, const SandboxPlan& plan, co
   for (const auto& [control, how] : about.controls) json["controls"][control] = how;
   json["degradations"] = report.degradations;
   json["notices"] = report.notices;
+  json["sessions"] = sessions;
   json["usage"] = cgroup != nullptr ? usage_json(*cgroup) : Json(nullptr);
+  json["current"] = cgroup != nullptr ? state_json(*cgroup, storage) : Json(nullptr);
   return json.dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 

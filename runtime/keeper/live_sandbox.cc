@@ -355,8 +355,11 @@ void LiveSandbox::clean_up() {
 }
 
 std::string LiveSandbox::describe() {
-  return describe_sandbox(about_, plan_, report_,
-                          sandbox_ && sandbox_->prepared() ? &sandbox_->cgroup() : nullptr);
+  if (!sandbox_ || !sandbox_->prepared()) return describe_sandbox(about_, plan_, report_, nullptr, {}, {});
+  std::vector<std::string> names;
+  for (const auto& session : sessions_) names.push_back(session->name());
+  return describe_sandbox(about_, plan_, report_, &sandbox_->cgroup(),
+                          read_storage(sandbox_->mounts().storage, plan_.limits), names);
 }
 
 // What the next start has to remove and to record should we be killed.

@@ -276,4 +276,17 @@ Result<void> degrade(std::string_view control, std::string_view why, const std::
   return {};
 }
 
+// "some avg10=0.12 avg60=…"
+void read_pressure(const CgroupDirectory& directory, CgroupState& state) {
+  const auto read = [&](const char* file) -> std::optional<double> {
+    const auto text = os::read_file(directory.fd(), file, 4096);
+    double value = 0;
+    if (!text || std::sscanf(text->c_str(), "some avg10=%lf", &value) != 1) return std::nullopt;
+    return value;
+  };
+  state.cpu_pressure = read("cpu.pressure");
+  state.memory_pressure = read("memory.pressure");
+  state.io_pressure = read("io.pressure");
+}
+
 }  // namespace sbx

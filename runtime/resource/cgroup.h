@@ -84,6 +84,16 @@ struct CgroupUsage {
   std::optional<std::uint64_t> throttled_us;
 };
 
+// As it is now. Pressure: for how much of the last ten seconds some task waited, in percent (kernel
+// accounting/psi.rst).
+struct CgroupState {
+  std::optional<std::uint64_t> memory_bytes;
+  std::optional<std::uint64_t> pids;  // with our init
+  std::optional<double> cpu_pressure;
+  std::optional<double> memory_pressure;
+  std::optional<double> io_pressure;
+};
+
 // What could be enforced, for the result's `controls`, and what was given up by name.
 struct CgroupControls {
   std::vector<std::pair<std::string, std::string>> controls;
@@ -110,6 +120,7 @@ class SandboxCgroup {
 
   virtual CgroupCounters counters() = 0;
   virtual CgroupUsage usage() = 0;
+  virtual CgroupState state() = 0;
   // CPU time so far, in microseconds; empty when it cannot be told.
   virtual std::optional<std::uint64_t> cpu_us() = 0;
 
@@ -159,6 +170,10 @@ Result<std::unique_ptr<SandboxCgroup>> make_cgroup_v2(const CgroupLayout& layout
                                                       const CgroupUse& use, const LimitSet& limits,
                                                       const std::vector<std::string>& allowed,
                                                       CgroupControls& controls);
+
+class CgroupDirectory;
+// Of a directory in the v2 hierarchy, also of a hybrid host.
+void read_pressure(const CgroupDirectory& directory, CgroupState& state);
 
 // A directory of the hierarchy, removed with its object.
 class CgroupDirectory {

@@ -51,6 +51,14 @@ class CgroupV1 final : public SandboxCgroup {
     return usage;
   }
 
+  CgroupState state() override {
+    CgroupState state;
+    if (memory.valid()) state.memory_bytes = memory.number("memory.usage_in_bytes");
+    if (pids.valid()) state.pids = pids.number("pids.current");
+    if (unified.valid()) read_pressure(unified, state);
+    return state;
+  }
+
   std::optional<std::uint64_t> cpu_us() override {
     const auto nanoseconds = accounting().valid() ? accounting().number("cpuacct.usage") : std::nullopt;
     return nanoseconds ? std::optional(*nanoseconds / 1000) : std::nullopt;

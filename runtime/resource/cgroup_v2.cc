@@ -57,6 +57,14 @@ class CgroupV2 final : public SandboxCgroup {
     return usage;
   }
 
+  CgroupState state() override {
+    CgroupState state;
+    state.memory_bytes = directory.number("memory.current");
+    state.pids = directory.number("pids.current");
+    read_pressure(directory, state);
+    return state;
+  }
+
   std::optional<std::uint64_t> cpu_us() override { return directory.keyed("cpu.stat", "usage_usec"); }
   bool kill() override { return directory.write("cgroup.kill", "1").has_value(); }
   Result<CommandGroup> make_command_group(const std::string& name) override {

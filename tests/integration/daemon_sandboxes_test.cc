@@ -190,6 +190,30 @@ TEST_CASE("a reset leaves what was uploaded, and nothing else") {
   }
 }
 
+TEST_CASE("what a sandbox uses, once and as a stream until its end") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  const std::string id = daemon.create();
+  (void)daemon.exec(id, "head -c 1000000 /dev/zero >/workspace/agent_workspace/file");
+  const json stats = daemon.get("/v1/sandboxes/" + id + "/stats").body;
+  CHECK(stats["usage"]["cpu_ms"] >= 0);
+  CHECK(stats["current"]["memory_bytes"] > 1'000'000);
+  CHECK(stats["current"]["pids"] >= 1);
+  CHECK(stats["current"]["workspace_bytes"] >= 1'000'000);
+  CHECK(daemon.get("/v1/sandboxes/" + id + "/stats?every_ms=1").status == 400);
+  std::thread later([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(700));
+    (void)run_program(
+        {"curl", "-s", "--unix-socket", daemon.socket(), "-X", "DELETE", "http://sbx/v1/sandboxes/" + id});
+  });
+  const HttpAnswer stream = daemon.get("/v1/sandboxes/" + id + "/stats?every_ms=100");
+  later.join();
+  CHECK(stream.status == 200);
+  CHECK(stream.text.starts_with("event: stats\ndata: {"));
+  CHECK(stream.text.find("\n\nevent: stats\n") != std::string::npos);
+}
+
 TEST_CASE("a session keeps its state between requests") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
