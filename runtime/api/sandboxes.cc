@@ -1,5 +1,8 @@
 #include "api/sandboxes.h"
 
+#include <algorithm>
+
+#include "api/sandbox_name.h"
 #include "base/names.h"
 
 namespace sbx::api {
@@ -12,7 +15,9 @@ void answer_sandbox(const SharedCall& call, const LiveSandbox& sandbox, int stat
 }
 
 bool same(const AskedSandbox& one, const AskedSandbox& other) {
-  return encode_run_request(one.request) == encode_run_request(other.request) && one.labels == other.labels &&
+  RunRequest request = other.request;
+  request.sandbox_name = one.request.sandbox_name;
+  return encode_run_request(one.request) == encode_run_request(request) && one.labels == other.labels &&
          one.idle_ms == other.idle_ms && one.total_ms == other.total_ms;
 }
 
@@ -68,6 +73,11 @@ void Sandboxes::begin(const SharedCall& call, AskedSandbox asked) {
   }
   if (!admission_.admit(*call)) return;
   const std::string id = new_run_id();
+  asked.request.sandbox_name = sandbox_name(asked.request.project, task, [this](const std::string& name) {
+    return std::ranges::any_of(sandboxes_, [&](const auto& entry) {
+      return entry.second->asked().request.sandbox_name == name && !is_over(entry.second->state());
+    });
+  });
   Result<UniqueFd> control = keepers_.create(asked.request, call->exchange->peer_socket());
   if (!control) return answer_problem(*call, 503, control.error().text);
   const auto sandbox =

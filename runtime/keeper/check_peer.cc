@@ -5,8 +5,8 @@
 namespace sbx {
 
 Result<void> check_peer_may(const RunRequest& request, const PeerIdentity& peer, bool from_api) {
-  if (!from_api && (!request.run_id.empty() || spills_output(request)))
-    return fail("request: a run id and kept output are the supervisor's to choose");
+  if (!from_api && (!request.run_id.empty() || !request.sandbox_name.empty() || spills_output(request)))
+    return fail("request: an id, a sandbox's name and kept output are the supervisor's to choose");
   for (const auto& [flag, path] :
        {std::pair<const char*, const std::string&>{"--state-dir", request.state_dir},
         {"--run-dir", request.run_dir},

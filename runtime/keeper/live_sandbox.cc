@@ -74,7 +74,8 @@ Result<void> LiveSandbox::make() {
   TRY(check_id_pool(site_.settings.ids));
   ids_ = TRY(claim_ids(site_.settings.run_dir, site_.settings.ids));
   claimed_ = true;
-  about_.sandbox_id = "sbx-" + new_run_id();
+  about_.sandbox_id = request_.sandbox_name.empty() ? "sbx-" + new_run_id() : request_.sandbox_name;
+  if (request_.hostname.empty()) request_.hostname = request_.sandbox_name;
   TRY(write_journal());
   inputs_ = TRY(gather_inputs(site_.settings, policy_, request_, granted_, report_.degradations));
   if (runner_) TRY(note_writable(runner_->writable, inputs_.facts));

@@ -214,6 +214,7 @@ std::string encode_run_request(const RunRequest& request) {
   out.put(request.project);
   out.put(request.task_id);
   out.put(request.run_id);
+  out.put(request.sandbox_name);
   out.put(request.workspace_mode);
   out.put(request.session);
   out.put(request.cwd);
@@ -255,6 +256,7 @@ Result<RunRequest> decode_run_request(std::string_view bytes) {
   request.project = in.get_string();
   request.task_id = in.get_string();
   request.run_id = in.get_string();
+  request.sandbox_name = in.get_string();
   request.workspace_mode = in.get_enum(WorkspaceMode::ephemeral);
   request.session = in.get_string();
   request.cwd = in.get_string();
@@ -276,6 +278,10 @@ Result<RunRequest> decode_run_request(std::string_view bytes) {
   TRY(in.finish("request"));
   TRY(check_texts(request));
   if (!request.session.empty()) TRY(check_name("session", request.session));
+  if (!request.sandbox_name.empty()) {
+    TRY(check_hostname("sandbox_name", request.sandbox_name));
+    if (!request.sandbox_name.starts_with("sbx-")) return fail("sandbox_name: begins with 'sbx-'");
+  }
   if (!request.run_id.empty()) TRY(check_run_id("run_id", request.run_id));
   TRY(check_language(request));
   TRY(check_limits("limits", request.limits));

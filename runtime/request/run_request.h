@@ -98,7 +98,8 @@ struct RunRequest {
   std::string policy = "default";  // a name, or a file (is_policy_file)
   std::string project;             // empty: a thrown-away workspace
   std::string task_id;
-  std::string run_id;  // empty: a new one; only a running supervisor's API chooses
+  std::string run_id;        // empty: a new one; only a running supervisor's API chooses
+  std::string sandbox_name;  // of one that is kept: its control group and host name; as run_id
   WorkspaceMode workspace_mode = WorkspaceMode::persistent;
   std::string session;   // of a living sandbox: its shell of this name runs the command, which is one line
   std::string cwd;       // inside; empty: the policy's default

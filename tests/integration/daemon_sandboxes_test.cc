@@ -214,6 +214,20 @@ TEST_CASE("what a sandbox uses, once and as a stream until its end") {
   CHECK(stream.text.find("\n\nevent: stats\n") != std::string::npos);
 }
 
+TEST_CASE("a sandbox is called by its project and task") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  const std::string id = daemon.create({{"project_id", "p"}, {"task_id", "t-1"}});
+  CHECK(daemon.exec(id, "hostname")["stdout"]["text"] == "sbx-p-t-1\n");
+  CHECK(daemon.get("/v1/sandboxes/" + id).body["sandbox_id"] == "sbx-p-t-1");
+  CHECK(daemon.exec(daemon.create(), "hostname")["stdout"]["text"] == "sandbox\n");
+  const std::string own = daemon.create({{"task_id", "u"}, {"hostname", "mine"}});
+  CHECK(daemon.exec(own, "hostname")["stdout"]["text"] == "mine\n");
+  // Asked for again, it is the same one.
+  CHECK(daemon.post("/v1/sandboxes", {{"project_id", "p"}, {"task_id", "t-1"}}).body["id"] == id);
+}
+
 TEST_CASE("a session keeps its state between requests") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;

@@ -4,10 +4,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <set>
+
 #include "api/run_events.h"
+#include "api/sandbox_name.h"
 #include "api/sandbox_state.h"
 #include "api/spill_reader.h"
 #include "api/text_or_bytes.h"
+#include "base/names.h"
 
 namespace sbx::api {
 namespace {
@@ -104,6 +108,33 @@ TEST_CASE("a character that is cut waits for its rest, and what is none does not
   put_text_or_bytes(json, text);
   CHECK(json["encoding"] == "base64");
   CHECK(json["data"] == "Yf8=");
+}
+
+TEST_CASE("names of sandboxes are host names, and no two are the same") {
+  const auto free = [](const std::string&) { return false; };
+  CHECK(sandbox_name("", "", free) == "");
+  CHECK(sandbox_name("p", "t", free) == "sbx-p-t");
+  CHECK(sandbox_name("p", "", free) == "sbx-p");
+  CHECK(sandbox_name("p", "a-b", free) == "sbx-p-a-b");
+  std::set<std::string> names;
+  const auto taken = [&](const std::string& name) { return names.contains(name); };
+  const std::string name_64(64, 'x');
+  for (const auto& [project, task] : {std::pair<std::string, std::string>{"a", "b-c"},
+                                      {"a-b", "c"},
+                                      {"", "a-b-c"},
+                                      {"a-b-c", ""},
+                                      {"a_b", "c"},
+                                      {"a.b", "c"},
+                                      {name_64, name_64},
+                                      {"", name_64},
+                                      {"x", "y-"},
+                                      {"x", "y-"}}) {
+    const std::string name = sandbox_name(project, task, taken);
+    CAPTURE(name);
+    CHECK(check_hostname("name", name));
+    CHECK(name.starts_with("sbx-"));
+    CHECK(names.insert(name).second);
+  }
 }
 
 }  // namespace sbx::api
