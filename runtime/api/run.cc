@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <nlohmann/json.hpp>
 
+#include "api/own_result.h"
 #include "os/file.h"
 #include "os/socket.h"
 #include "wire/client_protocol.h"
@@ -19,22 +20,6 @@ namespace {
 std::string output_path(const std::string& id) { return "/output/" + id; }
 
 }  // namespace
-
-std::string failed_result(const RunSummary& about, const std::string& message) {
-  const nlohmann::ordered_json result = {
-      {"schema", 1},
-      {"run_id", about.id},
-      {"task_id", about.task.empty() ? nullptr : Json(about.task)},
-      {"project_id", about.project.empty() ? nullptr : Json(about.project)},
-      {"mode", "supervisor"},
-      {"status", "error"},
-      {"outcome", "setup_failed"},
-      {"exit_code", nullptr},
-      {"signal", nullptr},
-      {"message", message},
-      {"step", "prepare"}};
-  return result.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
-}
 
 Run::Run(http::Loop& loop, RunSummary summary, UniqueFd client, std::string input, UniqueFd input_pipe)
     : loop_(loop),

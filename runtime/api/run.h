@@ -8,23 +8,12 @@
 #include <optional>
 #include <string>
 
-#include "api/parse_request.h"
+#include "api/run_record.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "http/loop.h"
 
 namespace sbx::api {
-
-// What is known of a run from its beginning.
-struct RunSummary {
-  std::string id;
-  std::string task;
-  std::string project;
-  std::string sandbox;  // of many commands; empty: one of its own
-  Labels labels;
-  std::uint32_t uid = 0;        // who asked
-  std::int64_t created_ms = 0;  // since 1970, UTC
-};
 
 class Run : public std::enable_shared_from_this<Run> {
  public:
@@ -73,8 +62,5 @@ class Run : public std::enable_shared_from_this<Run> {
   http::Watch event_watch_;
   http::Timer input_timer_;
 };
-
-// The result of a run that never came to one.
-std::string failed_result(const RunSummary& about, const std::string& message);
 
 }  // namespace sbx::api

@@ -22,19 +22,34 @@ Result<std::size_t> read_at(int fd, char* to, std::size_t size, std::uint64_t at
   return done;
 }
 
+bool is_gap(const SpillHeader& header) {
+  return header.kind == SpillKind::output_gap || header.kind == SpillKind::error_gap;
+}
+
+std::size_t stream_of(const SpillHeader& header) {
+  return header.kind == SpillKind::standard_error || header.kind == SpillKind::error_gap ? 1 : 0;
+}
+
+// Nothing: it is not written yet.
+Result<std::optional<SpillHeader>> read_header(int fd, std::uint64_t at) {
+  SpillHeader header;
+  const std::size_t read = TRY(read_at(fd, reinterpret_cast<char*>(&header), sizeof header, at));
+  if (read < sizeof header) return std::optional<SpillHeader>();
+  if (header.size > kMostPiece || header.kind < SpillKind::standard_output || header.kind > SpillKind::error_gap)
+    return fail("the kept output is spoiled at byte " + std::to_string(at));
+  return std::optional(header);
+}
+
 }  // namespace
 
 Result<std::optional<SpillPiece>> SpillReader::next() {
   while (true) {
-    SpillHeader header;
-    const std::size_t read = TRY(read_at(file_.get(), reinterpret_cast<char*>(&header), sizeof header, at_));
-    if (read < sizeof header) return std::optional<SpillPiece>();
-    const bool gap = header.kind == SpillKind::output_gap || header.kind == SpillKind::error_gap;
-    const bool error = header.kind == SpillKind::standard_error || header.kind == SpillKind::error_gap;
-    if (header.size > kMostPiece || (!gap && !error && header.kind != SpillKind::standard_output))
-      return fail("the kept output is spoiled at byte " + std::to_string(at_));
+    const auto read = TRY(read_header(file_.get(), at_));
+    if (!read) return std::optional<SpillPiece>();
+    const SpillHeader& header = *read;
+    const bool gap = is_gap(header);
     SpillPiece piece;
-    piece.stream = error ? 1 : 0;
+    piece.stream = stream_of(header);
     piece.offset = header.offset;
     piece.missing = gap ? header.missing : 0;
     const std::uint64_t end = header.offset + (gap ? header.missing : header.size);
@@ -63,6 +78,16 @@ Result<std::string> read_spilled(UniqueFd file, std::size_t stream, std::size_t 
     if (text.size() > most) return text.erase(most), text;
   }
   return text;
+}
+
+std::array<std::uint64_t, 2> count_spilled(UniqueFd file) {
+  std::array<std::uint64_t, 2> bytes{};
+  for (std::uint64_t at = 0;;) {
+    const auto header = read_header(file.get(), at);
+    if (!header || !*header) return bytes;
+    bytes.at(stream_of(**header)) = (*header)->offset + (is_gap(**header) ? (*header)->missing : (*header)->size);
+    at += sizeof **header + (*header)->size;
+  }
 }
 
 }  // namespace sbx::api

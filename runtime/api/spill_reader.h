@@ -40,4 +40,7 @@ class SpillReader {
 // All of one stream, at most `most` bytes of it; of what is missing nothing.
 Result<std::string> read_spilled(UniqueFd file, std::size_t stream, std::size_t most);
 
+// How much there is of both streams, with what is missing.
+std::array<std::uint64_t, 2> count_spilled(UniqueFd file);
+
 }  // namespace sbx::api
