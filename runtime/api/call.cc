@@ -1,5 +1,7 @@
 #include "api/call.h"
 
+#include "base/hash.h"
+
 namespace sbx::api {
 namespace {
 
@@ -39,6 +41,8 @@ bool asks_for_another(const Call& call, std::string_view name, std::string_view 
 void with_body(const SharedCall& call, std::function<void(const JsonObject&)> then) {
   call->exchange->read_body(kMostBody, [call, then = std::move(then)](Result<std::string> body) {
     if (!body) return;  // it has its answer
+    if (call->request.header("Idempotency-Key") != nullptr)
+      call->fingerprint = blake2b_hex(call->request.method + " " + call->request.path + "\n" + *body);
     const Result<JsonObject> object = JsonObject::parse(*body);
     if (!object) return answer_problem(*call, 400, object.error().text);
     then(*object);

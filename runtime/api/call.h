@@ -17,6 +17,7 @@ struct Call {
   http::Request request;
   std::shared_ptr<http::Exchange> exchange;
   std::vector<std::string> parts;  // of the path: those that stand for {…} in the route
+  std::string fingerprint;         // of method, path and body, once that is read and where a key asks for it
 };
 using SharedCall = std::shared_ptr<Call>;
 

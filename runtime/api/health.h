@@ -2,10 +2,11 @@
 #pragma once
 
 #include "api/admission.h"
+#include "api/history.h"
 #include "api/router.h"
 
 namespace sbx::api {
 
-void add_health_routes(Router& router, const Admission& admission);
+void add_health_routes(Router& router, const Admission& admission, const History& history);
 
 }  // namespace sbx::api

@@ -23,6 +23,10 @@ namespace {
 
 constexpr std::chrono::seconds kAlive{5};
 
+// Below our own root (wire/spill.h).
+constexpr const char* kHistoryDirectory = "/history";
+constexpr const char* kOutputDirectory = "/output";
+
 struct Setup {
   std::vector<http::Listener> listeners;
   Keepers keepers;
@@ -37,6 +41,11 @@ Result<void> read_settings(int fd, Setup& setup) {
   setup.root = TRY(settings.text("root")).value_or("");
   setup.uid = static_cast<uid_t>(TRY(settings.count("uid")).value_or(0));
   setup.limits.sandboxes = TRY(settings.count("max_sandboxes")).value_or(setup.limits.sandboxes);
+  HistoryLimits& history = setup.limits.history;
+  history.runs = TRY(settings.count("history_runs")).value_or(history.runs);
+  history.bytes = TRY(settings.count("history_bytes")).value_or(history.bytes);
+  const auto days = TRY(settings.count("history_days"));
+  history.days = days ? std::optional(static_cast<std::uint32_t>(*days)) : std::nullopt;
   if (setup.root.empty() || setup.uid == 0) return fail("settings: no place of its own");
   return {};
 }
@@ -79,13 +88,15 @@ class Api {
 
   Result<void> run() {
     loop_ = TRY(http::Loop::create());
-    service_.emplace(*loop_, setup_.keepers, setup_.limits);
     server_ =
         TRY(http::Server::create(*loop_, {std::move(setup_.listeners), {}},
                                  [this](http::Request request, std::shared_ptr<http::Exchange> exchange) {
                                    service_->handle(std::move(request), std::move(exchange));
                                  }));
     TRY(give_up_rights(setup_));
+    // What others wrote is read without rights only.
+    service_.emplace(*loop_, setup_.keepers, setup_.limits, ServicePlaces{kHistoryDirectory, kOutputDirectory},
+                     [](const std::string& text) { (void)std::fprintf(stderr, "sbx-api: %s\n", text.c_str()); });
     const http::Watch sbxd = TRY(loop_->watch(kDaemonSocketFd, [this] { read_sbxd(); }));
     tell(DaemonMessageType::ready);
     stay_alive();

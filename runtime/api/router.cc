@@ -39,7 +39,7 @@ void Router::add(std::string method, std::string path, Handler handler) {
 }
 
 void Router::handle(http::Request request, std::shared_ptr<http::Exchange> exchange) const {
-  const auto call = std::make_shared<Call>(Call{std::move(request), std::move(exchange), {}});
+  const auto call = std::make_shared<Call>(Call{std::move(request), std::move(exchange), {}, {}});
   const std::string& asked = call->request.method;
   const std::string_view method = asked == "HEAD" ? std::string_view("GET") : std::string_view(asked);
   std::string allowed;

@@ -14,22 +14,26 @@
 
 namespace sbx::api {
 
-namespace {
-
-// Below our own root.
-std::string output_path(const std::string& id) { return "/output/" + id; }
-
-}  // namespace
-
-Run::Run(http::Loop& loop, RunSummary summary, UniqueFd client, std::string input, UniqueFd input_pipe)
+Run::Run(http::Loop& loop, const KeptOutput& output, RunSummary summary, UniqueFd client, std::string input,
+         UniqueFd input_pipe)
     : loop_(loop),
+      output_(output),
       about_(std::move(summary)),
       client_(std::move(client)),
       input_(std::move(input)),
       input_pipe_(std::move(input_pipe)) {}
 
-Result<void> Run::begin(std::function<void(Run&)> ended) {
-  ended_ = std::move(ended);
+Run::Run(http::Loop& loop, const KeptOutput& output, RunRecord record)
+    : loop_(loop),
+      output_(output),
+      about_(std::move(record.about)),
+      started_(record.output_bytes.has_value()),
+      kept_bytes_(record.output_bytes),
+      result_(std::move(record.result)) {}
+
+Result<void> Run::begin(std::function<void(const Run&)> started, std::function<void(const Run&)> ended) {
+  when_started_ = std::move(started);
+  when_ended_ = std::move(ended);
   client_watch_ = TRY(loop_.watch(client_.get(), [this] { read_client(); }));
   if (!input_pipe_.valid()) return {};
   (void)fcntl(input_pipe_.get(), F_SETFL, O_NONBLOCK);
@@ -69,6 +73,7 @@ void Run::read_client() {
       if (read(event_.get(), &times, sizeof times) > 0) tell_followers();
     });
     if (watch) event_watch_ = std::move(*watch);
+    if (when_started_) std::exchange(when_started_, {})(*this);
     return;
   }
   if (header->type != ClientMessageType::finished || descriptors.size() != 1) return;
@@ -86,27 +91,22 @@ void Run::end_with(std::string result) {
   input_timer_.stop();
   input_pipe_.reset();
   client_.reset();
-  // Thousands of runs are remembered: none of them holds a descriptor.
   struct stat status {};
   if (spill_.valid() && fstat(spill_.get(), &status) == 0)
     kept_bytes_ = static_cast<std::uint64_t>(status.st_size);
   spill_.reset();
   event_.reset();
   result_ = std::move(result);
-  if (ended_) std::exchange(ended_, {})(*this);
+  if (when_ended_) std::exchange(when_ended_, {})(*this);
   tell_followers();
 }
 
 Result<UniqueFd> Run::open_output() const {
-  if (!started_) return fail("the run has no output");
-  if (!spill_.valid()) return os::open_at(AT_FDCWD, output_path(about_.id), O_RDONLY | O_NOFOLLOW);
+  if (!started_) return fail("the run has no output yet");
+  if (!spill_.valid()) return output_.open(about_.id);
   UniqueFd fd(fcntl(spill_.get(), F_DUPFD_CLOEXEC, 3));
   if (!fd.valid()) return fail(system_error("dup", "output", errno));
   return fd;
-}
-
-void Run::forget_output() const {
-  if (started_) (void)unlink(output_path(about_.id).c_str());  // else sbxd's next start does
 }
 
 void Run::signal(int number) const {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "api/kept_output.h"
 #include "api/run_record.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -18,21 +19,24 @@ namespace sbx::api {
 class Run : public std::enable_shared_from_this<Run> {
  public:
   // `client`: our end of its socket (wire/client_protocol.h). `input`: what is left of its standard input,
-  // and the pipe's end. `ended` is called once.
-  Run(http::Loop& loop, RunSummary summary, UniqueFd client, std::string input, UniqueFd input_pipe);
+  // and the pipe's end.
+  Run(http::Loop& loop, const KeptOutput& output, RunSummary summary, UniqueFd client, std::string input,
+      UniqueFd input_pipe);
+  // One that has ended, as the history has it.
+  Run(http::Loop& loop, const KeptOutput& output, RunRecord record);
 
-  Result<void> begin(std::function<void(Run&)> ended);
+  // Each is called at most once.
+  Result<void> begin(std::function<void(const Run&)> started, std::function<void(const Run&)> ended);
 
   [[nodiscard]] const RunSummary& about() const { return about_; }
   [[nodiscard]] bool ended() const { return !result_.empty(); }
   // One JSON object: the result without output; empty before the end.
   [[nodiscard]] const std::string& result() const { return result_; }
   [[nodiscard]] bool started() const { return started_; }
-  // A descriptor of its own for a reader of the output; error: there is none.
+  // A descriptor of its own for a reader of the output; error: there is none, or none any more.
   [[nodiscard]] Result<UniqueFd> open_output() const;
-  // Of a run that has ended: how much is kept of it.
-  [[nodiscard]] std::uint64_t kept_bytes() const { return kept_bytes_; }
-  void forget_output() const;
+  // Of a run that has ended: how much is kept of it; nothing: there is no file.
+  [[nodiscard]] std::optional<std::uint64_t> kept_bytes() const { return kept_bytes_; }
 
   void signal(int number) const;
 
@@ -47,6 +51,7 @@ class Run : public std::enable_shared_from_this<Run> {
   void tell_followers();
 
   http::Loop& loop_;
+  const KeptOutput& output_;
   RunSummary about_;
   UniqueFd client_;
   std::string input_;
@@ -54,9 +59,10 @@ class Run : public std::enable_shared_from_this<Run> {
   UniqueFd spill_;
   UniqueFd event_;
   bool started_ = false;
-  std::uint64_t kept_bytes_ = 0;
+  std::optional<std::uint64_t> kept_bytes_;
   std::string result_;
-  std::function<void(Run&)> ended_;
+  std::function<void(const Run&)> when_started_;
+  std::function<void(const Run&)> when_ended_;
   std::vector<std::weak_ptr<std::function<void()>>> followers_;
   http::Watch client_watch_;
   http::Watch event_watch_;

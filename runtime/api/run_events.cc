@@ -1,5 +1,6 @@
 #include "api/run_events.h"
 
+#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -76,6 +77,19 @@ std::optional<RunEvent> RunEvents::flush() {
   return {};
 }
 
+// What was written, and is kept no more.
+std::optional<RunEvent> RunEvents::forgotten() {
+  const OrderedJson result = OrderedJson::parse(run_->result(), nullptr, false);
+  for (std::size_t stream = 0; stream < offsets_.size() && result.is_object(); ++stream) {
+    const auto found = result.find(kStreams[stream]);
+    if (found == result.end() || !found->is_object()) continue;
+    const std::uint64_t bytes = found->value("bytes", std::uint64_t{0});
+    SpillPiece gap{stream, offsets_[stream], {}, bytes - std::min(bytes, offsets_[stream])};
+    if (gap.missing > 0) return output_event(std::move(gap));
+  }
+  return {};
+}
+
 RunEvent RunEvents::exit_event() {
   ended_ = true;
   const OrderedJson result = OrderedJson::parse(run_->result(), nullptr, false);
@@ -106,6 +120,9 @@ std::optional<RunEvent> RunEvents::next() {
     return event;
   }
   if (!over) return {};
+  if (!reader_) {
+    if (auto gap = forgotten()) return gap;
+  }
   if (auto rest = flush()) return rest;
   return exit_event();
 }

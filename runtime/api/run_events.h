@@ -35,6 +35,7 @@ class RunEvents {
  private:
   RunEvent output_event(SpillPiece piece);
   RunEvent exit_event();
+  std::optional<RunEvent> forgotten();
   std::optional<RunEvent> flush();
   [[nodiscard]] std::string id() const;
 

@@ -3,11 +3,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <charconv>
 #include <csignal>
 
 #include "api/run_events.h"
+#include "api/run_filter.h"
 #include "api/run_json.h"
 #include "api/stream_events.h"
 #include "base/names.h"
@@ -27,12 +26,18 @@ Result<Pipe> make_pipe() {
   return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-void answer_run(const SharedCall& call, const Run& run) {
-  answer_json(*call, 200, run_json(run, wants(*call, "output", true)));
+void answer_accepted(const SharedCall& call, const Run& run, std::vector<http::Header> headers = {}) {
+  headers.push_back({"Location", "/v1/runs/" + run.about().id});
+  answer_json(*call, 202, run_json(run, false), std::move(headers));
+}
+
+void answer_run(const SharedCall& call, const Run& run, std::vector<http::Header> headers = {}) {
+  answer_json(*call, 200, run_json(run, wants(*call, "output", true)), std::move(headers));
 }
 
 // `cancels`: who goes away meanwhile ends the run.
-void answer_when_ended(const SharedCall& call, const std::shared_ptr<Run>& run, bool cancels) {
+void answer_when_ended(const SharedCall& call, const std::shared_ptr<Run>& run, bool cancels,
+                       std::vector<http::Header> headers = {}) {
   const auto follower = std::make_shared<Run::Follower>();
   call->exchange->on_client_gone([run, follower, cancels] {
     follower->reset();
@@ -40,10 +45,10 @@ void answer_when_ended(const SharedCall& call, const std::shared_ptr<Run>& run, 
     run->signal(SIGTERM);
     run->signal(SIGTERM);
   });
-  *follower = run->follow([call, run, follower] {
+  *follower = run->follow([call, run, follower, headers = std::move(headers)] {
     if (!run->ended()) return;
     const auto last = std::exchange(*follower, {});
-    answer_run(call, *run);
+    answer_run(call, *run, headers);
   });
 }
 
@@ -65,12 +70,15 @@ void Runs::create(const SharedCall& call) {
   with_body(call, [this, call](const JsonObject& body) {
     Result<AskedRun> asked = parse_run(body);
     if (!asked) return answer_problem(*call, 400, asked.error().text);
-    if (admission_.admit(*call)) begin(call, std::move(*asked), nullptr);
+    const auto key = find_request_key(call, history_);
+    if (!key) return;
+    if (!key->made.empty()) return answer_again(call, key->made);
+    if (admission_.admit(*call)) begin(call, std::move(*asked), *key, nullptr);
   });
 }
 
 // `sandbox`: where it runs; null: in one of its own.
-void Runs::begin(const SharedCall& call, AskedRun asked, LiveSandbox* sandbox) {
+void Runs::begin(const SharedCall& call, AskedRun asked, const RequestKey& key, LiveSandbox* sandbox) {
   asked.request.run_id = new_run_id();
   RunSummary about;
   about.id = asked.request.run_id;
@@ -97,26 +105,71 @@ void Runs::begin(const SharedCall& call, AskedRun asked, LiveSandbox* sandbox) {
                                 ? keepers_.start_run(asked.request, streams, peer)
                                 : start_command(sandbox->control(), asked.request, streams, peer);
   if (!client) return answer_problem(*call, 503, client.error().text);
-  const auto run = std::make_shared<Run>(loop_, std::move(about), std::move(*client),
+  const auto run = std::make_shared<Run>(loop_, output_, std::move(about), std::move(*client),
                                          std::move(asked.input).value_or(""), std::move(input.writing));
   const auto place = std::make_shared<Admission::Place>();
   if (sandbox == nullptr) *place = Admission::Place(admission_);
-  const auto begun = run->begin([this, place](const Run& ended) {
-    kept_bytes_ += ended.kept_bytes();
-    forget_old();
-    place->leave();
-  });
+  const auto begun =
+      run->begin([this](const Run& started) { history_.set_running(started.about().id); },
+                 [this, place](const Run& ended) {
+                   note_end(ended);
+                   place->leave();
+                 });
   if (!begun) return answer_problem(*call, 503, begun.error().text);
   if (sandbox != nullptr) sandbox->note_command();
   runs_[run->about().id] = run;
-  if (wants(*call, "wait", false)) return answer_when_ended(call, run, true);
-  answer_json(*call, 202, run_json(*run, false), {{"Location", "/v1/runs/" + run->about().id}});
+  RunRecord record;
+  record.about = run->about();
+  history_.begin(record, key.with_id(record.about.id));
+  // Who has a key can come back for it.
+  if (wants(*call, "wait", false)) return answer_when_ended(call, run, !key.key);
+  answer_accepted(call, *run);
+}
+
+void Runs::answer_again(const SharedCall& call, const std::string& id) {
+  const auto run = look_for(id);
+  if (!run) return answer_problem(*call, 503, run.error().text, {{"Retry-After", "1"}});
+  if (!*run)
+    return answer_problem(*call, 410, "the run '" + id + "', made for this Idempotency-Key, is forgotten");
+  if (!wants(*call, "wait", false)) return answer_accepted(call, **run, {kReplayed});
+  if (!(*run)->ended()) return answer_when_ended(call, *run, false, {kReplayed});
+  answer_run(call, **run, {kReplayed});
+}
+
+void Runs::note_end(const Run& run) {
+  const Json result = Json::parse(run.result(), nullptr, false);
+  const auto word = [&](const char* field) {
+    const auto found = result.find(field);
+    return found != result.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  RunRecord record;
+  record.about = run.about();
+  record.status = result.is_object() ? word("status") : "error";
+  record.outcome = result.is_object() ? word("outcome") : "";
+  record.result = run.result();
+  record.finished_ms = utc_ms();
+  record.output_bytes = run.kept_bytes();
+  history_.end(record);
+  runs_.erase(run.about().id);
+  look_after();
+}
+
+void Runs::look_after() {
+  care_ = loop_.after(history_.look_after(), [this] { look_after(); });
+}
+
+Result<std::shared_ptr<Run>> Runs::look_for(const std::string& id) const {
+  if (const auto live = runs_.find(id); live != runs_.end()) return live->second;
+  std::optional<RunRecord> record = TRY(history_.find(id));
+  if (!record) return std::shared_ptr<Run>();
+  return std::make_shared<Run>(loop_, output_, std::move(*record));
 }
 
 std::shared_ptr<Run> Runs::find(const SharedCall& call) const {
-  const auto found = runs_.find(call->parts.front());
-  if (found != runs_.end() && may_see(*call, found->second->about().uid)) return found->second;
-  answer_problem(*call, 404, "there is no run '" + call->parts.front() + "'");
+  const auto run = look_for(call->parts.front());
+  if (run && *run && may_see(*call, (*run)->about().uid)) return *run;
+  run ? answer_problem(*call, 404, "there is no run '" + call->parts.front() + "'")
+      : answer_problem(*call, 503, run.error().text, {{"Retry-After", "1"}});
   return nullptr;
 }
 
@@ -128,41 +181,20 @@ void Runs::get(const SharedCall& call) const {
 }
 
 void Runs::list(const SharedCall& call) const {
-  constexpr std::size_t kMost = 500;
-  std::size_t limit = 50;
-  if (const std::string* text = call->request.query_value("limit")) {
-    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), limit);
-    if (error != std::errc{} || *end != '\0' || limit == 0 || limit > kMost)
-      return answer_problem(*call, 400, "limit: give 1 to 500");
-  }
-  // The newest first; a cursor is the id of the last one of the page before.
-  const std::string* cursor = call->request.query_value("cursor");
-  auto at = cursor == nullptr ? runs_.end() : runs_.lower_bound(*cursor);
+  auto filter = parse_run_filter(call->request);
+  if (!filter) return answer_problem(*call, 400, filter.error().text);
+  if (call->request.peer.uid != 0) filter->owner = owner_of(call->request.peer.uid);
+  auto page = history_.list(*filter);
+  if (!page) return answer_problem(*call, 503, page.error().text, {{"Retry-After", "1"}});
   OrderedJson list = OrderedJson::array();
-  OrderedJson next = nullptr;
-  while (at != runs_.begin()) {
-    --at;
-    const Run& run = *at->second;
-    if (!may_see(*call, run.about().uid)) continue;
-    if (asks_for_another(*call, "project_id", run.about().project) ||
-        asks_for_another(*call, "task_id", run.about().task) ||
-        asks_for_another(*call, "sandbox_id", run.about().sandbox))
-      continue;
-    OrderedJson json = run_json(run, false);
-    const auto text = [&json](const char* field) { return json.value(field, OrderedJson()); };
-    if (const std::string* wanted = call->request.query_value("outcome");
-        wanted != nullptr && text("outcome") != *wanted)
-      continue;
-    if (const std::string* wanted = call->request.query_value("status");
-        wanted != nullptr && text("status") != *wanted)
-      continue;
-    if (list.size() == limit) {
-      next = list.back()["run_id"];
-      break;
-    }
-    list.push_back(std::move(json));
+  for (RunRecord& record : page->runs) {
+    const auto live = runs_.find(record.about.id);
+    list.push_back(live != runs_.end() ? run_json(*live->second, false)
+                                       : run_json(Run(loop_, output_, std::move(record)), false));
   }
-  answer_json(*call, 200, {{"runs", std::move(list)}, {"next_cursor", next}});
+  answer_json(*call, 200,
+              {{"runs", std::move(list)},
+               {"next_cursor", page->next ? OrderedJson(cursor_of(*page->next)) : OrderedJson(nullptr)}});
 }
 
 // Once: SIGTERM, and 5 s; again: at once.
@@ -182,6 +214,8 @@ void Runs::get_output(const SharedCall& call) const {
   if (stream != "stdout" && stream != "stderr")
     return answer_problem(*call, 400, "stream: 'stdout' or 'stderr', not '" + stream + "'");
   Result<UniqueFd> file = run->open_output();
+  if (!file && run->ended())
+    return answer_problem(*call, 410, "there is no output of this run, or none any more");
   if (!file) return answer_problem(*call, 409, file.error().text);
   stream_output(call->exchange, std::move(*file), stream == "stderr" ? 1 : 0);
 }
@@ -200,19 +234,6 @@ void Runs::get_events(const SharedCall& call) const {
   if (call->request.header_has("Upgrade", "websocket"))
     return send_events_by_websocket(call->exchange, run, from);
   send_events_by_sse(loop_, call->exchange, run, from);
-}
-
-void Runs::forget_old() {
-  const auto too_much = [this] { return runs_.size() > kept_.most || kept_bytes_ > kept_.output_bytes; };
-  for (auto at = runs_.begin(); at != runs_.end() && too_much();) {
-    if (!at->second->ended()) {
-      ++at;
-      continue;
-    }
-    at->second->forget_output();
-    kept_bytes_ -= at->second->kept_bytes();
-    at = runs_.erase(at);
-  }
 }
 
 void Runs::cancel_all() {

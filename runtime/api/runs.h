@@ -7,28 +7,28 @@
 #include <string>
 
 #include "api/admission.h"
+#include "api/history.h"
 #include "api/keepers.h"
 #include "api/live_sandbox.h"
 #include "api/router.h"
+#include "api/request_key.h"
 #include "api/run.h"
 
 namespace sbx::api {
 
-// Of those that have ended.
-struct KeptRuns {
-  std::size_t most = 10'000;
-  std::uint64_t output_bytes = 1ULL << 30U;
-};
-
 class Runs {
  public:
-  Runs(http::Loop& loop, Keepers& keepers, Admission& admission, KeptRuns kept)
-      : loop_(loop), keepers_(keepers), admission_(admission), kept_(kept) {}
+  Runs(http::Loop& loop, Keepers& keepers, Admission& admission, History& history, const KeptOutput& output)
+      : loop_(loop), keepers_(keepers), admission_(admission), history_(history), output_(output) {
+    look_after();
+  }
   void add_routes(Router& router);
 
   // Begins it and answers the call, at once or with `?wait` at its end. `sandbox`: where it runs; null: in
-  // one of its own, which was admitted.
-  void begin(const SharedCall& call, AskedRun asked, LiveSandbox* sandbox);
+  // one of its own, which was admitted. `key` is new.
+  void begin(const SharedCall& call, AskedRun asked, const RequestKey& key, LiveSandbox* sandbox);
+  // What was made for the same request before.
+  void answer_again(const SharedCall& call, const std::string& id);
   void cancel_all();
 
  private:
@@ -38,15 +38,19 @@ class Runs {
   void cancel(const SharedCall& call) const;
   void get_output(const SharedCall& call) const;
   void get_events(const SharedCall& call) const;
+  void note_end(const Run& run);
+  void look_after();
+  // Null without an error: there is none.
+  Result<std::shared_ptr<Run>> look_for(const std::string& id) const;
   std::shared_ptr<Run> find(const SharedCall& call) const;
-  void forget_old();
 
   http::Loop& loop_;
   Keepers& keepers_;
   Admission& admission_;
-  KeptRuns kept_;
-  std::map<std::string, std::shared_ptr<Run>, std::less<>> runs_;  // by id, so by time
-  std::uint64_t kept_bytes_ = 0;
+  History& history_;
+  const KeptOutput& output_;
+  std::map<std::string, std::shared_ptr<Run>, std::less<>> runs_;  // that have not ended, by id
+  http::Timer care_;
 };
 
 }  // namespace sbx::api

@@ -18,8 +18,11 @@ void Sandboxes::exec(const SharedCall& call) const {
   with_body(call, [this, call](const JsonObject& body) {
     Result<AskedRun> asked = parse_command(body);
     if (!asked) return answer_problem(*call, 400, asked.error().text);
+    const auto key = find_request_key(call, history_);
+    if (!key) return;
+    if (!key->made.empty()) return runs_.answer_again(call, key->made);
     const auto sandbox = find(call, SandboxRequest::exec);
-    if (sandbox) runs_.begin(call, std::move(*asked), sandbox.get());
+    if (sandbox) runs_.begin(call, std::move(*asked), *key, sandbox.get());
   });
 }
 

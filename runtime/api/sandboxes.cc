@@ -8,10 +8,16 @@
 namespace sbx::api {
 namespace {
 
-void answer_sandbox(const SharedCall& call, const LiveSandbox& sandbox, int status) {
-  std::vector<http::Header> headers;
+void answer_sandbox(const SharedCall& call, const LiveSandbox& sandbox, int status,
+                    std::vector<http::Header> headers = {}) {
   if (status == 201) headers.push_back({"Location", "/v1/sandboxes/" + sandbox.id()});
   answer_json(*call, status, sandbox.describe(), std::move(headers));
+}
+
+void answer_made(const SharedCall& call, const LiveSandbox& sandbox, std::vector<http::Header> headers = {}) {
+  if (sandbox.state() == SandboxState::failed)
+    return answer_problem(*call, 422, sandbox.why_failed(), std::move(headers));
+  answer_sandbox(call, sandbox, 201, std::move(headers));
 }
 
 bool same(const AskedSandbox& one, const AskedSandbox& other) {
@@ -51,12 +57,15 @@ void Sandboxes::create(const SharedCall& call) {
   with_body(call, [this, call](const JsonObject& body) {
     Result<AskedSandbox> asked = parse_sandbox(body);
     if (!asked) return answer_problem(*call, 400, asked.error().text);
-    begin(call, std::move(*asked));
+    const auto key = find_request_key(call, history_);
+    if (!key) return;
+    if (!key->made.empty()) return answer_again(call, key->made);
+    begin(call, std::move(*asked), *key);
   });
 }
 
 // One task has one living sandbox: asking for it again gives that.
-void Sandboxes::begin(const SharedCall& call, AskedSandbox asked) {
+void Sandboxes::begin(const SharedCall& call, AskedSandbox asked, const RequestKey& key) {
   const std::string& task = asked.request.task_id;
   for (const auto& [id, sandbox] : sandboxes_) {
     if (task.empty() || sandbox->asked().request.task_id != task || is_over(sandbox->state())) continue;
@@ -69,6 +78,7 @@ void Sandboxes::begin(const SharedCall& call, AskedSandbox asked) {
       return answer_problem(*call, 409,
                             "the task '" + task + "' has the sandbox '" + id + "', made in another way");
     const auto there = sandbox;
+    if (const auto noted = key.with_id(id)) history_.put_key(*noted);
     return there->when_settled([call, there] { answer_sandbox(call, *there, 200); });
   }
   if (!admission_.admit(*call)) return;
@@ -89,10 +99,19 @@ void Sandboxes::begin(const SharedCall& call, AskedSandbox asked) {
   });
   if (!begun) return answer_problem(*call, 503, begun.error().text);
   sandboxes_[id] = sandbox;
-  sandbox->when_settled([call, sandbox] {
-    if (sandbox->state() == SandboxState::failed) return answer_problem(*call, 422, sandbox->why_failed());
-    answer_sandbox(call, *sandbox, 201);
+  if (const auto noted = key.with_id(id)) history_.put_key(*noted);
+  sandbox->when_settled([this, call, sandbox, keyed = key.key.has_value()] {
+    // Nothing was made: the same request may try again.
+    if (keyed && sandbox->state() == SandboxState::failed) history_.forget_keys_of(sandbox->id());
+    answer_made(call, *sandbox);
   });
+}
+
+void Sandboxes::answer_again(const SharedCall& call, const std::string& id) const {
+  const auto found = sandboxes_.find(id);
+  if (found == sandboxes_.end() || is_over(found->second->state()))
+    return answer_problem(*call, 410, "the sandbox '" + id + "', made for this Idempotency-Key, is gone");
+  found->second->when_settled([call, sandbox = found->second] { answer_made(call, *sandbox, {kReplayed}); });
 }
 
 // By its id, or by "task:" and that.

@@ -15,8 +15,8 @@ namespace sbx::api {
 
 class Sandboxes {
  public:
-  Sandboxes(http::Loop& loop, Keepers& keepers, Admission& admission, Runs& runs)
-      : loop_(loop), keepers_(keepers), admission_(admission), runs_(runs) {}
+  Sandboxes(http::Loop& loop, Keepers& keepers, Admission& admission, History& history, Runs& runs)
+      : loop_(loop), keepers_(keepers), admission_(admission), history_(history), runs_(runs) {}
   void add_routes(Router& router);
   void destroy_all();
 
@@ -27,7 +27,8 @@ class Sandboxes {
 
  private:
   void create(const SharedCall& call);
-  void begin(const SharedCall& call, AskedSandbox asked);
+  void begin(const SharedCall& call, AskedSandbox asked, const RequestKey& key);
+  void answer_again(const SharedCall& call, const std::string& id) const;
   void list(const SharedCall& call) const;
   void get(const SharedCall& call) const;
   // sandbox_actions.cc
@@ -43,6 +44,7 @@ class Sandboxes {
   http::Loop& loop_;
   Keepers& keepers_;
   Admission& admission_;
+  History& history_;
   Runs& runs_;
   std::map<std::string, std::shared_ptr<LiveSandbox>, std::less<>> sandboxes_;
 };

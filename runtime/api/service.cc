@@ -5,11 +5,14 @@
 
 namespace sbx::api {
 
-Service::Service(http::Loop& loop, Keepers& keepers, const ServiceLimits& limits)
+Service::Service(http::Loop& loop, Keepers& keepers, const ServiceLimits& limits, const ServicePlaces& places,
+                 History::Say say)
     : admission_(loop, limits.sandboxes),
-      runs_(loop, keepers, admission_, limits.kept),
-      sandboxes_(loop, keepers, admission_, runs_) {
-  add_health_routes(router_, admission_);
+      output_(places.output),
+      history_(places.history, limits.history, output_, std::move(say)),
+      runs_(loop, keepers, admission_, history_, output_),
+      sandboxes_(loop, keepers, admission_, history_, runs_) {
+  add_health_routes(router_, admission_, history_);
   runs_.add_routes(router_);
   sandboxes_.add_routes(router_);
   add_file_routes(router_, loop, sandboxes_);

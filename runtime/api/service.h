@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "api/admission.h"
+#include "api/history.h"
 #include "api/keepers.h"
 #include "api/router.h"
 #include "api/runs.h"
@@ -15,12 +16,20 @@ namespace sbx::api {
 
 struct ServiceLimits {
   std::size_t sandboxes = 256;  // alive at once, runs included
-  KeptRuns kept;
+  HistoryLimits history;
+};
+
+// Where what outlives the process is.
+struct ServicePlaces {
+  std::string history;
+  std::string output;
 };
 
 class Service {
  public:
-  Service(http::Loop& loop, Keepers& keepers, const ServiceLimits& limits);
+  // `say` gets what an administrator has to know, in lines.
+  Service(http::Loop& loop, Keepers& keepers, const ServiceLimits& limits, const ServicePlaces& places,
+          History::Say say);
   void handle(http::Request request, std::shared_ptr<http::Exchange> exchange) const {
     router_.handle(std::move(request), std::move(exchange));
   }
@@ -30,6 +39,8 @@ class Service {
 
  private:
   Admission admission_;
+  KeptOutput output_;
+  History history_;
   Runs runs_;
   Sandboxes sandboxes_;
   Router router_;

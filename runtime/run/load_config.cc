@@ -12,9 +12,10 @@ namespace sbx {
 namespace {
 
 constexpr const char* kDefaultPath = "/etc/sbx/config.yaml";
-constexpr std::array<std::string_view, 10> kKeys{
-    "state_dir",          "run_dir",    "log",       "id_pool",      "cgroup_parent",
-    "image_max_age_days", "auto_build", "languages", "socket_group", "max_sandboxes"};
+constexpr std::array<std::string_view, 11> kKeys{
+    "state_dir",  "run_dir",   "log",          "id_pool",       "cgroup_parent", "image_max_age_days",
+    "auto_build", "languages", "socket_group", "max_sandboxes", "history"};
+constexpr std::array<std::string_view, 3> kHistoryKeys{"runs", "output_bytes", "days"};
 constexpr std::array<std::string_view, 3> kLogKeys{"path", "rotate", "keep"};
 constexpr std::array<std::string_view, 2> kPoolKeys{"first", "ranges"};
 
@@ -45,13 +46,22 @@ Result<void> read_number(const yaml::Map& map, std::string_view key, std::uint64
   return {};
 }
 
-Result<void> read_age(const yaml::Map& map, std::optional<std::uint32_t>& days) {
-  constexpr std::string_view kKey = "image_max_age_days";
-  if (map.find(kKey) == nullptr) return {};
-  const auto text = TRY(map.need_text(kKey));
+Result<void> read_days(const yaml::Map& map, std::string_view key, std::optional<std::uint32_t>& days) {
+  if (map.find(key) == nullptr) return {};
+  const auto text = TRY(map.need_text(key));
   days.reset();
   if (text == "none") return {};
-  return read_number(map, kKey, 36'500, days.emplace());
+  return read_number(map, key, 36'500, days.emplace());
+}
+
+Result<void> read_history(std::string_view path, const yaml::Node& node, HistorySettings& history) {
+  const yaml::Map map = TRY(yaml::Map::open(path, node, "history", kHistoryKeys));
+  TRY(read_number(map, "runs", 10'000'000, history.runs));
+  if (map.find("output_bytes") != nullptr) {
+    const auto text = TRY(map.need_text("output_bytes"));
+    history.output_bytes = TRY(in_place(map, "output_bytes", parse_bytes("output_bytes", text)));
+  }
+  return read_days(map, "days", history.days);
 }
 
 Result<void> read_languages(std::string_view path, const yaml::Node& node,
@@ -113,13 +123,14 @@ Result<void> parse_config(std::string_view path, std::string_view text, Settings
   TRY(read_path(map, "state_dir", settings.state_dir));
   TRY(read_path(map, "run_dir", settings.run_dir));
   TRY(read_path(map, "cgroup_parent", settings.cgroup_parent));
-  TRY(read_age(map, settings.image_max_age_days));
+  TRY(read_days(map, "image_max_age_days", settings.image_max_age_days));
   if (map.find("socket_group") != nullptr) settings.socket_group = TRY(map.need_text("socket_group"));
   TRY(read_number(map, "max_sandboxes", 65'535, settings.max_sandboxes));
   settings.auto_build = TRY(map.boolean("auto_build", settings.auto_build));
   if (const yaml::Node* languages = map.find("languages"))
     TRY(read_languages(path, *languages, settings.language_images));
   if (const yaml::Node* log = map.find("log")) TRY(read_log(path, *log, settings.log));
+  if (const yaml::Node* history = map.find("history")) TRY(read_history(path, *history, settings.history));
   if (const yaml::Node* pool = map.find("id_pool")) TRY(read_pool(path, *pool, settings.ids));
   return {};
 }

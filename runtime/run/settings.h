@@ -15,6 +15,13 @@
 
 namespace sbx {
 
+// What a supervisor that stays remembers of runs that have ended; the oldest are forgotten first.
+struct HistorySettings {
+  std::uint32_t runs = 100'000;
+  std::uint64_t output_bytes = 10ULL << 30U;  // of what they wrote, and of their results
+  std::optional<std::uint32_t> days = 30;
+};
+
 struct Settings {
   std::string state_dir = "/var/lib/sbx";
   std::string run_dir = "/run/sbx";
@@ -31,6 +38,7 @@ struct Settings {
   // Of a supervisor that stays.
   std::string socket_group = "sbx";   // whose members may connect; there need be none of this name
   std::uint32_t max_sandboxes = 256;  // at once
+  HistorySettings history;
 
   // What is made from content and can be made again.
   [[nodiscard]] std::string cache_dir() const { return state_dir + "/cache"; }

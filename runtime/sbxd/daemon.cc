@@ -69,6 +69,19 @@ Result<void> make_directory(const std::string& path, mode_t mode, uid_t owner) {
   return {};
 }
 
+// The files of an API that had another id (id_pool) become this one's. It is not there now, so none can change.
+Result<void> give_files(const std::string& path, uid_t owner) {
+  const UniqueFd directory = TRY(os::open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  for (const std::string& name : TRY(os::list_directory(AT_FDCWD, path))) {
+    const UniqueFd file = TRY(os::open_at(directory.get(), name, O_PATH | O_NOFOLLOW));
+    const struct stat status = TRY(os::stat_fd(file.get(), name));
+    if (!S_ISREG(status.st_mode) || status.st_nlink != 1 || status.st_uid == owner) continue;
+    if (fchownat(file.get(), "", owner, owner, AT_EMPTY_PATH) != 0)
+      return fail(system_error("fchownat", path + "/" + name, errno));
+  }
+  return {};
+}
+
 }  // namespace
 
 // Before anything is swept: a journal says what root kills and logs.
@@ -79,15 +92,14 @@ Result<void> Daemon::check_places() const {
   return check_own_directories(settings.state_dir, settings.run_dir);
 }
 
-// The API's own root, with what keepers write for it. That is kept as long as the API knows of it, which a
-// new one does not.
+// The API's own root, with what keepers write for it, and what it writes itself.
 Result<void> Daemon::prepare_api_root() const {
   const Settings& settings = options_.settings;
-  const std::string root = settings.state_dir + "/" + kApiDirectory;
-  TRY(make_directory(root, 0755, 0));
-  const UniqueFd directory = TRY(os::open_at(AT_FDCWD, root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  TRY(os::remove_tree(directory.get(), "output"));
-  return make_directory(settings.state_dir + "/" + kSpillDirectory, 0700, settings.ids.service_id() + 1);
+  const uid_t owner = settings.ids.service_id() + 1;
+  TRY(make_directory(settings.state_dir + "/" + kApiDirectory, 0755, 0));
+  TRY(make_directory(settings.state_dir + "/" + kSpillDirectory, 0700, owner));
+  TRY(make_directory(settings.state_dir + "/" + kHistoryDirectory, 0700, owner));
+  return give_files(settings.state_dir + "/" + kHistoryDirectory, owner);
 }
 
 // Both go into sandboxes: what is there while we run is what was there when we began.
@@ -153,9 +165,12 @@ Result<void> Daemon::start_api() {
     nurseries_.push_back({{}, cpu});
     TRY(start_nursery(nurseries_.back(), nurseries_.size() - 1));
   }
-  const nlohmann::json told = {{"root", settings.state_dir + "/" + kApiDirectory},
-                               {"uid", settings.ids.service_id() + 1},
-                               {"max_sandboxes", settings.max_sandboxes}};
+  nlohmann::json told = {{"root", settings.state_dir + "/" + kApiDirectory},
+                         {"uid", settings.ids.service_id() + 1},
+                         {"max_sandboxes", settings.max_sandboxes},
+                         {"history_runs", settings.history.runs},
+                         {"history_bytes", settings.history.output_bytes}};
+  if (settings.history.days) told["history_days"] = *settings.history.days;
   const UniqueFd memory = TRY(os::sealed_memfd("sbx-api", told.dump()));
   return tell_api(DaemonMessageType::go, 0, {memory.get()});
 }

@@ -26,5 +26,6 @@ struct SpillHeader {
 // and forgets them; nothing else of the state may it see.
 inline constexpr const char* kApiDirectory = "api";
 inline constexpr const char* kSpillDirectory = "api/output";
+inline constexpr const char* kHistoryDirectory = "api/history";  // its own alone
 
 }  // namespace sbx
