@@ -80,14 +80,14 @@ std::string Rows::text(int column) const {
 Result<Database> Database::open(const std::string& path) {
   Database database;
   sqlite3* connection = nullptr;
-  const int flags =
-      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   const int code = sqlite3_open_v2(path.c_str(), &connection, flags, nullptr);
   database.connection_.reset(connection);
   if (code != SQLITE_OK) return failed(connection, code);
   (void)sqlite3_busy_timeout(connection, kBusyMs);
   // What is sorted is sorted in memory: there is no other place for it.
-  TRY(database.execute("PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
+  TRY(
+      database.execute("PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
                        "PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 4194304;"));
   Statement wal = TRY(database.prepare("PRAGMA journal_mode = WAL"));
   Rows rows(wal, {});

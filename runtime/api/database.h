@@ -1,7 +1,7 @@
 // SQLite (sqlite.org), its C API behind owners and Result.
 //
-// The number of an Error is what can be done about it: EUCLEAN, the file is no sound database; EINVAL, a statement
-// is not for this one; ENOSPC, EBUSY, EROFS, EIO and others: later it may work.
+// The number of an Error is what can be done about it: EUCLEAN, the file is no sound database; EINVAL, a
+// statement is not for this one; ENOSPC, EBUSY, EROFS, EIO and others: later it may work.
 #pragma once
 
 #include <sqlite3.h>
@@ -55,8 +55,8 @@ class Rows {
 
 class Database {
  public:
-  // Made if it is not there: mode 0600, WAL, which survives our end at any time, and that of the machine without the
-  // last changes.
+  // Made if it is not there: mode 0600, WAL, which survives our end at any time, and that of the machine
+  // without the last changes.
   static Result<Database> open(const std::string& path);
 
   Result<Statement> prepare(const std::string& sql) const;

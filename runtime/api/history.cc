@@ -68,7 +68,8 @@ void History::remove_old_broken() const {
   if (!names) return;
   std::set<std::string> broken;  // by time
   for (const std::string& name : *names) {
-    if (name.starts_with(kBroken)) broken.insert(name.substr(0, name.find('-', std::string_view(kBroken).size())));
+    if (name.starts_with(kBroken))
+      broken.insert(name.substr(0, name.find('-', std::string_view(kBroken).size())));
   }
   while (broken.size() > kMostBroken) {
     for (const char* end : {"", "-wal", "-shm"})
@@ -186,7 +187,8 @@ void History::put_key(const MadeByKey& key) {
 
 void History::forget_keys_of(const std::string& id) {
   std::erase_if(late_keys_, [&](const auto& late) { return late.second.id == id; });
-  (void)write([&](HistoryFile& file) { return file.remove_keys_of(id); });  // else it is found and says what became
+  (void)write(
+      [&](HistoryFile& file) { return file.remove_keys_of(id); });  // else it is found and says what became
 }
 
 }  // namespace sbx::api

@@ -1,7 +1,8 @@
 // The history of runs, which survives us: a file, and what could not be written to it yet.
 //
-// A change is written at once, in the loop. Where that fails (a full disk) runs go on: what was to be written is kept
-// in memory, and tried again each second; meanwhile `problem` says why. A file that is broken is moved aside.
+// A change is written at once, in the loop. Where that fails (a full disk) runs go on: what was to be written
+// is kept in memory, and tried again each second; meanwhile `problem` says why. A file that is broken is
+// moved aside.
 #pragma once
 
 #include <chrono>
@@ -22,7 +23,7 @@ inline constexpr std::int64_t kKeyLifeMs = 24LL * 60 * 60 * 1000;
 
 struct HistoryLimits {
   std::uint64_t runs = 100'000;
-  std::uint64_t bytes = 10ULL << 30U;   // of what they wrote, and of their results
+  std::uint64_t bytes = 10ULL << 30U;  // of what they wrote, and of their results
   std::optional<std::uint32_t> days = 30;
 };
 
@@ -46,8 +47,8 @@ class History {
   // Nothing came of it.
   void forget_keys_of(const std::string& id);
 
-  // A short piece of what is to be done: writes what is late, forgets what is too much, removes output that is nobody's.
-  // When to call it again.
+  // A short piece of what is to be done: writes what is late, forgets what is too much, removes output that
+  // is nobody's. When to call it again.
   std::chrono::milliseconds look_after();
 
   [[nodiscard]] const std::string& problem() const { return problem_; }

@@ -70,13 +70,16 @@ Result<void> HistoryFile::prepare_all() {
                "UPDATE runs SET status = ?, outcome = ?, finished_ms = ?, output_bytes = ?, result_bytes = ? "
                "WHERE id = ? AND finished_ms IS NULL"},
       Prepared{find_, select(" FROM runs r LEFT JOIN results ON results.run = r.number WHERE r.id = ?")},
-      Prepared{unfinished_,
-               select(" FROM runs r LEFT JOIN results ON results.run = r.number WHERE r.finished_ms IS NULL")},
-      Prepared{oldest_, select(" FROM runs r LEFT JOIN results ON results.run = r.number WHERE r.finished_ms IS "
-                               "NOT NULL ORDER BY r.created_ms LIMIT 1")},
-      Prepared{oldest_with_output_,
-               select(" FROM runs r LEFT JOIN results ON results.run = r.number WHERE r.output_bytes IS NOT NULL "
-                      "AND r.finished_ms IS NOT NULL ORDER BY r.created_ms LIMIT 1")},
+      Prepared{
+          unfinished_,
+          select(" FROM runs r LEFT JOIN results ON results.run = r.number WHERE r.finished_ms IS NULL")},
+      Prepared{oldest_,
+               select(" FROM runs r LEFT JOIN results ON results.run = r.number WHERE r.finished_ms IS "
+                      "NOT NULL ORDER BY r.created_ms LIMIT 1")},
+      Prepared{
+          oldest_with_output_,
+          select(" FROM runs r LEFT JOIN results ON results.run = r.number WHERE r.output_bytes IS NOT NULL "
+                 "AND r.finished_ms IS NOT NULL ORDER BY r.created_ms LIMIT 1")},
       Prepared{forget_output_, "UPDATE runs SET output_bytes = NULL WHERE number = ?"},
       Prepared{remove_run_, "DELETE FROM runs WHERE number = ?"},
       Prepared{remove_labels_, "DELETE FROM labels WHERE run = ?"},
@@ -85,9 +88,10 @@ Result<void> HistoryFile::prepare_all() {
                "INSERT OR REPLACE INTO keys (owner, key, request, id, created_ms) VALUES (?, ?, ?, ?, ?)"},
       Prepared{find_key_, "SELECT owner, key, request, id, created_ms FROM keys WHERE owner = ? AND key = ?"},
       Prepared{remove_keys_of_, "DELETE FROM keys WHERE id = ?"},
-      Prepared{remove_old_keys_,
-               "DELETE FROM keys WHERE (owner, key) IN (SELECT owner, key FROM keys WHERE created_ms < ? ORDER BY "
-               "created_ms LIMIT ?)"},
+      Prepared{
+          remove_old_keys_,
+          "DELETE FROM keys WHERE (owner, key) IN (SELECT owner, key FROM keys WHERE created_ms < ? ORDER BY "
+          "created_ms LIMIT ?)"},
   };
   for (const Prepared& one : all) one.statement = TRY(database_.prepare(one.sql));
   return {};
@@ -114,10 +118,11 @@ Result<void> HistoryFile::try_to_write() const {
 Result<void> HistoryFile::insert(const RunRecord& run, const std::optional<MadeByKey>& key) {
   Transaction transaction = TRY(Transaction::begin(database_));
   (void)TRY(database_.change(
-      insert_run_, {run.about.id, owner_of(run.about.uid), text_or_null(run.about.task), text_or_null(run.about.project),
-                    text_or_null(run.about.sandbox), Json(run.about.labels).dump(-1, ' ', true, Json::error_handler_t::replace),
-                    run.about.created_ms, run.status, text_or_null(run.outcome), finished(run), output(run),
-                    number(run.result.size())}));
+      insert_run_,
+      {run.about.id, owner_of(run.about.uid), text_or_null(run.about.task), text_or_null(run.about.project),
+       text_or_null(run.about.sandbox),
+       Json(run.about.labels).dump(-1, ' ', true, Json::error_handler_t::replace), run.about.created_ms,
+       run.status, text_or_null(run.outcome), finished(run), output(run), number(run.result.size())}));
   const std::int64_t row = database_.last_row();
   for (const auto& [name, value] : run.about.labels)
     (void)TRY(database_.change(insert_label_, {row, name, value, run.about.created_ms}));

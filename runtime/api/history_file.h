@@ -16,7 +16,8 @@ struct HistoryTotals {
 
 class HistoryFile {
  public:
-  // Made if it is not there, and brought to this version. An error with EUCLEAN: it is broken, or of a newer one.
+  // Made if it is not there, and brought to this version. An error with EUCLEAN: it is broken, or of a newer
+  // one.
   static Result<HistoryFile> open(const std::string& path);
 
   // A run that is new, and the key of its request.

@@ -19,7 +19,8 @@ class QueryWriter {
   HistoryQuery query(const std::string& from, const std::string& order, std::size_t limit) {
     values_.emplace_back(static_cast<std::int64_t>(limit + 1));
     return {"SELECT " + std::string(kRunColumns) + " FROM " + from +
-                " LEFT JOIN results ON results.run = r.number" + conditions_ + " ORDER BY " + order + " LIMIT ?",
+                " LEFT JOIN results ON results.run = r.number" + conditions_ + " ORDER BY " + order +
+                " LIMIT ?",
             std::move(values_)};
   }
 
@@ -33,7 +34,8 @@ void write_range(const RunFilter& filter, const std::string& created, const std:
                  QueryWriter& writer) {
   if (filter.since_ms) writer.where(created + " >= ?", {*filter.since_ms});
   if (filter.behind && (!filter.until_ms || filter.behind->created_ms < *filter.until_ms)) {
-    writer.where("(" + created + ", " + number + ") < (?, ?)", {filter.behind->created_ms, filter.behind->number});
+    writer.where("(" + created + ", " + number + ") < (?, ?)",
+                 {filter.behind->created_ms, filter.behind->number});
   } else if (filter.until_ms) {
     writer.where(created + " < ?", {*filter.until_ms});
   }
@@ -88,7 +90,8 @@ HistoryQuery make_list_query(const RunFilter& filter) {
       writer.where("l.name = ? AND l.value = ?", {name, *value});
       followed = true;
     } else if (value) {
-      writer.where("EXISTS (SELECT 1 FROM labels WHERE run = r.number AND name = ? AND value = ?)", {name, *value});
+      writer.where("EXISTS (SELECT 1 FROM labels WHERE run = r.number AND name = ? AND value = ?)",
+                   {name, *value});
     } else {
       writer.where("EXISTS (SELECT 1 FROM labels WHERE run = r.number AND name = ?)", {name});
     }

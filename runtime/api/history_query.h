@@ -21,8 +21,8 @@ struct HistoryQuery {
   std::vector<Value> values;
 };
 
-// One row more than the limit, where there is one. It follows one index, in its order: what is found first is what is
-// told, and nothing is sorted.
+// One row more than the limit, where there is one. It follows one index, in its order: what is found first is
+// what is told, and nothing is sorted.
 HistoryQuery make_list_query(const RunFilter& filter);
 
 }  // namespace sbx::api

@@ -5,8 +5,8 @@
 
 namespace sbx::api {
 
-// `number` is what rows of other tables say, and the order of runs of the same millisecond. The results lie apart, so that
-// a search of the runs reads none of them. An index is in the order of the list.
+// `number` is what rows of other tables say, and the order of runs of the same millisecond. The results lie
+// apart, so that a search of the runs reads none of them. An index is in the order of the list.
 inline constexpr const char* kHistoryRuns = R"(
 CREATE TABLE runs (
   number INTEGER PRIMARY KEY,

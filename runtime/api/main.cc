@@ -95,8 +95,9 @@ class Api {
                                  }));
     TRY(give_up_rights(setup_));
     // What others wrote is read without rights only.
-    service_.emplace(*loop_, setup_.keepers, setup_.limits, ServicePlaces{kHistoryDirectory, kOutputDirectory},
-                     [](const std::string& text) { (void)std::fprintf(stderr, "sbx-api: %s\n", text.c_str()); });
+    service_.emplace(
+        *loop_, setup_.keepers, setup_.limits, ServicePlaces{kHistoryDirectory, kOutputDirectory},
+        [](const std::string& text) { (void)std::fprintf(stderr, "sbx-api: %s\n", text.c_str()); });
     const http::Watch sbxd = TRY(loop_->watch(kDaemonSocketFd, [this] { read_sbxd(); }));
     tell(DaemonMessageType::ready);
     stay_alive();

@@ -46,9 +46,10 @@ std::optional<RequestKey> find_request_key(const SharedCall& call, History& hist
   }
   if (!*before) return found;
   if ((*before)->request != call->fingerprint) {
-    answer_problem(*call, 422,
-                   "this Idempotency-Key belongs to another request, with another path or body: give each request "
-                   "one of its own");
+    answer_problem(
+        *call, 422,
+        "this Idempotency-Key belongs to another request, with another path or body: give each request "
+        "one of its own");
     return {};
   }
   found.made = (*before)->id;

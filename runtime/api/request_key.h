@@ -17,8 +17,8 @@ struct RequestKey {
   [[nodiscard]] std::optional<MadeByKey> with_id(const std::string& id) const;
 };
 
-// For a call whose body was read. Nothing: it has its answer, 400 for a key that may be none, 422 for one of another
-// request.
+// For a call whose body was read. Nothing: it has its answer, 400 for a key that may be none, 422 for one of
+// another request.
 std::optional<RequestKey> find_request_key(const SharedCall& call, History& history);
 
 // What an answer has that was given before.

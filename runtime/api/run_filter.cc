@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::size_t kMostRuns = 500;
 constexpr std::size_t kMostLabels = 8;
-constexpr std::array<std::string_view, 10> kKnown{"limit",      "cursor", "project_id", "task_id", "sandbox_id",
-                                                  "outcome",    "status", "label",      "since",   "until"};
+constexpr std::array<std::string_view, 10> kKnown{"limit",   "cursor", "project_id", "task_id", "sandbox_id",
+                                                  "outcome", "status", "label",      "since",   "until"};
 constexpr std::array<std::string_view, 5> kStatuses{"queued", "running", "completed", "timeout", "error"};
 
 template <class Number>

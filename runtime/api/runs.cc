@@ -109,12 +109,11 @@ void Runs::begin(const SharedCall& call, AskedRun asked, const RequestKey& key, 
                                          std::move(asked.input).value_or(""), std::move(input.writing));
   const auto place = std::make_shared<Admission::Place>();
   if (sandbox == nullptr) *place = Admission::Place(admission_);
-  const auto begun =
-      run->begin([this](const Run& started) { history_.set_running(started.about().id); },
-                 [this, place](const Run& ended) {
-                   note_end(ended);
-                   place->leave();
-                 });
+  const auto begun = run->begin([this](const Run& started) { history_.set_running(started.about().id); },
+                                [this, place](const Run& ended) {
+                                  note_end(ended);
+                                  place->leave();
+                                });
   if (!begun) return answer_problem(*call, 503, begun.error().text);
   if (sandbox != nullptr) sandbox->note_command();
   runs_[run->about().id] = run;

@@ -10,8 +10,8 @@
 #include "api/history.h"
 #include "api/keepers.h"
 #include "api/live_sandbox.h"
-#include "api/router.h"
 #include "api/request_key.h"
+#include "api/router.h"
 #include "api/run.h"
 
 namespace sbx::api {

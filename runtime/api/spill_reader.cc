@@ -35,7 +35,8 @@ Result<std::optional<SpillHeader>> read_header(int fd, std::uint64_t at) {
   SpillHeader header;
   const std::size_t read = TRY(read_at(fd, reinterpret_cast<char*>(&header), sizeof header, at));
   if (read < sizeof header) return std::optional<SpillHeader>();
-  if (header.size > kMostPiece || header.kind < SpillKind::standard_output || header.kind > SpillKind::error_gap)
+  if (header.size > kMostPiece || header.kind < SpillKind::standard_output ||
+      header.kind > SpillKind::error_gap)
     return fail("the kept output is spoiled at byte " + std::to_string(at));
   return std::optional(header);
 }
@@ -85,7 +86,8 @@ std::array<std::uint64_t, 2> count_spilled(UniqueFd file) {
   for (std::uint64_t at = 0;;) {
     const auto header = read_header(file.get(), at);
     if (!header || !*header) return bytes;
-    bytes.at(stream_of(**header)) = (*header)->offset + (is_gap(**header) ? (*header)->missing : (*header)->size);
+    bytes.at(stream_of(**header)) =
+        (*header)->offset + (is_gap(**header) ? (*header)->missing : (*header)->size);
     at += sizeof **header + (*header)->size;
   }
 }

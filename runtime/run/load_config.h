@@ -9,8 +9,8 @@
 namespace sbx {
 
 // Reads the configuration file into `settings`. `path` empty: /etc/sbx/config.yaml if there is one. Keys:
-// state_dir, run_dir, log {path, rotate, keep}, id_pool {first, ranges}, cgroup_parent and more (docs/configuration.md). Unknown key, wrong
-// type or duplicate: an error with file, line and column.
+// state_dir, run_dir, log {path, rotate, keep}, id_pool {first, ranges}, cgroup_parent and more
+// (docs/configuration.md). Unknown key, wrong type or duplicate: an error with file, line and column.
 Result<void> load_config(const std::string& path, Settings& settings);
 
 // The same from text; `path` is for messages only.

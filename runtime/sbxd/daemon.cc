@@ -69,7 +69,8 @@ Result<void> make_directory(const std::string& path, mode_t mode, uid_t owner) {
   return {};
 }
 
-// The files of an API that had another id (id_pool) become this one's. It is not there now, so none can change.
+// The files of an API that had another id (id_pool) become this one's. It is not there now, so none can
+// change.
 Result<void> give_files(const std::string& path, uid_t owner) {
   const UniqueFd directory = TRY(os::open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   for (const std::string& name : TRY(os::list_directory(AT_FDCWD, path))) {
