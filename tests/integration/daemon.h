@@ -32,8 +32,9 @@ struct HttpAnswer {
 
 class Daemon {
  public:
-  // `socket`: elsewhere than in its run directory.
-  explicit Daemon(const Sandbox& place, std::vector<std::string> options = {}, std::string socket = {})
+  // `socket`: elsewhere than in its run directory. `wrapper`: what starts it, in its place.
+  explicit Daemon(const Sandbox& place, std::vector<std::string> options = {}, std::string socket = {},
+                  std::vector<std::string> wrapper = {})
       : place_(place), socket_(std::move(socket)) {
     if (!socket_.empty()) options.insert(options.end(), {"--socket", socket_});
     std::vector<std::string> all{program_directory() + "/sbxd",
@@ -44,6 +45,7 @@ class Daemon {
                                  "--log",
                                  place.log()};
     all.insert(all.end(), options.begin(), options.end());
+    all.insert(all.begin(), wrapper.begin(), wrapper.end());
     std::vector<char*> arguments;
     for (std::string& one : all) arguments.push_back(one.data());
     arguments.push_back(nullptr);
@@ -54,7 +56,7 @@ class Daemon {
       (void)prctl(PR_SET_PDEATHSIG, SIGTERM);  // a test that is aborted leaves nothing
       const int log = open((place.directory() + "/sbxd.err").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
       (void)dup2(log, 2);
-      (void)execv(arguments[0], arguments.data());
+      (void)execvp(arguments[0], arguments.data());
       _exit(127);
     }
     wait_until_ready();

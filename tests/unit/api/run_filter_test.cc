@@ -1,0 +1,83 @@
+#include "api/run_filter.h"
+
+#include <doctest/doctest.h>
+
+#include "outcome/run_result.h"
+
+namespace sbx::api {
+namespace {
+
+Result<RunFilter> parse(std::vector<std::pair<std::string, std::string>> query) {
+  http::Request request;
+  request.query = std::move(query);
+  return parse_run_filter(request);
+}
+
+}  // namespace
+
+TEST_CASE("a query of the list is read into what it asks for") {
+  const auto none = parse({});
+  REQUIRE(none);
+  CHECK(none->limit == 50);
+  CHECK_FALSE(none->owner);
+  const auto all = parse({{"limit", "500"},
+                          {"cursor", "17.4"},
+                          {"project_id", "p"},
+                          {"task_id", "t"},
+                          {"sandbox_id", "s"},
+                          {"outcome", "timed_out"},
+                          {"status", "timeout"},
+                          {"label", "a=b=c"},
+                          {"label", "d"},
+                          {"label", "e="},
+                          {"since", "12"},
+                          {"until", "1970-01-01T01:00:01 01:00"}});
+  REQUIRE(all);
+  CHECK(all->limit == 500);
+  CHECK(all->behind == RunPosition{17, 4});
+  CHECK(all->project == "p");
+  CHECK(all->task == "t");
+  CHECK(all->sandbox == "s");
+  CHECK(all->outcome == "timed_out");
+  CHECK(all->status == "timeout");
+  using Label = std::pair<std::string, std::optional<std::string>>;
+  CHECK(all->labels == std::vector<Label>{{"a", "b=c"}, {"d", std::nullopt}, {"e", ""}});
+  CHECK(all->since_ms == 12);
+  CHECK(all->until_ms == 1000);
+  for (const std::string_view outcome : kOutcomeNames) CHECK(parse({{"outcome", std::string(outcome)}}));
+}
+
+TEST_CASE("what is wrong with a query is said by its name") {
+  for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{{"limit", ""},
+                                                                                    {"limit", "0"},
+                                                                                    {"limit", "-1"},
+                                                                                    {"limit", "501"},
+                                                                                    {"limit", "1x"},
+                                                                                    {"cursor", ""},
+                                                                                    {"cursor", "1"},
+                                                                                    {"cursor", "1.2.3"},
+                                                                                    {"cursor", " 1.2"},
+                                                                                    {"outcome", "ok"},
+                                                                                    {"status", ""},
+                                                                                    {"since", "tomorrow"},
+                                                                                    {"until", "1.5"},
+                                                                                    {"order", "newest"}}) {
+    CAPTURE(name);
+    CAPTURE(value);
+    const auto filter = parse({{name, value}});
+    REQUIRE_FALSE(filter);
+    CHECK(filter.error().text.find(name) != std::string::npos);
+  }
+  CHECK_FALSE(parse({{"task_id", "a"}, {"task_id", "b"}}));
+  CHECK(parse({{"label", "a"}, {"label", "a"}}));
+  CHECK_FALSE(parse(std::vector<std::pair<std::string, std::string>>(9, {"label", "a"})));
+}
+
+TEST_CASE("who asked is a user, or nobody that can be") {
+  CHECK(uid_of(owner_of(1000)) == 1000);
+  CHECK(owner_of(0) == "uid:0");
+  for (const char* bad : {"", "uid:", "uid:x", "1000", "uid:-1", "token:a", "uid:4294967296"})
+    CHECK(uid_of(bad) == UINT32_MAX);
+}
+
+}  // namespace sbx::api
