@@ -52,7 +52,7 @@ class TimeReader {
   }
   int fraction_ms() {
     int value = number(1) * 100;
-    for (int unit = 10; !rest_.empty() && rest_.front() >= '0' && rest_.front() <= '9'; unit /= 10)
+    for (int unit = 10; good_ && !rest_.empty() && rest_.front() >= '0' && rest_.front() <= '9'; unit /= 10)
       value += number(1) * unit;
     return value;
   }

@@ -226,7 +226,7 @@ TEST_CASE("the same request with the same key is made once") {
     CHECK(other.body["detail"].get<std::string>().find("another request") != std::string::npos);
     CHECK(post_with_key(daemon, "/v1/sandboxes", json::object(), "k 1").status == 422);
     CHECK(listed(daemon) == std::vector{run});
-    for (const std::string bad : {std::string(256, 'k'), std::string("caf\xC3\xA9")})
+    for (const std::string& bad : {std::string(256, 'k'), std::string("caf\xC3\xA9")})
       CHECK(post_with_key(daemon, "/v1/runs", body, bad).status == 400);
     CHECK(post_with_key(daemon, "/v1/runs", body, "k 1", {"-H", "Idempotency-Key: k 2"}).status == 400);
     // What could not be begun is no request that was made.
@@ -294,7 +294,7 @@ TEST_CASE("sandboxes and their commands are made once by key, too") {
     CHECK(daemon.stop() == 0);
   }
   Daemon daemon(place);
-  const HttpAnswer gone = post_with_key(daemon, "/v1/sandboxes", {{"labels", {{"a", "b"}}}}, "box");
+  const HttpAnswer gone = post_with_key(daemon, "/v1/sandboxes", R"({"labels": {"a": "b"}})", "box");
   CHECK(gone.status == 410);
   CHECK(gone.body["detail"].get<std::string>().find(sandbox) != std::string::npos);
   const HttpAnswer again = post_with_key(daemon, "/v1/sandboxes/" + sandbox + "/exec?wait",
