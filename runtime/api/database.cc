@@ -91,7 +91,8 @@ Result<Database> Database::open(const std::string& path) {
                        "PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 4194304;"));
   Statement wal = TRY(database.prepare("PRAGMA journal_mode = WAL"));
   Rows rows(wal, {});
-  if (!TRY(rows.next()) || rows.text(0) != "wal")
+  const bool told = TRY(rows.next());
+  if (!told || rows.text(0) != "wal")
     return fail(Error{"history: its file system is none for a write-ahead log", EIO});
   return database;
 }
