@@ -33,6 +33,7 @@ Result<void> send_message(int socket, std::string_view bytes, std::span<const in
     std::memcpy(CMSG_DATA(rights), descriptors.data(), descriptors.size_bytes());
   }
   while (sendmsg(socket, &header, MSG_NOSIGNAL) < 0) {
+    if (errno == ECONNRESET) errno = EPIPE;  // it is closed, with something unread (unix(7))
     if (errno != EINTR) return fail(system_error("sendmsg", "", errno));
   }
   return {};

@@ -22,7 +22,8 @@ struct Message {
 
 Result<std::pair<UniqueFd, UniqueFd>> seqpacket_pair();
 
-// Sends one message; never raises SIGPIPE. Blocks unless the socket is non-blocking.
+// Sends one message; never raises SIGPIPE. EPIPE: the other end is closed. Blocks unless the socket is
+// non-blocking.
 Result<void> send_message(int socket, std::string_view bytes, std::span<const int> descriptors = {});
 
 // Receives one message of at most `limit` bytes; an empty optional at end-of-file. EAGAIN of a non-blocking

@@ -62,6 +62,11 @@ bool has_ended(const ChildProgram& program) {
   return !program.running() || poll(&ended, 1, 0) == 1;
 }
 
+// An API that died meanwhile is told by its pidfd.
+Result<void> unless_closed(Result<void> told) {
+  return told || told.error().error_number == EPIPE ? Result<void>() : told;
+}
+
 Result<void> make_directory(const std::string& path, mode_t mode, uid_t owner) {
   if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST) return fail(system_error("mkdir", path, errno));
   if (chown(path.c_str(), owner, owner) != 0) return fail(system_error("chown", path, errno));
@@ -196,7 +201,7 @@ Result<void> Daemon::restart_api() {
   if (api_starts_.size() >= kMostStarts)
     return fail("the API " + how + ", as it has several times in a minute");
   sweep();
-  return start_api();
+  return unless_closed(start_api());
 }
 
 // One that ended, by itself: at the end of the API all do, and are started again with it.
@@ -204,8 +209,7 @@ Result<void> Daemon::look_after_nursery(std::size_t index) {
   if (stopping_ || index >= nurseries_.size() || !has_ended(nurseries_[index].program)) return {};
   if (!api_socket_.valid() || has_ended(api_)) return {};
   say("a nursery " + nurseries_[index].program.reap() + "; another one is started");
-  const Result<void> started = start_nursery(nurseries_[index], index);
-  return started || started.error().error_number == EPIPE ? Result<void>() : started;
+  return unless_closed(start_nursery(nurseries_[index], index));
 }
 
 // --- the loop ------------------------------------------------------------------------------------------
