@@ -1,0 +1,22 @@
+"""Client of sbxd, which runs code in sandboxes.
+
+    with sbx.Client() as client, client.get_sandbox(task_id="demo", image="python-3.11") as sandbox:
+        print(sandbox.execute("echo hello").check().stdout)
+
+AsyncClient is the same for asyncio.
+"""
+
+from .asynchronous import AsyncClient, AsyncEventStream, AsyncSandbox
+from .blocking import Client, EventStream, Sandbox
+from .errors import (BadRequest, Conflict, ConnectionFailed, Forbidden, Gone, NotFound, Problem, ProtocolError, RunFailed, SbxError,
+                     TimedOut, TooManyRequests, Unauthorized, Unavailable, Unprocessable)
+from .events import Event, Exit, Gap, Other, Output
+from .values import Captured, Current, FileInfo, LimitHit, RunResult, SandboxInfo, SandboxStats, Tests, Usage
+
+__version__ = "0.1.0"
+__all__ = [
+    "AsyncClient", "AsyncEventStream", "AsyncSandbox", "BadRequest", "Captured", "Client", "Conflict", "ConnectionFailed", "Current",
+    "Event", "EventStream", "Exit", "FileInfo", "Forbidden", "Gap", "Gone", "LimitHit", "NotFound", "Other", "Output", "Problem",
+    "ProtocolError", "RunFailed", "RunResult", "Sandbox", "SandboxInfo", "SandboxStats", "SbxError", "Tests", "TimedOut",
+    "TooManyRequests", "Unauthorized", "Unavailable", "Unprocessable", "Usage",
+]

@@ -1,0 +1,259 @@
+"""What the server says, as values. Fields of its answers that are not known here are in `raw`."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from .errors import ProtocolError, RunFailed
+
+T = TypeVar("T")
+Json = Mapping[str, Any]
+
+
+def get(json: Json, name: str, kind: type[T]) -> T | None:
+    """A member; None where it is null or not there."""
+    value = json.get(name)
+    if value is None:
+        return None
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ProtocolError(f"'{name}' of the answer is no {kind.__name__}: {str(value)[:80]!r}")
+    return value
+
+
+def need(json: Json, name: str, kind: type[T]) -> T:
+    value = get(json, name, kind)
+    if value is None:
+        raise ProtocolError(f"the answer has no '{name}'")
+    return value
+
+
+def decode_base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ProtocolError(f"the answer has base64 that is none: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """None: the kernel does not tell."""
+
+    wall_ms: int | None = None
+    cpu_ms: int | None = None
+    user_ms: int | None = None
+    system_ms: int | None = None
+    memory_peak_bytes: int | None = None
+    pids_peak: int | None = None
+    io_read_bytes: int | None = None
+    io_write_bytes: int | None = None
+    throttled_ms: int | None = None
+    workspace_bytes: int | None = None
+    workspace_inodes: int | None = None
+
+    @classmethod
+    def of(cls, json: Json | None) -> Usage:
+        return cls(**{name: get(json or {}, name, int) for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What was written to a stream. `length`: bytes written; `content`: those that were kept.
+
+    `elsewhere`: it is too long for the result; Client.output(run_id) has it.
+    """
+
+    length: int = 0
+    content: bytes = b""
+    truncated: bool = False
+    elsewhere: bool = False
+
+    @property
+    def text(self) -> str:
+        return self.content.decode("utf-8", "replace")
+
+    @classmethod
+    def of(cls, json: Json | None) -> Captured:
+        if json is None:
+            return cls()
+        text, encoded = get(json, "text", str), get(json, "base64", str)
+        content = text.encode("utf-8", "surrogatepass") if text is not None else decode_base64(encoded or "")
+        return cls(get(json, "bytes", int) or 0, content, get(json, "truncated", bool) or False, "elsewhere" in json)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitHit:
+    limit: str
+    value: float | None
+    reached: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tests:
+    passed: int = 0
+    failed: int = 0
+    errors: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A run or a command: docs/results.md has each field. Before its end `status` is 'queued' or 'running', and
+    `outcome` None."""
+
+    run_id: str
+    status: str
+    outcome: str | None
+    exit_code: int | None
+    signal: str | None
+    message: str
+    out: Captured = field(repr=False)
+    err: Captured = field(repr=False)
+    usage: Usage
+    limits_hit: tuple[LimitHit, ...]
+    tests: Tests | None
+    compile: RunResult | None  # the compile step of a language that is compiled
+    sandbox_id: str | None
+    task_id: str | None
+    project_id: str | None
+    labels: Mapping[str, str]
+    created_at: str | None
+    started_at: str | None
+    finished_at: str | None
+    raw: Json = field(repr=False, compare=False)
+
+    @property
+    def stdout(self) -> str:
+        return self.out.text
+
+    @property
+    def stderr(self) -> str:
+        return self.err.text
+
+    @property
+    def ended(self) -> bool:
+        return self.outcome is not None
+
+    @property
+    def ok(self) -> bool:
+        return self.outcome == "exited" and self.exit_code == 0
+
+    def check(self) -> RunResult:
+        """Itself; RunFailed where the program did not exit with 0."""
+        if not self.ok:
+            raise RunFailed(self)
+        return self
+
+    @classmethod
+    def of(cls, json: Json, run_id: str | None = None) -> RunResult:
+        hits = [LimitHit(need(hit, "limit", str), get(hit, "value", float), get(hit, "reached", float))
+                for hit in objects(json, "limits_hit")]
+        tests, compiled = get(json, "tests", dict), get(json, "compile", dict)
+        run_id = run_id or need(json, "run_id", str)
+        return cls(
+            run_id, need(json, "status", str), get(json, "outcome", str), get(json, "exit_code", int), get(json, "signal", str),
+            get(json, "message", str) or "", Captured.of(get(json, "stdout", dict)), Captured.of(get(json, "stderr", dict)),
+            Usage.of(get(json, "usage", dict)), tuple(hits),
+            None if tests is None else Tests(*(get(tests, name, int) or 0 for name in Tests.__dataclass_fields__)),
+            None if compiled is None else RunResult.of(compiled, run_id),
+            get(json, "sandbox_id", str), get(json, "task_id", str), get(json, "project_id", str), get(json, "labels", dict) or {},
+            get(json, "created_at", str), get(json, "started_at", str), get(json, "finished_at", str), json)
+
+
+def objects(json: Json, name: str) -> Sequence[Json]:
+    items = get(json, name, list) or []
+    if not all(isinstance(item, dict) for item in items):
+        raise ProtocolError(f"'{name}' of the answer is no list of objects")
+    return items
+
+
+@dataclass(frozen=True)
+class SandboxInfo:
+    """A sandbox of many commands. `state`: creating, ready, busy, paused, stopping, destroyed or failed."""
+
+    id: str
+    state: str
+    task_id: str | None
+    project_id: str | None
+    image: str | None
+    hostname: str | None
+    labels: Mapping[str, str]
+    commands: int
+    created_at: str | None
+    message: str | None
+    raw: Json = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, json: Json) -> SandboxInfo:
+        image = get(json, "image", dict) or {}
+        return cls(need(json, "id", str), need(json, "state", str), get(json, "task_id", str), get(json, "project_id", str),
+                   get(image, "name", str), get(json, "hostname", str), get(json, "labels", dict) or {},
+                   get(json, "commands", int) or 0, get(json, "created_at", str), get(json, "message", str), json)
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """What a sandbox uses now. Pressure: for how much of the last ten seconds something in it waited, in percent."""
+
+    memory_bytes: int | None = None
+    pids: int | None = None
+    workspace_bytes: int | None = None
+    workspace_inodes: int | None = None
+    cpu_pressure: float | None = None
+    memory_pressure: float | None = None
+    io_pressure: float | None = None
+
+    @classmethod
+    def of(cls, json: Json | None) -> Current:
+        json = json or {}
+        return cls(get(json, "memory_bytes", int), get(json, "pids", int), get(json, "workspace_bytes", int),
+                   get(json, "workspace_inodes", int), get(json, "cpu_pressure", float), get(json, "memory_pressure", float),
+                   get(json, "io_pressure", float))
+
+
+@dataclass(frozen=True)
+class SandboxStats:
+    """What a sandbox has used so far, all its commands together, and what it uses now."""
+
+    usage: Usage
+    current: Current
+    raw: Json = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, json: Json) -> SandboxStats:
+        return cls(Usage.of(get(json, "usage", dict)), Current.of(get(json, "current", dict)), json)
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """`type`: file, directory, link, fifo, socket, device or other; of a link `target` is what it says. Names that are
+    no UTF-8 have surrogates, as those of os.listdir."""
+
+    name: str
+    type: str
+    size: int
+    mode: int
+    uid: int
+    gid: int
+    modified_at: str
+    target: str | None
+    raw: Json = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, json: Json, name: str) -> FileInfo:
+        mode = need(json, "mode", str)
+        if not re.fullmatch("[0-7]{1,6}", mode):
+            raise ProtocolError(f"the mode of a file is not octal: {mode[:40]!r}")
+        return cls(_name(json, name) or "", need(json, "type", str), need(json, "size", int), int(mode, 8), need(json, "uid", int),
+                   need(json, "gid", int), need(json, "modified_at", str), _name(json, "target"), json)
+
+
+def _name(json: Json, name: str) -> str | None:
+    encoded = get(json, f"{name}_base64", str)
+    return get(json, name, str) if encoded is None else decode_base64(encoded).decode("utf-8", "surrogateescape")
