@@ -27,7 +27,7 @@ class CannotBuild(Exception):
 
 
 class RunningSbxd:
-    def __init__(self, config: dict | None = None, images: tuple[str, ...] = ()) -> None:
+    def __init__(self, config: dict | None = None, images: tuple[str, ...] = (), start: bool = True) -> None:
         self.place = Path(tempfile.mkdtemp(prefix="sbx-daemon.", dir="/var/tmp"))
         self.socket = str(self.place / "run/sbxd.sock")
         self.images = images
@@ -39,7 +39,8 @@ class RunningSbxd:
         try:
             for image in images:
                 self._bring(image)
-            self.start()
+            if start:
+                self.start()
         except BaseException:
             self.remove()
             raise
@@ -56,14 +57,14 @@ class RunningSbxd:
         with said:
             self.process = subprocess.Popen([PROGRAMS / "sbxd"], env=self.environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
         for _ in range(600):
-            if self._is_ready():
+            if self.is_ready():
                 return
             if self.process.poll() is not None:
                 break
             time.sleep(0.05)
         raise RuntimeError(f"sbxd is not ready: {self.said()}")
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
         try:
             with socket.socket(socket.AF_UNIX) as asks:
                 asks.settimeout(5)
