@@ -140,6 +140,9 @@ void read_range(const http::Request& request, FileRequest& asked) {
 
 Result<FileRequest> parse_file_request(FileOperation operation, const http::Request& request) {
   TRY(check_fields(operation, request));
+  // RFC 9110 section 14.5: it would become the whole file.
+  if (operation == FileOperation::write && request.header("Content-Range") != nullptr)
+    return fail("Content-Range: a part of a file cannot be written");
   FileRequest asked;
   asked.operation = operation;
   const bool moves = operation == FileOperation::move;

@@ -16,7 +16,7 @@ namespace sbx::files {
 namespace {
 
 constexpr mode_t kDirectoryMode = 0755;
-constexpr std::size_t kMostListBytes = 6U << 20U;  // below that of an answer
+constexpr std::size_t kMostListBytes = 1U << 20U;  // below that of an answer
 
 FileType type_of(mode_t mode) {
   switch (mode & S_IFMT) {

@@ -29,7 +29,7 @@ namespace sbx {
 
 inline constexpr std::uint32_t kMostFilePath = 4095;         // PATH_MAX, without the zero
 inline constexpr std::uint32_t kMostFileEntries = 10'000;    // of one list
-inline constexpr std::uint32_t kMostFileAnswer = 8U << 20U;  // bytes of a frame
+inline constexpr std::uint32_t kMostFileAnswer = 2U << 20U;  // bytes of a frame
 inline constexpr std::uint32_t kMostFilePiece = 64U << 10U;  // of a frame of content
 
 enum class FileOperation : std::uint8_t { read, write, list, stat, remove, directory, move };

@@ -29,7 +29,8 @@ ProgramResult download(const Sandbox& place, const Files& files, const std::func
 }
 
 constexpr int kPartialFile = 18;  // curl(1), EXIT CODES
-constexpr const char* kKilled = "timeout -s KILL 2 ";
+// Runs a client that is killed when it has begun.
+std::string killed() { return "timeout -s KILL " + std::to_string(2 * time_scale()) + " "; }
 
 }  // namespace
 
@@ -87,7 +88,7 @@ TEST_CASE("an upload that is cut off leaves the file as it was") {
   CHECK(files.put("f", "old").status == 201);
   // By a client that is killed: one that gives up may still say that this was all (curl -m).
   const ProgramResult result = files.upload(
-      "f", [&] { CHECK(comes_true([&] { return daemon.processes("sbx-files").empty(); })); }, kKilled);
+      "f", [&] { CHECK(comes_true([&] { return daemon.processes("sbx-files").empty(); })); }, killed());
   CHECK(result.exit_status == 137);
   CHECK(files.names("/workspace/agent_workspace") == std::vector<std::string>{"f"});
   CHECK(files.get("f").text == "old");
@@ -126,8 +127,9 @@ TEST_CASE("a sandbox that is paused says so, and one whose files are used is not
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
   const Daemon daemon(place);
-  const Files files(daemon, {{"idle_ms", 500}});
-  const ProgramResult kept = files.upload("f", [&] { std::this_thread::sleep_for(std::chrono::seconds(2)); });
+  const Files files(daemon, {{"idle_ms", 2000 * time_scale()}});
+  const ProgramResult kept =
+      files.upload("f", [&] { std::this_thread::sleep_for(std::chrono::seconds(4 * time_scale())); });
   CHECK(kept.out.ends_with("201"));
   CHECK(files.get("f").text == "onetwo");
   CHECK(daemon.ask("POST", "/v1/sandboxes/" + files.id() + "/pause").status == 200);
@@ -202,14 +204,13 @@ TEST_CASE("the sandbox's own processes can end the helper, and not look into it"
   CHECK(result.out.ends_with("201"));
   CHECK(files.get("f").text == "onetwo");
   // What they may: its end is told, and of the file nothing is there.
-  const ProgramResult killed =
-      files.upload("g", [&] { (void)files.shell(kFind + std::string("kill -9 $p")); });
-  CHECK(killed.out.find("was killed by signal 9") != std::string::npos);
-  CHECK(killed.out.ends_with("500"));
+  const ProgramResult shot = files.upload("g", [&] { (void)files.shell(kFind + std::string("kill -9 $p")); });
+  CHECK(shot.out.find("was killed by signal 9") != std::string::npos);
+  CHECK(shot.out.ends_with("500"));
   CHECK(files.names("/workspace/agent_workspace") == std::vector<std::string>{"f"});
   // Stopped, it ends with its client.
   const ProgramResult stopped = files.upload(
-      "h", [&] { (void)files.shell(kFind + std::string("kill -STOP $p")); }, kKilled);
+      "h", [&] { (void)files.shell(kFind + std::string("kill -STOP $p")); }, killed());
   CHECK(stopped.exit_status == 137);
   CHECK(comes_true([&] { return daemon.processes("sbx-files").empty(); }));
 }

@@ -83,6 +83,12 @@ TEST_CASE("a query for files that is wrong is refused by the name of its field")
   CHECK(refusal(FileOperation::move, {{"from", "a"}}).starts_with("to:"));
 }
 
+TEST_CASE("a part of a file cannot be written") {
+  const std::vector<http::Header> headers{{"Content-Range", "bytes 0-1/5"}};
+  CHECK_FALSE(parse(FileOperation::write, {{"path", "a"}}, headers));
+  CHECK(parse(FileOperation::write, {{"path", "a"}}));
+}
+
 TEST_CASE("one range of bytes is understood, and any other passed over") {
   using Part = std::pair<std::optional<std::uint64_t>, std::optional<std::uint64_t>>;
   const auto range = [](const std::string& value, bool conditional = false) {
