@@ -129,9 +129,14 @@ TEST_CASE("runs are listed by what they are, by their labels and by time") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
   const Daemon daemon(place);
-  const json one =
-      daemon.run({{"shell", "true"}, {"project_id", "p"}, {"labels", {{"suite", "a b"}, {"x", "1"}}}});
-  const json two = daemon.run({{"shell", "false"}, {"labels", {{"suite", "other"}, {"x", "1"}}}});
+  const auto run = [&](const json& request) {
+    const json begun = daemon.post("/v1/runs", request).body;
+    json ended = daemon.get(path_of(begun) + "?wait").body;
+    CHECK(ended["created_at"] == begun["created_at"]);
+    return ended;
+  };
+  const json one = run({{"shell", "true"}, {"project_id", "p"}, {"labels", {{"suite", "a b"}, {"x", "1"}}}});
+  const json two = run({{"shell", "false"}, {"labels", {{"suite", "other"}, {"x", "1"}}}});
   const json three = daemon.post("/v1/runs", {{"shell", "sleep 1000"}}).body;
   CHECK(comes_true([&] { return listed(daemon, "?status=running").size() == 1; }));
   const std::string a = one["run_id"];
@@ -224,7 +229,7 @@ TEST_CASE("the same request with the same key is made once") {
     const HttpAnswer other = post_with_key(daemon, "/v1/runs", {{"shell", "true"}}, "k 1");
     CHECK(other.status == 422);
     CHECK(other.body["detail"].get<std::string>().find("another request") != std::string::npos);
-    CHECK(post_with_key(daemon, "/v1/sandboxes", json::object(), "k 1").status == 422);
+    CHECK(post_with_key(daemon, "/v1/sandboxes/none/exec", body, "k 1").status == 422);
     CHECK(listed(daemon) == std::vector{run});
     for (const std::string& bad : {std::string(256, 'k'), std::string("caf\xC3\xA9")})
       CHECK(post_with_key(daemon, "/v1/runs", body, bad).status == 400);
