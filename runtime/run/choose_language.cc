@@ -109,7 +109,8 @@ Result<void> check_writable(const std::string& root, const std::vector<std::stri
 }
 
 Result<Runner> runner_of(const Image& image) {
-  return parse_runner("runner.yaml of image '" + image.name + "'", TRY(read_runner(image)));
+  const std::string text = TRY(read_runner(image));
+  return parse_runner("runner.yaml of image '" + image.name + "'", text);
 }
 
 }  // namespace
