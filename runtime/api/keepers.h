@@ -1,6 +1,7 @@
 // The nurseries, and what is asked of them: keepers (wire/keeper_protocol.h).
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,12 @@ namespace sbx::api {
 
 class Keepers {
  public:
+  // `then` is called for each keeper that ended without a word, where that is noted.
+  void when_lost(std::function<void()> then) { when_lost_ = std::move(then); }
+  void note_lost() const {
+    if (when_lost_) when_lost_();
+  }
+
   // One that takes the place of another had died.
   void set_nursery(std::size_t index, UniqueFd socket);
 
@@ -27,6 +34,7 @@ class Keepers {
  private:
   Result<void> ask(KeeperMessageType type, std::int64_t value, const std::vector<int>& descriptors);
 
+  std::function<void()> when_lost_;
   std::vector<UniqueFd> nurseries_;
   std::size_t next_ = 0;
 };

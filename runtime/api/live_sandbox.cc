@@ -141,6 +141,7 @@ void LiveSandbox::read_control() {
 
 void LiveSandbox::lose_keeper() {
   why_failed_ = "its keeper ended unexpectedly";
+  lost_keeper_ = true;
   become(state_ == SandboxState::creating ? SandboxState::failed : SandboxState::destroyed);
 }
 

@@ -27,6 +27,7 @@ class LiveSandbox : public std::enable_shared_from_this<LiveSandbox> {
   [[nodiscard]] const AskedSandbox& asked() const { return asked_; }
   [[nodiscard]] std::uint32_t uid() const { return uid_; }
   [[nodiscard]] const std::string& why_failed() const { return why_failed_; }
+  [[nodiscard]] bool lost_keeper() const { return lost_keeper_; }
   [[nodiscard]] int control() const { return control_.get(); }
   [[nodiscard]] Json describe() const;
 
@@ -63,6 +64,7 @@ class LiveSandbox : public std::enable_shared_from_this<LiveSandbox> {
   UniqueFd control_;
   SandboxState state_ = SandboxState::creating;
   std::string why_failed_;
+  bool lost_keeper_ = false;
   Json about_;  // as the keeper described it
   std::int64_t created_ms_;
   std::int64_t commands_ = 0;

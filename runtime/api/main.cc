@@ -101,6 +101,7 @@ class Api {
     const http::Watch sbxd = TRY(loop_->watch(kDaemonSocketFd, [this] { read_sbxd(); }));
     tell(DaemonMessageType::ready);
     stay_alive();
+    setup_.keepers.when_lost([this] { tell(DaemonMessageType::keeper_lost); });
     loop_->run();
     return {};
   }

@@ -60,7 +60,10 @@ void Run::write_input() {
 void Run::read_client() {
   auto received = os::receive_message(client_.get(), sizeof(ClientHeader));
   if (!received && received.error().error_number == EAGAIN) return;
-  if (!received || !*received) return end_with(failed_result(about_, "the keeper of the sandbox ended"));
+  if (!received || !*received) {
+    lost_keeper_ = true;
+    return end_with(failed_result(about_, "the keeper of the sandbox ended"));
+  }
   const auto header = os::read_struct<ClientHeader>(**received, "answer");
   auto& descriptors = (*received)->descriptors;
   if (!header) return;

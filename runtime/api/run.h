@@ -32,6 +32,7 @@ class Run : public std::enable_shared_from_this<Run> {
   [[nodiscard]] bool ended() const { return !result_.empty(); }
   // One JSON object: the result without output; empty before the end.
   [[nodiscard]] const std::string& result() const { return result_; }
+  [[nodiscard]] bool lost_keeper() const { return lost_keeper_; }
   [[nodiscard]] bool started() const { return started_; }
   // A descriptor of its own for a reader of the output; error: there is none, or none any more.
   [[nodiscard]] Result<UniqueFd> open_output() const;
@@ -59,6 +60,7 @@ class Run : public std::enable_shared_from_this<Run> {
   UniqueFd spill_;
   UniqueFd event_;
   bool started_ = false;
+  bool lost_keeper_ = false;
   std::optional<std::uint64_t> kept_bytes_;
   std::string result_;
   std::function<void(const Run&)> when_started_;

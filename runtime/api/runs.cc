@@ -111,6 +111,7 @@ void Runs::begin(const SharedCall& call, AskedRun asked, const RequestKey& key, 
   if (sandbox == nullptr) *place = Admission::Place(admission_);
   const auto begun = run->begin([this](const Run& started) { history_.set_running(started.about().id); },
                                 [this, place](const Run& ended) {
+                                  if (ended.lost_keeper()) keepers_.note_lost();
                                   note_end(ended);
                                   place->leave();
                                 });

@@ -93,7 +93,8 @@ void Sandboxes::begin(const SharedCall& call, AskedSandbox asked, const RequestK
   const auto sandbox =
       std::make_shared<LiveSandbox>(loop_, id, std::move(asked), call->request.peer.uid, std::move(*control));
   const auto place = std::make_shared<Admission::Place>(admission_);
-  const auto begun = sandbox->begin([this, place, id] {
+  const auto begun = sandbox->begin([this, place, id, made = sandbox.get()] {
+    if (made->lost_keeper()) keepers_.note_lost();
     loop_.post([this, id] { sandboxes_.erase(id); });
     place->leave();
   });

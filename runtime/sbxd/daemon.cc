@@ -234,6 +234,7 @@ void Daemon::read_api() {
   const auto message = os::read_struct<DaemonMessage>(**received, "the API");
   if (!message) return;
   if (message->type == DaemonMessageType::ready) notify("READY=1\nSTATUS=ready");
+  if (message->type == DaemonMessageType::keeper_lost) sweep();
   if (message->type == DaemonMessageType::alive) notify("WATCHDOG=1");
 }
 

@@ -4,7 +4,7 @@
 //       │  Listener + socket, Nursery + socket      │
 //       │  Go + what it is to know (JSON)           │
 //       ├──────────────────────────────────────────▶│  opens its files, gives up its rights, serves
-//       │                            Ready, Alive…  │
+//       │                            Ready, Alive…, KeeperLost  │
 //       │◀──────────────────────────────────────────┤
 //       │  Nursery + socket (one died), Stop        │
 //       ├──────────────────────────────────────────▶│  ends its sandboxes, then itself
@@ -26,6 +26,7 @@ enum class DaemonMessageType : std::uint32_t {
   stop = 4,
   ready = 10,
   alive = 11,
+  keeper_lost = 12,  // one ended without a word: what it left is to be swept
 };
 
 struct DaemonMessage {

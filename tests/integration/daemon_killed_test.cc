@@ -62,6 +62,21 @@ TEST_CASE("whichever process of sbxd is killed, what it ran ends, is recorded, a
   }
 }
 
+TEST_CASE("what a keeper leaves whose nursery is gone is swept as well") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  Daemon daemon(place);
+  const std::string task = "lost" + std::to_string(getpid());
+  (void)daemon.create({{"task_id", task}});
+  const auto groups = [&] { return run_program({"find", "/sys/fs/cgroup", "-name", "sbx-" + task}).out; };
+  CHECK(groups() != "");
+  const auto keepers = daemon.processes("sbx-keeper");
+  for (const pid_t pid : daemon.processes("sbx-nursery")) (void)kill(pid, SIGKILL);
+  for (const pid_t pid : keepers) (void)kill(pid, SIGKILL);
+  CHECK(comes_true([&] { return groups().empty(); }));
+  CHECK(daemon.run({{"shell", "true"}})["exit_code"] == 0);
+}
+
 TEST_CASE("a second sbxd is refused, and the socket of a dead one is replaced") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
