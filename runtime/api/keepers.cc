@@ -22,12 +22,12 @@ Result<void> send_request(int client, const RunRequest& request, const std::vect
 constexpr std::int64_t kClients = 0;
 constexpr std::int64_t kOwn = 1;
 
-Result<void> send_command(int control, std::int64_t whose, int client, int peer) {
+KeeperMessage message_of(KeeperMessageType type, std::int64_t whose, const Peer& peer = {}) {
   KeeperMessage message;
-  message.type = KeeperMessageType::command;
+  message.type = type;
   message.value = whose;
-  const std::array<int, 2> descriptors{client, peer};
-  return os::send_struct(control, message, descriptors);
+  message.token = peer.token;
+  return message;
 }
 
 }  // namespace
@@ -38,10 +38,7 @@ void Keepers::set_nursery(std::size_t index, UniqueFd socket) {
 }
 
 // In turn; one that died a moment ago is passed over.
-Result<void> Keepers::ask(KeeperMessageType type, std::int64_t value, const std::vector<int>& descriptors) {
-  KeeperMessage message;
-  message.type = type;
-  message.value = value;
+Result<void> Keepers::ask(const KeeperMessage& message, const std::vector<int>& descriptors) {
   for (std::size_t tried = 0; tried < nurseries_.size(); ++tried) {
     const UniqueFd& nursery = nurseries_[next_++ % nurseries_.size()];
     if (nursery.valid() && os::send_struct(nursery.get(), message, descriptors)) return {};
@@ -49,43 +46,44 @@ Result<void> Keepers::ask(KeeperMessageType type, std::int64_t value, const std:
   return fail("no process is there to start sandboxes: ask again in a moment");
 }
 
-Result<UniqueFd> Keepers::start_run(const RunRequest& request, const std::vector<int>& streams, int peer) {
+Result<UniqueFd> Keepers::start_run(const RunRequest& request, const std::vector<int>& streams,
+                                    const Peer& peer) {
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   TRY(send_request(ours.get(), request, streams));
-  TRY(ask(KeeperMessageType::run, kOwn, {theirs.get(), peer}));
+  TRY(ask(message_of(KeeperMessageType::run, kOwn, peer), {theirs.get(), peer.descriptor}));
   return std::move(ours);
 }
 
-Result<void> Keepers::give_client(int client, int peer) {
-  return ask(KeeperMessageType::run, kClients, {client, peer});
+Result<void> Keepers::give_client(int connection) {
+  return ask(message_of(KeeperMessageType::run, kClients), {connection});
 }
 
-Result<UniqueFd> Keepers::create(const RunRequest& request, int peer) {
+Result<UniqueFd> Keepers::create(const RunRequest& request, const Peer& peer) {
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   const UniqueFd payload = TRY(os::sealed_memfd("sbx-request", encode_run_request(request)));
-  TRY(ask(KeeperMessageType::create, kOwn, {theirs.get(), payload.get(), peer}));
+  TRY(ask(message_of(KeeperMessageType::create, kOwn, peer), {theirs.get(), payload.get(), peer.descriptor}));
   return std::move(ours);
 }
 
 Result<UniqueFd> start_command(int control, const RunRequest& request, const std::vector<int>& streams,
-                               int peer) {
+                               const Peer& peer) {
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   TRY(send_request(ours.get(), request, streams));
-  TRY(send_command(control, kOwn, theirs.get(), peer));
+  const std::array<int, 2> descriptors{theirs.get(), peer.descriptor};
+  TRY(os::send_struct(control, message_of(KeeperMessageType::command, kOwn, peer), descriptors));
   return std::move(ours);
 }
 
 Result<UniqueFd> start_files(int control, int input, int output) {
   auto [ours, theirs] = TRY(os::seqpacket_pair());
-  KeeperMessage message;
-  message.type = KeeperMessageType::files;
   const std::array<int, 3> descriptors{theirs.get(), input, output};
-  TRY(os::send_struct(control, message, descriptors));
+  TRY(os::send_struct(control, message_of(KeeperMessageType::files, kOwn), descriptors));
   return std::move(ours);
 }
 
-Result<void> give_client(int control, int client, int peer) {
-  return send_command(control, kClients, client, peer);
+Result<void> give_client(int control, int connection) {
+  return os::send_struct(control, message_of(KeeperMessageType::command, kClients),
+                         std::span(&connection, 1));
 }
 
 }  // namespace sbx::api

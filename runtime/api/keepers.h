@@ -12,6 +12,12 @@
 
 namespace sbx::api {
 
+// What tells a keeper who asks: that one's connection; or the list of tokens, and which of them.
+struct Peer {
+  int descriptor = -1;
+  std::int64_t token = -1;
+};
+
 class Keepers {
  public:
   // `then` is called for each keeper that ended without a word, where that is noted.
@@ -23,16 +29,15 @@ class Keepers {
   // One that takes the place of another had died.
   void set_nursery(std::size_t index, UniqueFd socket);
 
-  // A keeper for one run: our end of the client's socket, where the request waits already. `peer`: the
-  // connection of who asks.
-  Result<UniqueFd> start_run(const RunRequest& request, const std::vector<int>& streams, int peer);
-  // A keeper for a client that asks it by itself, over the other end of `client`.
-  Result<void> give_client(int client, int peer);
+  // A keeper for one run: our end of the client's socket, where the request waits already.
+  Result<UniqueFd> start_run(const RunRequest& request, const std::vector<int>& streams, const Peer& peer);
+  // A keeper for a client that asks it by itself: it answers over `connection`.
+  Result<void> give_client(int connection);
   // A keeper of many commands: our end of its control socket.
-  Result<UniqueFd> create(const RunRequest& request, int peer);
+  Result<UniqueFd> create(const RunRequest& request, const Peer& peer);
 
  private:
-  Result<void> ask(KeeperMessageType type, std::int64_t value, const std::vector<int>& descriptors);
+  Result<void> ask(const KeeperMessage& message, const std::vector<int>& descriptors);
 
   std::function<void()> when_lost_;
   std::vector<UniqueFd> nurseries_;
@@ -41,13 +46,13 @@ class Keepers {
 
 // Our end of a client's socket that was given to a living sandbox.
 Result<UniqueFd> start_command(int control, const RunRequest& request, const std::vector<int>& streams,
-                               int peer);
+                               const Peer& peer);
 
 // Our end of a socket where a living sandbox's keeper tells how sbx-files ended, with these pipes as its
 // standard input and output; closing it ends that.
 Result<UniqueFd> start_files(int control, int input, int output);
 
 // The same to a living sandbox.
-Result<void> give_client(int control, int client, int peer);
+Result<void> give_client(int control, int connection);
 
 }  // namespace sbx::api

@@ -100,7 +100,7 @@ void Runs::begin(const SharedCall& call, AskedRun asked, const RequestKey& key, 
     input = std::move(*made);
     streams.push_back(input.reading.get());
   }
-  const int peer = call->exchange->peer_socket();
+  const Peer peer{call->exchange->peer_socket()};
   Result<UniqueFd> client = sandbox == nullptr
                                 ? keepers_.start_run(asked.request, streams, peer)
                                 : start_command(sandbox->control(), asked.request, streams, peer);

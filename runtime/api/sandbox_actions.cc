@@ -76,7 +76,7 @@ void Sandboxes::stats(const SharedCall& call) const {
 
 // --- sbxrun --------------------------------------------------------------------------------------------
 
-// The connection becomes a way to hand over one descriptor: a client's socket of a keeper.
+// The connection becomes a way to hand over one descriptor: a keeper sends the client a socket over it.
 void Sandboxes::connect(const SharedCall& call) const {
   std::shared_ptr<LiveSandbox> sandbox;
   if (!call->parts.empty()) {
@@ -87,15 +87,9 @@ void Sandboxes::connect(const SharedCall& call) const {
   }
   call->exchange->take_over("sbx-client", {}, [this, sandbox](Result<UniqueFd> connection) {
     if (!connection) return;
-    auto pair = os::seqpacket_pair();
-    if (!pair) return;
-    const bool given =
-        sandbox ? give_client(sandbox->control(), pair->second.get(), connection->get()).has_value()
-                : keepers_.give_client(pair->second.get(), connection->get()).has_value();
-    if (!given) return;  // the client sees its connection end
-    const int fd = pair->first.get();
-    (void)os::send_message(connection->get(), "c", std::span(&fd, 1));
-    if (sandbox) sandbox->note_command();
+    const bool given = sandbox ? give_client(sandbox->control(), connection->get()).has_value()
+                               : keepers_.give_client(connection->get()).has_value();
+    if (given && sandbox) sandbox->note_command();  // else the client sees its connection end
   });
 }
 

@@ -88,7 +88,7 @@ void Sandboxes::begin(const SharedCall& call, AskedSandbox asked, const RequestK
       return entry.second->asked().request.sandbox_name == name && !is_over(entry.second->state());
     });
   });
-  Result<UniqueFd> control = keepers_.create(asked.request, call->exchange->peer_socket());
+  Result<UniqueFd> control = keepers_.create(asked.request, Peer{call->exchange->peer_socket()});
   if (!control) return answer_problem(*call, 503, control.error().text);
   const auto sandbox =
       std::make_shared<LiveSandbox>(loop_, id, std::move(asked), call->request.peer.uid, std::move(*control));

@@ -1,8 +1,25 @@
 #include "keeper/check_peer.h"
 
 #include "base/names.h"
+#include "base/times.h"
 
 namespace sbx {
+
+namespace {
+
+Result<void> check_token_may(const RunRequest& request, const Token& token) {
+  const std::string its = "the token '" + token.name + "' ";
+  if (token.scope == Scope::read) return fail(its + "has the scope 'read': it can run nothing");
+  if (!token.is_good_at(utc_ms())) return fail(its + "has expired");
+  if (!token.is_for_policy(request.policy))
+    return fail(its + "is not for the policy '" + request.policy + "'");
+  if (!token.is_for_project(request.project))
+    return fail(its + (request.project.empty() ? "is for its projects alone: give one"
+                                               : "is not for the project '" + request.project + "'"));
+  return {};
+}
+
+}  // namespace
 
 Result<void> check_peer_may(const RunRequest& request, const PeerIdentity& peer, bool from_api) {
   if (!from_api && (!request.run_id.empty() || !request.sandbox_name.empty() || spills_output(request)))
@@ -15,7 +32,8 @@ Result<void> check_peer_may(const RunRequest& request, const PeerIdentity& peer,
     if (!path.empty())
       return fail(std::string(flag) + ": a running supervisor has its own; with --direct it can be given");
   }
-  if (peer.uid == 0) return {};
+  if (peer.token) TRY(check_token_may(request, *peer.token));
+  if (peer.is_root() && !from_api) return {};
   if (is_policy_file(request.policy))
     return fail("--policy '" + request.policy + "': a file is for root only; give the name of a policy");
   if (!request.binds.empty() || request.here)

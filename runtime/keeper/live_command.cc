@@ -32,11 +32,15 @@ Result<void> check_own_limits(const LimitSet& limits) {
 
 }  // namespace
 
-LiveCommand::LiveCommand(const CommandHome& home, UniqueFd client, uid_t uid, bool from_api)
-    : home_(home), client_(std::move(client)), from_api_(from_api), result_(home.about) {
+LiveCommand::LiveCommand(const CommandHome& home, UniqueFd client, PeerIdentity peer, bool from_api)
+    : home_(home),
+      client_(std::move(client)),
+      peer_(std::move(peer)),
+      from_api_(from_api),
+      result_(home.about) {
   result_.created_at = timestamp_now();
   result_.run_id = new_run_id();
-  result_.caller_uid = uid;
+  result_.caller = peer_.caller();
 }
 
 // --- from its request to its start ---------------------------------------------------------------------
@@ -87,9 +91,7 @@ Result<void> LiveCommand::try_begin(ReceivedRequest received) {
   for (const EnvironmentVariable& variable : request_.environment)
     result_.environment_names.push_back(variable.name);
   if (request_.language) note_language_request(*request_.language, result_);
-  PeerIdentity caller;
-  caller.uid = result_.caller_uid;
-  TRY(check_peer_may(request_, caller, from_api_));
+  TRY(check_peer_may(request_, peer_, from_api_));
   if (!request_.run_id.empty()) result_.run_id = request_.run_id;
   TRY(check_request());
   result_.limits = TRY(grant(request_, LimitFlags::own));

@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "keeper/command_home.h"
 #include "keeper/command_step.h"
+#include "keeper/peer.h"
 #include "language/apply_language.h"
 #include "outcome/run_result.h"
 #include "policy/apply_policy.h"
@@ -19,8 +20,8 @@ namespace sbx {
 
 class LiveCommand {
  public:
-  // `client` speaks wire/client_protocol.h; it is `uid`, or the API for that one.
-  LiveCommand(const CommandHome& home, UniqueFd client, uid_t uid, bool from_api);
+  // `client` speaks wire/client_protocol.h; it is `peer`, or the API for that one.
+  LiveCommand(const CommandHome& home, UniqueFd client, PeerIdentity peer, bool from_api);
   LiveCommand(const LiveCommand&) = delete;
   LiveCommand& operator=(const LiveCommand&) = delete;
 
@@ -58,6 +59,7 @@ class LiveCommand {
 
   const CommandHome& home_;
   UniqueFd client_;
+  PeerIdentity peer_;
   bool from_api_;
   RunRequest request_;
   std::vector<UniqueFd> passed_;

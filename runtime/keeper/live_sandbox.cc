@@ -8,6 +8,7 @@
 
 #include "base/names.h"
 #include "keeper/describe_sandbox.h"
+#include "keeper/open_client.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/socket.h"
@@ -39,8 +40,8 @@ void tell_api(int control, KeeperMessageType type, std::int64_t value, std::stri
   (void)os::send_struct(control, message, std::span(&fd, memory && !text.empty() ? 1U : 0U));
 }
 
-LiveSandbox::LiveSandbox(const Site& site, RunRequest request, UniqueFd control)
-    : site_(site), request_(std::move(request)), control_(std::move(control)) {
+LiveSandbox::LiveSandbox(const Site& site, RunRequest request, PeerIdentity owner, UniqueFd control)
+    : site_(site), request_(std::move(request)), owner_(std::move(owner)), control_(std::move(control)) {
   about_.mode = "supervisor";
   about_.task_id = request_.task_id;
   about_.project_id = request_.project;
@@ -219,8 +220,7 @@ void LiveSandbox::read_control() {
   const auto message = os::read_struct<KeeperMessage>(**received, "control");
   if (!message || message->version != kKeeperProtocolVersion || ending_) return;
   switch (message->type) {
-  case KeeperMessageType::command:
-    return take_command(std::move((*received)->descriptors), message->value == 1);
+  case KeeperMessageType::command: return take_command(*message, std::move((*received)->descriptors));
   case KeeperMessageType::files: return take_files(std::move((*received)->descriptors));
   case KeeperMessageType::pause:
   case KeeperMessageType::resume: {
@@ -235,13 +235,15 @@ void LiveSandbox::read_control() {
   }
 }
 
-void LiveSandbox::take_command(std::vector<UniqueFd> descriptors, bool from_api) {
-  if (descriptors.size() != 2) return;  // the API is ours: it closed one that went away
-  const Result<PeerIdentity> peer = identify_peer(descriptors[1].get());
-  const ClientLink client(descriptors[0].get());
-  if (!peer) return (void)client.answer_error(125, peer.error());
+void LiveSandbox::take_command(const KeeperMessage& message, std::vector<UniqueFd> descriptors) {
+  const bool from_api = message.value == 1;
+  auto asked = open_client(std::move(descriptors), from_api, message.token);
+  if (!asked) return;
+  const ClientLink client(asked->client.get());
+  if (!asked->peer.may_use_what(owner_, request_.project))
+    return (void)client.answer_error(125, Error{"the sandbox is somebody else's", 0});
   if (const auto room = check_room(); !room) return (void)client.answer_error(125, room.error());
-  commands_.emplace_back(*home_, std::move(descriptors[0]), peer->uid, from_api);
+  commands_.emplace_back(*home_, std::move(asked->client), std::move(asked->peer), from_api);
 }
 
 // Only the API has this socket: no client asks for it by itself.

@@ -26,7 +26,7 @@ void tell_api(int control, KeeperMessageType type, std::int64_t value, std::stri
 class LiveSandbox {
  public:
   // `control`: the API's end speaks wire/keeper_protocol.h.
-  LiveSandbox(const Site& site, RunRequest request, UniqueFd control);
+  LiveSandbox(const Site& site, RunRequest request, PeerIdentity owner, UniqueFd control);
 
   // All of its life. What went wrong was told to the API.
   void run();
@@ -38,7 +38,7 @@ class LiveSandbox {
   void end_reset();
   void serve();
   void read_control();
-  void take_command(std::vector<UniqueFd> descriptors, bool from_api);
+  void take_command(const KeeperMessage& message, std::vector<UniqueFd> descriptors);
   Result<ShellSession*> session(const std::string& name);
   void check_sessions();
   void take_files(std::vector<UniqueFd> descriptors);
@@ -61,6 +61,7 @@ class LiveSandbox {
 
   const Site& site_;
   RunRequest request_;
+  PeerIdentity owner_;
   UniqueFd control_;
   Policy policy_;
   LimitSet granted_;

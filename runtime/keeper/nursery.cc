@@ -13,6 +13,7 @@
 
 #include "keeper/check_peer.h"
 #include "keeper/live_sandbox.h"
+#include "keeper/open_client.h"
 #include "keeper/serve_run.h"
 #include "os/file.h"
 #include "os/socket.h"
@@ -26,14 +27,14 @@ using Descriptors = std::vector<UniqueFd>;
 // Of a keeper, in its own process.
 void keep(const Site& site, const KeeperMessage& message, Descriptors descriptors) {
   const KeeperMessageType type = message.type;
-  if (type == KeeperMessageType::run && descriptors.size() == 2) {
-    const auto peer = identify_peer(descriptors[1].get());
-    descriptors[1].reset();
-    if (!peer) return (void)ClientLink(descriptors[0].get()).answer_error(125, peer.error());
-    return serve_run(site, descriptors[0], *peer, message.value == 1);
+  if (type == KeeperMessageType::run) {
+    const bool from_api = message.value == 1;
+    auto asked = open_client(std::move(descriptors), from_api, message.token);
+    if (asked) serve_run(site, asked->client, asked->peer, from_api);
+    return;
   }
   if (type != KeeperMessageType::create || descriptors.size() != 3) return;
-  const auto peer = identify_peer(descriptors[2].get());
+  const auto peer = identify_peer(descriptors[2].get(), message.token);
   descriptors[2].reset();  // else its owner's end would not be seen
   const auto bytes = os::read_sealed_memfd(descriptors[1].get(), "request", kMaxRequestBytes);
   Result<RunRequest> request = bytes ? decode_run_request(*bytes) : fail(bytes.error());
@@ -41,7 +42,7 @@ void keep(const Site& site, const KeeperMessage& message, Descriptors descriptor
   if (request) {
     if (const auto may = check_peer_may(*request, *peer, true); !may) request = fail(may.error());
   }
-  if (request) return LiveSandbox(site, std::move(*request), std::move(descriptors[0])).run();
+  if (request) return LiveSandbox(site, std::move(*request), *peer, std::move(descriptors[0])).run();
   tell_api(descriptors[0].get(), KeeperMessageType::failed, 0, request.error().text);
 }
 

@@ -27,8 +27,8 @@ Result<void> serve(const Site& site, int socket, const PeerIdentity& peer, bool 
     return text ? client.answer_text(*text) : client.answer_error(kOurFailure, text.error());
   }
   const Result<void> fine;
-  const RunContext context{site.settings, *policy, fine,     fine,         site.cgroups, site.starter,
-                           true,          socket,  peer.uid, "supervisor", site.cpus};
+  const RunContext context{site.settings, *policy, fine,          fine,         site.cgroups, site.starter,
+                           true,          socket,  peer.caller(), "supervisor", site.cpus};
   return client.answer_finished(request, run_one(context, request, std::move(received->streams)));
 }
 

@@ -143,6 +143,10 @@ Json tests_json(const TestCounts& tests) {
           {"skipped", tests.skipped}};
 }
 
+Json caller_json(const Caller& caller) {
+  return caller.token.empty() ? Json{{"uid", caller.uid}} : Json{{"token", caller.token}};
+}
+
 Json setup_json(const std::vector<std::pair<std::string, double>>& steps) {
   Json json = Json::object();
   for (const auto& [step, milliseconds] : steps) json[step] = std::round(milliseconds * 1000.0) / 1000.0;
@@ -195,7 +199,7 @@ std::string result_to_json(const RunResult& result, bool with_output) {
       result.code ? Json{{"sha256", result.code->sha256}, {"bytes", result.code->bytes}} : Json(nullptr);
   json["command"] = command_json(result.command);
   json["cwd"] = result.cwd;
-  json["caller"] = {{"uid", result.caller_uid}};
+  json["caller"] = caller_json(result.caller);
   json["policy"] = {{"name", result.policy_name}, {"fingerprint", or_null(result.policy_fingerprint)}};
   put_ending(json, result);
   json["compile"] = result.compile ? compile_json(*result.compile, with_output) : Json(nullptr);

@@ -59,6 +59,12 @@ struct CapturedStream {
   bool elsewhere = false;  // its bytes are in a spill
 };
 
+// Who asked: a user of this host, or who held a token of that name.
+struct Caller {
+  std::uint32_t uid = 0;
+  std::string token;  // empty: a user
+};
+
 // Code that came with the request: what it was, not a copy of it.
 struct CodeRecord {
   std::string sha256;  // hexadecimal
@@ -103,7 +109,7 @@ struct RunResult : StepResult {
   std::optional<CodeRecord> code;
   std::optional<TestCounts> tests;  // of the action test, where its report could be read
   std::optional<StepResult> compile;
-  std::uint32_t caller_uid = 0;
+  Caller caller;
   std::string policy_name;
   std::string policy_fingerprint;
   std::vector<std::pair<std::string, std::string>> controls;

@@ -38,7 +38,7 @@ class Run {
     result.command = request.command;
     if (request.language) note_language_request(*request.language, result);
     result.cwd = request.cwd;
-    result.caller_uid = context.caller_uid;
+    result.caller = context.caller;
     result.policy_name = context.policy.name;
     result.policy_fingerprint = context.policy.fingerprint;
     result.limits = request.limits;

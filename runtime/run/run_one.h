@@ -27,7 +27,7 @@ struct RunContext {
   const Result<std::unique_ptr<SandboxStarter>>& starter;
   bool last_launch = false;  // the starter is not used again after this run
   int client = -1;           // sbxrun's socket
-  std::uint32_t caller_uid = 0;
+  Caller caller;
   std::string mode = "direct";
   CpuMask cpus{};  // those that the program may use
 };

@@ -3,41 +3,46 @@
 // same for each.
 //
 //   API                                               nursery
-//       │  Run{id} + client, peer                         │
+//       │  Run + client, peer                              │
 //       ├────────────────────────────────────────────────▶│  forks a keeper, which serves this one client as
 //       │                                                  │  wire/client_protocol.h says, and ends
-//       │  Create{id} + control, payload, peer             │
+//       │  Create + control, payload, peer                 │
 //       ├────────────────────────────────────────────────▶│  forks a keeper of a sandbox of many commands
 //
 //   API                                               keeper of many commands, on `control`
 //       │                          Ready + JSON            │
 //       │◀────────────────────────────────────────────────┤  or Failed + text, and its end
-//       │  Command + client, peer                          │  serves a client, whose command runs in the
-//       sandbox │  Files + client, two pipes                       │  runs sbx-files there
-//       (wire/files_protocol.h), until │                                                  │  `client`, which
-//       is told how it ended, is closed │  Pause, Resume, Reset, Stop{grace ms}, Destroy,  │ │  Stats │
+//       │  Command + client, peer                          │  serves a client, whose command runs there
+//       │  Files + client, two pipes                       │  runs sbx-files there (wire/files_protocol.h)
+//       │                                                  │  until `client`, who is told its end, is closed
+//       │  Pause, Resume, Reset, Stop{grace ms}, Destroy,  │
+//       │  Stats                                           │
 //       ├────────────────────────────────────────────────▶│
 //       │          Commands{how many}, Stats + JSON, Done  │
 //       │◀────────────────────────────────────────────────┤
 //       │                          Ended + JSON            │
 //       │◀────────────────────────────────────────────────┤  and its end
 //
-// At end-of-file of `control` a keeper destroys its sandbox. `peer` is the socket of the one who asked the
-// API: the kernel tells a keeper who that is (SO_PEERCRED), the API cannot.
+// At end-of-file of `control` a keeper destroys its sandbox. `peer` says who asked the API, which can say
+// nothing itself: it is that one's own connection, of which the kernel tells who that is (SO_PEERCRED), or
+// for who came over TCP the list of tokens that root made (wire/tokens.h), and the number of one.
+//
+// A client that is no program of HTTP (sbxrun) speaks to the keeper itself: then `client` is missing, and the
+// keeper sends its end of a new pair over `peer`. So what such a one asks for was never in the API's hands.
 #pragma once
 
 #include <cstdint>
 
 namespace sbx {
 
-inline constexpr std::uint32_t kKeeperProtocolVersion = 1;
+inline constexpr std::uint32_t kKeeperProtocolVersion = 2;
 // In a nursery; kInitProgramFd is init's program, as in a spawner.
 inline constexpr int kNurserySocketFd = 3;
 inline constexpr int kFilesProgramFd = 5;  // that of sbx-files
 
 enum class KeeperMessageType : std::uint32_t {
   // to a nursery
-  run = 1,  // value: 1: the request is the API's own; 0: a client's, who chooses no run id
+  run = 1,  // value: 1: the request is the API's; 0: a client's own, who chooses no run id
   create = 2,
   // to a keeper
   command = 3,  // value: as of run
@@ -61,6 +66,7 @@ struct KeeperMessage {
   std::uint32_t version = kKeeperProtocolVersion;
   KeeperMessageType type{};
   std::int64_t value = 0;
+  std::int64_t token = -1;  // `peer` is the list of tokens, and it is this one
 };
 
 }  // namespace sbx

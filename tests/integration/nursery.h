@@ -18,6 +18,7 @@
 #include "os/file.h"
 #include "os/socket.h"
 #include "request/run_request.h"
+#include "support/connection.h"
 #include "support/sandbox.h"
 #include "support/skip.h"
 #include "wire/client_protocol.h"
@@ -103,7 +104,7 @@ class LiveSandboxClient {
       REQUIRE(next.type == KeeperMessageType::commands);
     }
   }
-  void say(KeeperMessageType type, std::int64_t value = 0, std::vector<int> descriptors = {}) const {
+  void say(KeeperMessageType type, std::int64_t value = 0, const std::vector<int>& descriptors = {}) const {
     KeeperMessage message;
     message.type = type;
     message.value = value;
@@ -112,15 +113,15 @@ class LiveSandboxClient {
   void go_away() { control_.reset(); }
 
   Command start(RunRequest request) const {
-    auto pair = os::seqpacket_pair();
-    REQUIRE(pair);
-    say(KeeperMessageType::command, 0, {pair->second.get(), pair->second.get()});
+    const Connection connection;
+    say(KeeperMessageType::command, 0, {connection.servers()});
+    UniqueFd client = connection.take_client();
     const auto payload = os::sealed_memfd("request", encode_run_request(request));
     ClientHeader header;
     header.type = ClientMessageType::request;
     const int fd = payload->get();
-    REQUIRE(os::send_struct(pair->first.get(), header, std::span(&fd, 1)));
-    return Command(std::move(pair->first));
+    REQUIRE(os::send_struct(client.get(), header, std::span(&fd, 1)));
+    return Command(std::move(client));
   }
   Command start(const std::vector<std::string>& command) const {
     RunRequest request;
@@ -200,7 +201,8 @@ class Nursery {
     const auto payload = os::sealed_memfd("request", encode_run_request(request));
     KeeperMessage message;
     message.type = KeeperMessageType::create;
-    const std::array<int, 3> descriptors{pair->second.get(), payload->get(), pair->first.get()};
+    const Connection connection;
+    const std::array<int, 3> descriptors{pair->second.get(), payload->get(), connection.servers()};
     REQUIRE(os::send_struct(socket_.get(), message, descriptors));
     return LiveSandboxClient(std::move(pair->first));
   }

@@ -2,10 +2,13 @@
 #include "keeper/check_peer.h"
 
 #include <doctest/doctest.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "os/socket.h"
+#include "base/times.h"
+#include "os/file.h"
+#include "support/connection.h"
 
 namespace sbx {
 namespace {
@@ -24,6 +27,16 @@ RunRequest with(void (*change)(RunRequest&)) {
   request.command = {"true"};
   change(request);
   return request;
+}
+
+Token some_token() {
+  Token token;
+  token.name = "ci";
+  token.digest = std::string(64, 'a');
+  token.scope = Scope::run;
+  token.projects = {"p"};
+  token.policies = {"default"};
+  return token;
 }
 
 }  // namespace
@@ -59,22 +72,117 @@ TEST_CASE("of the host's files, and of its time to build, who is not root gets n
     CHECK(refusal(request, 0) == "");
     CHECK(refusal(request, kSomebody) != "");
     CHECK(refusal(request, kSomebody, true) != "");
+    // What the API says of root it may have made up.
+    CHECK(refusal(request, 0, true) != "");
   }
 }
 
 TEST_CASE("the kernel says who is at the other end") {
-  int ends[2];
-  REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
-  const auto peer = identify_peer(ends[0]);
+  const test::Connection connection;
+  const auto peer = identify_peer(connection.servers());
   REQUIRE(peer);
+  CHECK(peer->caller().uid == getuid());
+  CHECK(peer->is_root() == (getuid() == 0));
   CHECK(peer->uid == getuid());
   CHECK(peer->gid == getgid());
   std::vector<gid_t> groups(static_cast<std::size_t>(getgroups(0, nullptr)));
   (void)getgroups(static_cast<int>(groups.size()), groups.data());
   CHECK(peer->groups == groups);
-  (void)close(ends[0]);
-  (void)close(ends[1]);
   CHECK_FALSE(identify_peer(0));
+}
+
+TEST_CASE("a socket that is no connection of a client identifies nobody, whoever made it") {
+  const test::Connection connection;
+  CHECK_FALSE(identify_peer(connection.listener()));
+  CHECK_FALSE(identify_peer(connection.clients()));  // at its other end is who listens
+  for (const int type : {SOCK_STREAM, SOCK_SEQPACKET}) {
+    int ends[2];
+    REQUIRE(socketpair(AF_UNIX, type, 0, ends) == 0);
+    CHECK_FALSE(identify_peer(ends[0]));
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+  }
+  const UniqueFd tcp(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  CHECK_FALSE(identify_peer(tcp.get()));
+}
+
+TEST_CASE("a token is identified by the list that root made, and by no other file") {
+  const std::string list = encode_tokens({some_token(), some_token()});
+  const auto made = os::sealed_memfd(kTokensFileName, list);
+  REQUIRE(made);
+  const auto peer = identify_peer(made->get(), 1);
+  REQUIRE(peer.has_value() == (geteuid() == 0));
+  if (peer) {
+    CHECK(peer->caller().token == "ci");
+    CHECK_FALSE(peer->is_root());
+  }
+  CHECK_FALSE(identify_peer(made->get(), 2));
+  CHECK_FALSE(identify_peer(made->get()));
+  CHECK_FALSE(identify_peer(os::sealed_memfd("sbx-answer", list)->get(), 0));
+  const UniqueFd open_file(memfd_create(kTokensFileName, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  REQUIRE(os::write_all(open_file.get(), list, "list"));
+  CHECK_FALSE(identify_peer(open_file.get(), 0));
+  const auto foreign = os::sealed_memfd(kTokensFileName, list);
+  if (geteuid() == 0) REQUIRE(fchown(foreign->get(), kSomebody, kSomebody) == 0);
+  CHECK_FALSE(identify_peer(foreign->get(), 0));
+  const auto broken = os::sealed_memfd(kTokensFileName, list + "x");
+  CHECK_FALSE(identify_peer(broken->get(), 0));
+}
+
+TEST_CASE("a token is good for its policies and projects, until it expires") {
+  const auto asks = [](const Token& token, void (*change)(RunRequest&)) {
+    PeerIdentity peer;
+    peer.uid = 0;
+    peer.token = token;
+    const auto may = check_peer_may(with(change), peer, true);
+    return may ? "" : may.error().text;
+  };
+  const auto its = [](RunRequest& r) { r.project = "p"; };
+  CHECK(asks(some_token(), its) == "");
+  CHECK(asks(some_token(), [](RunRequest& r) { r.project = "q"; }) != "");
+  CHECK(asks(some_token(), [](RunRequest&) {}) != "");
+  CHECK(asks(some_token(), [](RunRequest& r) { r.project = "p", r.policy = "permissive"; }) != "");
+  CHECK(asks(some_token(), [](RunRequest& r) { r.project = "p", r.build = true; }) != "");
+  Token token = some_token();
+  token.all_projects = true;
+  CHECK(asks(token, [](RunRequest& r) { r.project = "q"; }) == "");
+  CHECK(asks(token, [](RunRequest&) {}) == "");
+  token.scope = Scope::read;
+  CHECK(asks(token, its) != "");
+  token = some_token();
+  token.expires_ms = 1;
+  CHECK(asks(token, its).find("expired") != std::string::npos);
+  token.expires_ms = utc_ms() + 60'000;
+  CHECK(asks(token, its) == "");
+}
+
+TEST_CASE("a sandbox is for who made it, for root, and for the tokens of its project") {
+  PeerIdentity root;
+  PeerIdentity user;
+  user.uid = kSomebody;
+  PeerIdentity other;
+  other.uid = kSomebody + 1;
+  PeerIdentity token;
+  token.token = some_token();
+  PeerIdentity beside = token;
+  beside.token->name = "beside";
+  CHECK(root.may_use_what(user, ""));
+  CHECK(root.may_use_what(token, "p"));
+  CHECK(user.may_use_what(user, ""));
+  CHECK_FALSE(user.may_use_what(other, "p"));
+  CHECK_FALSE(user.may_use_what(root, "p"));
+  CHECK_FALSE(user.may_use_what(token, "p"));
+  CHECK(token.may_use_what(token, "p"));
+  CHECK(token.may_use_what(beside, "p"));
+  CHECK(token.may_use_what(user, "p"));
+  CHECK_FALSE(token.may_use_what(beside, "q"));
+  CHECK_FALSE(token.may_use_what(token, "q"));  // no more, at least
+  CHECK_FALSE(token.may_use_what(root, ""));
+  token.token->all_projects = true;
+  CHECK(token.may_use_what(token, ""));
+  CHECK_FALSE(token.may_use_what(beside, ""));
+  token.token->scope = Scope::admin;
+  CHECK(token.may_use_what(root, ""));
 }
 
 }  // namespace sbx

@@ -39,7 +39,7 @@ RunResult full_result() {
   result.language = "python";
   result.command = {"python3", "-c", "print(1)"};
   result.cwd = "/workspace";
-  result.caller_uid = 1001;
+  result.caller.uid = 1001;
   result.policy_name = "default";
   result.policy_fingerprint = "f00";
   result.outcome = Outcome::signaled;
@@ -138,6 +138,9 @@ TEST_CASE("values keep their units: CPUs are a number of CPUs") {
   CHECK(json["signal"] == "SIGKILL");
   CHECK(json["status"] == "error");
   CHECK(json["caller"]["uid"] == 1001);
+  RunResult by_token;
+  by_token.caller.token = "ci";
+  CHECK(as_json(by_token)["caller"] == ordered_json{{"token", "ci"}});
   CHECK(json["environment"] == ordered_json::array({"TOKEN"}));
 }
 
