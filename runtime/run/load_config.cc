@@ -7,14 +7,16 @@
 #include "plan/sandbox_plan.h"
 #include "policy/trusted_file.h"
 #include "policy/yaml_reader.h"
+#include "run/read_api_config.h"
 
 namespace sbx {
 namespace {
 
 constexpr const char* kDefaultPath = "/etc/sbx/config.yaml";
-constexpr std::array<std::string_view, 11> kKeys{
+constexpr std::array<std::string_view, 15> kKeys{
     "state_dir",  "run_dir",   "log",          "id_pool",       "cgroup_parent", "image_max_age_days",
-    "auto_build", "languages", "socket_group", "max_sandboxes", "history"};
+    "auto_build", "languages", "socket_group", "max_sandboxes", "listen",        "origins",
+    "tokens",     "admission",    "history"};
 constexpr std::array<std::string_view, 3> kHistoryKeys{"runs", "output_bytes", "days"};
 constexpr std::array<std::string_view, 3> kLogKeys{"path", "rotate", "keep"};
 constexpr std::array<std::string_view, 2> kPoolKeys{"first", "ranges"};
@@ -126,6 +128,11 @@ Result<void> parse_config(std::string_view path, std::string_view text, Settings
   TRY(read_days(map, "image_max_age_days", settings.image_max_age_days));
   if (map.find("socket_group") != nullptr) settings.socket_group = TRY(map.need_text("socket_group"));
   TRY(read_number(map, "max_sandboxes", 65'535, settings.max_sandboxes));
+  TRY(read_path(map, "tokens", settings.tokens));
+  if (const yaml::Node* listen = map.find("listen")) TRY(read_listeners(path, *listen, settings.listeners));
+  if (const yaml::Node* origins = map.find("origins")) TRY(read_origins(path, *origins, settings.origins));
+  if (const yaml::Node* admission = map.find("admission"))
+    TRY(read_admission(path, *admission, settings.admission));
   settings.auto_build = TRY(map.boolean("auto_build", settings.auto_build));
   if (const yaml::Node* languages = map.find("languages"))
     TRY(read_languages(path, *languages, settings.language_images));

@@ -2,6 +2,7 @@
 // configuration file, then the default.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -22,6 +23,28 @@ struct HistorySettings {
   std::optional<std::uint32_t> days = 30;
 };
 
+struct TlsPaths {
+  std::string certificate;  // PEM, the server's own first
+  std::string key;          // PEM
+  bool operator==(const TlsPaths&) const = default;
+};
+
+struct TcpListener {
+  std::string address;  // a number, IPv4 or IPv6
+  std::uint16_t port = 0;
+  std::optional<TlsPaths> tls;  // none: loopback only
+  bool operator==(const TcpListener&) const = default;
+
+  [[nodiscard]] std::string text() const;  // "127.0.0.1:8080", "[::1]:8080"
+};
+
+struct AdmissionSettings {
+  std::optional<std::uint64_t> memory_bytes;  // what the limits of all sandboxes may come to
+  std::uint32_t queue = 100;                  // runs of a project that wait for their turn
+  std::uint32_t per_client_rate = 500;        // requests per second; 0: any number
+  std::uint32_t burst = 1000;
+};
+
 struct Settings {
   std::string state_dir = "/var/lib/sbx";
   std::string run_dir = "/run/sbx";
@@ -39,6 +62,10 @@ struct Settings {
   std::string socket_group = "sbx";   // whose members may connect; there need be none of this name
   std::uint32_t max_sandboxes = 256;  // at once
   HistorySettings history;
+  std::vector<TcpListener> listeners;
+  std::vector<std::string> origins;  // of web pages that may ask: "https://host:port"
+  std::string tokens = "/etc/sbx/tokens.yaml";
+  AdmissionSettings admission;
 
   // What is made from content and can be made again.
   [[nodiscard]] std::string cache_dir() const { return state_dir + "/cache"; }

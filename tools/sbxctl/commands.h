@@ -21,6 +21,7 @@ void add_doctor_command(CLI::App& app, const Settings& settings, Action& action)
 void add_images_command(CLI::App& app, const Settings& settings, Action& action);
 void add_image_making_commands(CLI::App& images, const Settings& settings, Action& action);
 void add_languages_command(CLI::App& app, const Settings& settings, Action& action);
+void add_token_command(CLI::App& app, const Settings& settings, Action& action);
 
 // "sbxctl: TEXT" on standard error, with no control characters; returns kExitFailed.
 int report_failure(const std::string& text);

@@ -69,6 +69,7 @@ int run(int argc, char** argv) {
   add_doctor_command(app, settings, action);
   add_images_command(app, settings, action);
   add_languages_command(app, settings, action);
+  add_token_command(app, settings, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
