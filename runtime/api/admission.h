@@ -1,50 +1,124 @@
-// How many sandboxes there are, and whether there may be one more.
+// How many sandboxes there are and what their memory may come to, and who waits for a place. Each project has
+// a queue; they are served in turn, one run each, so that none waits for the length of another's.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
 
-#include "api/call.h"
-#include "http/loop.h"
+#include "base/result.h"
 
 namespace sbx::api {
 
 class Admission {
  public:
-  Admission(http::Loop& loop, std::size_t most) : loop_(loop), most_(most) {}
+  struct Limits {
+    std::size_t sandboxes = 256;
+    std::optional<std::uint64_t> memory_bytes;  // of all together
+    std::size_t queue = 100;                    // of each project
+  };
+  struct Wish {
+    std::string queue;               // whose turn it takes
+    std::uint64_t memory_bytes = 0;  // its limit
+    std::size_t held_bytes = 0;      // of our own memory while it waits
+  };
+  struct Refusal {
+    int status = 0;
+    std::string why;
+    bool may_wait = false;
+  };
 
-  // The place of one sandbox, as long as it exists.
+  // What a sandbox takes, as long as this exists.
   class Place {
    public:
     Place() = default;
-    explicit Place(Admission& admission) : admission_(&admission) { ++admission.alive_; }
-    Place(Place&& other) noexcept : admission_(std::exchange(other.admission_, nullptr)) {}
+    Place(Place&& other) noexcept
+        : admission_(std::exchange(other.admission_, nullptr)), memory_bytes_(other.memory_bytes_) {}
     Place& operator=(Place&& other) noexcept;
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
     ~Place() { leave(); }
     void leave();
+    // The limit that it really has, as its keeper says.
+    void set_memory(std::uint64_t bytes);
 
    private:
+    friend class Admission;
+    Place(Admission& admission, std::uint64_t memory_bytes);
     Admission* admission_ = nullptr;
+    std::uint64_t memory_bytes_ = 0;
   };
 
-  // False: it has its answer.
-  [[nodiscard]] bool admit(Call& call) const;
+  // A place in a queue: as long as this exists, or until it was its turn.
+  class Ticket {
+   public:
+    Ticket() = default;
+    Ticket(Ticket&& other) noexcept
+        : admission_(std::exchange(other.admission_, nullptr)),
+          number_(other.number_),
+          queue_(std::move(other.queue_)) {}
+    Ticket& operator=(Ticket&& other) noexcept;
+    Ticket(const Ticket&) = delete;
+    Ticket& operator=(const Ticket&) = delete;
+    ~Ticket() { give_up(); }
+    void give_up();
+
+   private:
+    friend class Admission;
+    Ticket(Admission& admission, std::uint64_t number, std::string queue)
+        : admission_(&admission), number_(number), queue_(std::move(queue)) {}
+    Admission* admission_ = nullptr;
+    std::uint64_t number_ = 0;
+    std::string queue_;
+  };
+
+  using Post = std::function<void(std::function<void()>)>;
+  using Go = std::function<void(Place)>;
+
+  // `post`: calls it soon, from outside.
+  Admission(Post post, Limits limits) : post_(std::move(post)), limits_(limits) {}
+  void set(Limits limits);
+
+  // At once, if there is room and nobody waits.
+  Result<Place, Refusal> take(const Wish& wish);
+  // `go` is called when it is its turn.
+  Result<Ticket, Refusal> wait(Wish wish, Go go);
 
   // From now on nobody is admitted; `then` is called when no place is taken any more.
   void stop(std::function<void()> then);
 
   [[nodiscard]] std::size_t alive() const { return alive_; }
-  [[nodiscard]] std::size_t most() const { return most_; }
+  [[nodiscard]] std::uint64_t memory_bytes() const { return memory_bytes_; }
+  [[nodiscard]] std::size_t waiting() const { return waiting_; }
+  [[nodiscard]] const Limits& limits() const { return limits_; }
   [[nodiscard]] bool stopping() const { return stopped_ != nullptr; }
 
  private:
+  struct Waiting {
+    std::uint64_t number = 0;
+    Wish wish;
+    Go go;
+  };
+  [[nodiscard]] bool fits(std::uint64_t memory_bytes) const;
+  [[nodiscard]] std::string why_full(const Wish& wish) const;
+  void give_up(const std::string& queue, std::uint64_t number);
+  void serve();
   void check_stopped();
 
-  http::Loop& loop_;
-  std::size_t most_;
+  Post post_;
+  Limits limits_;
   std::size_t alive_ = 0;
+  std::uint64_t memory_bytes_ = 0;
+  std::map<std::string, std::deque<Waiting>> queues_;  // none is empty
+  std::deque<std::string> turns_;                      // each queue once; the next one first
+  std::size_t waiting_ = 0;
+  std::size_t held_bytes_ = 0;
+  std::uint64_t next_number_ = 1;
   std::function<void()> stopped_;
 };
 

@@ -24,8 +24,10 @@ void answer_problem(Call& call, int status, std::string_view detail, std::vector
   call.exchange->respond(std::move(response));
 }
 
-bool may_see(const Call& call, std::uint32_t uid) {
-  return call.request.peer.uid == 0 || call.request.peer.uid == uid;
+void answer_refusal(Call& call, const Admission::Refusal& refusal) {
+  std::vector<http::Header> headers;
+  if (refusal.status == 429) headers.push_back({"Retry-After", "1"});
+  answer_problem(call, refusal.status, refusal.why, std::move(headers));
 }
 
 bool wants(const Call& call, std::string_view name, bool otherwise) {

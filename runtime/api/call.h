@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "api/admission.h"
+#include "api/client.h"
 #include "api/json_object.h"
 #include "http/exchange.h"
 #include "http/message.h"
@@ -17,6 +19,7 @@ struct Call {
   http::Request request;
   std::shared_ptr<http::Exchange> exchange;
   std::vector<std::string> parts;  // of the path: those that stand for {…} in the route
+  Client client;
   std::string fingerprint;         // of method, path and body, once that is read and where a key asks for it
 };
 using SharedCall = std::shared_ptr<Call>;
@@ -27,8 +30,9 @@ void answer_json(Call& call, int status, const OrderedJson& json, std::vector<ht
 // application/problem+json (RFC 9457); in one line of text for who asks for that.
 void answer_problem(Call& call, int status, std::string_view detail, std::vector<http::Header> headers = {});
 
-// Whether who asks may see what `uid` made: root sees all.
-bool may_see(const Call& call, std::uint32_t uid);
+// 503, 422, or 429 with Retry-After.
+void answer_refusal(Call& call, const Admission::Refusal& refusal);
+
 // A switch of the query: "?wait", "?wait=true".
 bool wants(const Call& call, std::string_view name, bool otherwise);
 // Whether the query asks for another value than this.

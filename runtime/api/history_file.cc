@@ -119,7 +119,7 @@ Result<void> HistoryFile::insert(const RunRecord& run, const std::optional<MadeB
   Transaction transaction = TRY(Transaction::begin(database_));
   (void)TRY(database_.change(
       insert_run_,
-      {run.about.id, owner_of(run.about.uid), text_or_null(run.about.task), text_or_null(run.about.project),
+      {run.about.id, run.about.owner, text_or_null(run.about.task), text_or_null(run.about.project),
        text_or_null(run.about.sandbox),
        Json(run.about.labels).dump(-1, ' ', true, Json::error_handler_t::replace), run.about.created_ms,
        run.status, text_or_null(run.outcome), finished(run), output(run), number(run.result.size())}));

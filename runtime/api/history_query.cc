@@ -47,7 +47,7 @@ RunRecord read_run(const Rows& row) {
   RunRecord run;
   run.number = row.integer(0);
   run.about.id = row.text(1);
-  run.about.uid = uid_of(row.text(2));
+  run.about.owner = row.text(2);
   run.about.task = row.text(3);
   run.about.project = row.text(4);
   run.about.sandbox = row.text(5);
@@ -97,6 +97,17 @@ HistoryQuery make_list_query(const RunFilter& filter) {
     }
   }
   for (const Equal& equal : wide) write_equal(equal);
+  if (filter.among) {
+    std::string marks;
+    std::vector<Value> projects;
+    for (const std::string& project : *filter.among) {
+      marks += marks.empty() ? "?" : ", ?";
+      projects.emplace_back(project);
+    }
+    writer.where("r.project IN (" + marks + ")", std::move(projects));
+  }
+  if (filter.owner_or_project)
+    writer.where("(r.project IS NOT NULL OR r.owner = ?)", {*filter.owner_or_project});
   write_range(filter, created, number, writer);
   return writer.query(from, created + " DESC, " + number + " DESC", filter.limit);
 }

@@ -6,12 +6,12 @@
 
 namespace sbx::api {
 
-LiveSandbox::LiveSandbox(http::Loop& loop, std::string id, AskedSandbox asked, std::uint32_t uid,
+LiveSandbox::LiveSandbox(http::Loop& loop, std::string id, AskedSandbox asked, std::string owner,
                          UniqueFd control)
     : loop_(loop),
       id_(std::move(id)),
       asked_(std::move(asked)),
-      uid_(uid),
+      owner_(std::move(owner)),
       control_(std::move(control)),
       created_ms_(utc_ms()) {}
 

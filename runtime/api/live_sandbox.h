@@ -19,13 +19,14 @@ namespace sbx::api {
 class LiveSandbox : public std::enable_shared_from_this<LiveSandbox> {
  public:
   // `control`: our end (wire/keeper_protocol.h). `over` is called once, last of all.
-  LiveSandbox(http::Loop& loop, std::string id, AskedSandbox asked, std::uint32_t uid, UniqueFd control);
+  LiveSandbox(http::Loop& loop, std::string id, AskedSandbox asked, std::string owner, UniqueFd control);
   Result<void> begin(std::function<void()> over);
 
   [[nodiscard]] const std::string& id() const { return id_; }
   [[nodiscard]] SandboxState state() const { return state_; }
   [[nodiscard]] const AskedSandbox& asked() const { return asked_; }
-  [[nodiscard]] std::uint32_t uid() const { return uid_; }
+  // Who made it (api/client.h).
+  [[nodiscard]] const std::string& owner() const { return owner_; }
   [[nodiscard]] const std::string& why_failed() const { return why_failed_; }
   [[nodiscard]] bool lost_keeper() const { return lost_keeper_; }
   [[nodiscard]] int control() const { return control_.get(); }
@@ -60,7 +61,7 @@ class LiveSandbox : public std::enable_shared_from_this<LiveSandbox> {
   http::Loop& loop_;
   std::string id_;
   AskedSandbox asked_;
-  std::uint32_t uid_;
+  std::string owner_;
   UniqueFd control_;
   SandboxState state_ = SandboxState::creating;
   std::string why_failed_;

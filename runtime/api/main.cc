@@ -11,8 +11,8 @@
 #include <csignal>
 #include <cstdio>
 
-#include "api/json_object.h"
 #include "api/service.h"
+#include "api/told.h"
 #include "http/server.h"
 #include "os/file.h"
 #include "os/socket.h"
@@ -30,48 +30,43 @@ constexpr const char* kOutputDirectory = "/output";
 struct Setup {
   std::vector<http::Listener> listeners;
   Keepers keepers;
-  std::string root;
-  uid_t uid = 0;
-  ServiceLimits limits;
+  ToldSettings told;
 };
 
-Result<void> read_settings(int fd, Setup& setup) {
-  const std::string text = TRY(os::read_sealed_memfd(fd, "settings", 1U << 20U));
-  const JsonObject settings = TRY(JsonObject::parse(text));
-  setup.root = TRY(settings.text("root")).value_or("");
-  setup.uid = static_cast<uid_t>(TRY(settings.count("uid")).value_or(0));
-  setup.limits.sandboxes = TRY(settings.count("max_sandboxes")).value_or(setup.limits.sandboxes);
-  HistoryLimits& history = setup.limits.history;
-  history.runs = TRY(settings.count("history_runs")).value_or(history.runs);
-  history.bytes = TRY(settings.count("history_bytes")).value_or(history.bytes);
-  const auto days = TRY(settings.count("history_days"));
-  history.days = days ? std::optional(static_cast<std::uint32_t>(*days)) : std::nullopt;
-  if (setup.root.empty() || setup.uid == 0) return fail("settings: no place of its own");
+Result<void> give_certificates(Setup& setup) {
+  for (auto& [index, identity] : setup.told.certificates) {
+    if (index >= setup.listeners.size()) return fail("sbxd: a certificate of no listener");
+    setup.listeners[index].tls = std::move(identity);
+  }
   return {};
 }
 
 Result<Setup> set_up() {
   Setup setup;
+  Told told;
   while (true) {
     auto message = TRY(os::receive_message(kDaemonSocketFd, sizeof(DaemonMessage)));
     if (!message) return fail("sbxd ended");
     const auto header = TRY(os::read_struct<DaemonMessage>(*message, "sbxd"));
-    if (header.version != kDaemonProtocolVersion || message->descriptors.size() != 1)
+    auto& descriptors = message->descriptors;
+    if (header.version != kDaemonProtocolVersion || descriptors.empty())
       return fail("sbxd: a message of another build");
-    UniqueFd fd = std::move(message->descriptors.front());
     switch (header.type) {
-    case DaemonMessageType::listener: setup.listeners.push_back({std::move(fd), {}}); break;
+    case DaemonMessageType::listener: setup.listeners.push_back({std::move(descriptors.front()), {}}); break;
     case DaemonMessageType::nursery:
-      setup.keepers.set_nursery(static_cast<std::size_t>(header.value), std::move(fd));
+      setup.keepers.set_nursery(static_cast<std::size_t>(header.value), std::move(descriptors.front()));
       break;
-    case DaemonMessageType::go: TRY(read_settings(fd.get(), setup)); return setup;
-    default: return fail("sbxd: a message of another build");
+    case DaemonMessageType::go:
+      setup.told = TRY(told.settle(descriptors.front().get()));
+      TRY(give_certificates(setup));
+      return setup;
+    default: TRY(told.note(header, std::move(descriptors)));
     }
   }
 }
 
 // From here on a fault in this process is nobody's, who sees one directory.
-Result<void> give_up_rights(const Setup& setup) {
+Result<void> give_up_rights(const ToldSettings& setup) {
   if (chroot(setup.root.c_str()) != 0 || chdir("/") != 0)
     return fail(system_error("chroot", setup.root, errno));
   if (setgroups(0, nullptr) != 0) return fail(system_error("setgroups", "", errno));
@@ -93,10 +88,10 @@ class Api {
                                  [this](http::Request request, std::shared_ptr<http::Exchange> exchange) {
                                    service_->handle(std::move(request), std::move(exchange));
                                  }));
-    TRY(give_up_rights(setup_));
+    TRY(give_up_rights(setup_.told));
     // What others wrote is read without rights only.
     service_.emplace(
-        *loop_, setup_.keepers, setup_.limits, ServicePlaces{kHistoryDirectory, kOutputDirectory},
+        *loop_, setup_.keepers, std::move(setup_.told.service), ServicePlaces{kHistoryDirectory, kOutputDirectory},
         [](const std::string& text) { (void)std::fprintf(stderr, "sbx-api: %s\n", text.c_str()); });
     const http::Watch sbxd = TRY(loop_->watch(kDaemonSocketFd, [this] { read_sbxd(); }));
     tell(DaemonMessageType::ready);
@@ -127,9 +122,26 @@ class Api {
     const auto header = os::read_struct<DaemonMessage>(**message, "sbxd");
     if (!header) return;
     auto& descriptors = (*message)->descriptors;
-    if (header->type == DaemonMessageType::nursery && descriptors.size() == 1)
+    if (header->type == DaemonMessageType::stop) return stop();
+    if (descriptors.empty()) return;
+    if (header->type == DaemonMessageType::nursery) {
       setup_.keepers.set_nursery(static_cast<std::size_t>(header->value), std::move(descriptors.front()));
-    if (header->type == DaemonMessageType::stop) stop();
+    } else if (header->type == DaemonMessageType::settings) {
+      change(descriptors.front().get());
+    } else {
+      (void)told_.note(*header, std::move(descriptors));  // what is missing fails when it is settled
+    }
+  }
+
+  // sbxd has looked at all of it.
+  void change(int settings) {
+    auto told = told_.settle(settings);
+    if (!told) return (void)std::fprintf(stderr, "sbx-api: %s\n", told.error().text.c_str());
+    service_->set(std::move(told->service));
+    for (const auto& [index, identity] : told->certificates) {
+      if (const auto done = server_->set_tls(index, identity); !done)
+        (void)std::fprintf(stderr, "sbx-api: %s\n", done.error().text.c_str());
+    }
   }
 
   // No new clients, then no sandboxes, then what is still to be told.
@@ -143,6 +155,7 @@ class Api {
   }
 
   Setup setup_;
+  Told told_;
   std::unique_ptr<http::Loop> loop_;
   std::optional<Service> service_;
   std::unique_ptr<http::Server> server_;
@@ -160,11 +173,21 @@ Result<void> run() {
   return Api(TRY(set_up())).run();
 }
 
+// For sbxd, which has no OpenSSL: 3 and 4 are a chain and a key, and what is to be said goes to 5.
+int check_certificate() {
+  const auto identity = read_identity(3, 4);
+  const auto context = identity ? http::TlsContext::make(*identity) : fail(identity.error());
+  (void)os::write_all(5, context ? "ok" : context.error().text, "sbxd");
+  return context ? 0 : 1;
+}
+
 }  // namespace
 }  // namespace sbx::api
 
-int main() {
+int main(int count, char** arguments) {
   (void)prctl(PR_SET_NAME, "sbx-api");
+  if (count == 2 && std::string_view(arguments[1]) == "check-certificate")
+    return sbx::api::check_certificate();
   (void)umask(077);
   if (const auto done = sbx::api::run(); !done) {
     (void)std::fprintf(stderr, "sbx-api: %s\n", done.error().text.c_str());

@@ -40,6 +40,13 @@ std::string failed_result(const RunSummary& about, const std::string& message) {
   return one_line(result);
 }
 
+std::string unbegun_result(const RunSummary& about) {
+  OrderedJson result = own_result(about, "cancelled", "the run was cancelled while it waited for its turn");
+  result["step"] = nullptr;
+  result["created_at"] = rfc3339(about.created_ms);
+  return one_line(result);
+}
+
 std::string interrupted_result(const RunSummary& about,
                                const std::optional<std::array<std::uint64_t, 2>>& written) {
   OrderedJson result = own_result(about, "cancelled",

@@ -37,7 +37,7 @@ std::optional<RequestKey> find_request_key(const SharedCall& call, History& hist
   if (call->request.header(kHeader) == nullptr) return found;
   const auto key = read_key(call);
   if (!key) return {};
-  found.key = MadeByKey{owner_of(call->request.peer.uid), *key, call->fingerprint, "", utc_ms()};
+  found.key = MadeByKey{call->client.owner(), *key, call->fingerprint, "", utc_ms()};
   const auto before = history.find_key(found.key->owner, *key);
   if (!before) {
     answer_problem(*call, 503, "whether this request was made before cannot be told: " + before.error().text,

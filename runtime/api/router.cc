@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "api/gate.h"
+
 namespace sbx::api {
 namespace {
 
@@ -35,17 +37,25 @@ bool matches(std::string_view route, std::string_view path, std::vector<std::str
 }  // namespace
 
 void Router::add(std::string method, std::string path, Handler handler) {
-  routes_.push_back({std::move(method), std::move(path), std::move(handler)});
+  const Scope scope = method == "GET" ? Scope::read : Scope::run;
+  add(std::move(method), std::move(path), std::move(handler), scope);
 }
 
-void Router::handle(http::Request request, std::shared_ptr<http::Exchange> exchange) const {
-  const auto call = std::make_shared<Call>(Call{std::move(request), std::move(exchange), {}, {}});
+void Router::add(std::string method, std::string path, Handler handler, Scope scope) {
+  routes_.push_back({std::move(method), std::move(path), std::move(handler), scope});
+}
+
+void Router::handle(const SharedCall& call) const {
   const std::string& asked = call->request.method;
   const std::string_view method = asked == "HEAD" ? std::string_view("GET") : std::string_view(asked);
   std::string allowed;
   for (const Route& route : routes_) {
     if (!matches(route.path, call->request.path, call->parts)) continue;
-    if (route.method == method) return route.handler(call);
+    if (route.method == method) {
+      if (call->client.may(route.scope)) return route.handler(call);
+      const Gate::Refusal refusal = Gate::lacks(call->client, route.scope);
+      return answer_problem(*call, refusal.status, refusal.why, refusal.headers);
+    }
     allowed += (allowed.empty() ? "" : ", ") + route.method;
   }
   const std::string& path = call->request.path;

@@ -12,16 +12,19 @@ namespace sbx::api {
 class Router {
  public:
   using Handler = std::function<void(const SharedCall&)>;
-  // `path`: "/v1/runs/{run}"; what stands for {…} comes as Call::parts.
+  // `path`: "/v1/runs/{run}"; what stands for {…} comes as Call::parts. Who asks needs the scope `read` for
+  // GET and `run` for all else; a GET that changes something has to say so.
   void add(std::string method, std::string path, Handler handler);
-  // 404 and 405 (with Allow) are answered here. HEAD is a GET.
-  void handle(http::Request request, std::shared_ptr<http::Exchange> exchange) const;
+  void add(std::string method, std::string path, Handler handler, Scope scope);
+  // 403, 404 and 405 (with Allow) are answered here. HEAD is a GET.
+  void handle(const SharedCall& call) const;
 
  private:
   struct Route {
     std::string method;
     std::string path;
     Handler handler;
+    Scope scope = Scope::admin;
   };
   std::vector<Route> routes_;
 };

@@ -14,14 +14,12 @@
 
 namespace sbx::api {
 
-Run::Run(http::Loop& loop, const KeptOutput& output, RunSummary summary, UniqueFd client, std::string input,
-         UniqueFd input_pipe)
+Run::Run(http::Loop& loop, const KeptOutput& output, RunSummary summary, Told started, Told ended)
     : loop_(loop),
       output_(output),
       about_(std::move(summary)),
-      client_(std::move(client)),
-      input_(std::move(input)),
-      input_pipe_(std::move(input_pipe)) {}
+      when_started_(std::move(started)),
+      when_ended_(std::move(ended)) {}
 
 Run::Run(http::Loop& loop, const KeptOutput& output, RunRecord record)
     : loop_(loop),
@@ -31,9 +29,14 @@ Run::Run(http::Loop& loop, const KeptOutput& output, RunRecord record)
       kept_bytes_(record.output_bytes),
       result_(std::move(record.result)) {}
 
-Result<void> Run::begin(std::function<void(const Run&)> started, std::function<void(const Run&)> ended) {
-  when_started_ = std::move(started);
-  when_ended_ = std::move(ended);
+void Run::fail_with(const std::string& why) { end_with(failed_result(about_, why)); }
+
+Result<void> Run::begin(UniqueFd client, std::string input, UniqueFd input_pipe, Admission::Place place) {
+  ticket_ = {};
+  client_ = std::move(client);
+  input_ = std::move(input);
+  input_pipe_ = std::move(input_pipe);
+  place_ = std::move(place);
   client_watch_ = TRY(loop_.watch(client_.get(), [this] { read_client(); }));
   if (!input_pipe_.valid()) return {};
   (void)fcntl(input_pipe_.get(), F_SETFL, O_NONBLOCK);
@@ -70,6 +73,7 @@ void Run::read_client() {
   if (header->type == ClientMessageType::output && descriptors.size() == 2) {
     spill_ = std::move(descriptors[0]);
     event_ = std::move(descriptors[1]);
+    if (header->bytes > 0) place_.set_memory(header->bytes);
     started_ = true;
     auto watch = loop_.watch(event_.get(), [this] {
       std::uint64_t times = 0;
@@ -100,8 +104,10 @@ void Run::end_with(std::string result) {
   spill_.reset();
   event_.reset();
   result_ = std::move(result);
+  ticket_ = {};
   if (when_ended_) std::exchange(when_ended_, {})(*this);
   tell_followers();
+  place_.leave();
 }
 
 Result<UniqueFd> Run::open_output() const {
@@ -112,8 +118,9 @@ Result<UniqueFd> Run::open_output() const {
   return fd;
 }
 
-void Run::signal(int number) const {
-  if (!client_.valid()) return;
+void Run::signal(int number) {
+  if (ended()) return;
+  if (!client_.valid()) return end_with(unbegun_result(about_));
   ClientHeader header;
   header.type = ClientMessageType::signal;
   header.value = number;

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "api/admission.h"
 #include "api/kept_output.h"
 #include "api/run_record.h"
 #include "base/result.h"
@@ -18,15 +19,19 @@ namespace sbx::api {
 
 class Run : public std::enable_shared_from_this<Run> {
  public:
-  // `client`: our end of its socket (wire/client_protocol.h). `input`: what is left of its standard input,
-  // and the pipe's end.
-  Run(http::Loop& loop, const KeptOutput& output, RunSummary summary, UniqueFd client, std::string input,
-      UniqueFd input_pipe);
+  // Each is called at most once.
+  using Told = std::function<void(const Run&)>;
+  Run(http::Loop& loop, const KeptOutput& output, RunSummary summary, Told started, Told ended);
   // One that has ended, as the history has it.
   Run(http::Loop& loop, const KeptOutput& output, RunRecord record);
 
-  // Each is called at most once.
-  Result<void> begin(std::function<void(const Run&)> started, std::function<void(const Run&)> ended);
+  // It waits for its turn; who cancels it meanwhile ends it.
+  void wait(Admission::Ticket ticket) { ticket_ = std::move(ticket); }
+  // `client`: our end of its socket (wire/client_protocol.h). `input`: what is left of its standard input,
+  // and the pipe's end. `place`: what it takes; none of a command.
+  Result<void> begin(UniqueFd client, std::string input, UniqueFd input_pipe, Admission::Place place);
+  // It came to nothing.
+  void fail_with(const std::string& why);
 
   [[nodiscard]] const RunSummary& about() const { return about_; }
   [[nodiscard]] bool ended() const { return !result_.empty(); }
@@ -39,7 +44,7 @@ class Run : public std::enable_shared_from_this<Run> {
   // Of a run that has ended: how much is kept of it; nothing: there is no file.
   [[nodiscard]] std::optional<std::uint64_t> kept_bytes() const { return kept_bytes_; }
 
-  void signal(int number) const;
+  void signal(int number);
 
   // Called when there is more output, and at the end; until it is let go.
   using Follower = std::shared_ptr<std::function<void()>>;
@@ -54,6 +59,8 @@ class Run : public std::enable_shared_from_this<Run> {
   http::Loop& loop_;
   const KeptOutput& output_;
   RunSummary about_;
+  Admission::Ticket ticket_;
+  Admission::Place place_;
   UniqueFd client_;
   std::string input_;
   UniqueFd input_pipe_;

@@ -5,8 +5,6 @@
 namespace sbx::api {
 namespace {
 
-constexpr std::string_view kUid = "uid:";
-
 template <class Number>
 bool read_number(std::string_view text, Number& number) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -14,15 +12,6 @@ bool read_number(std::string_view text, Number& number) {
 }
 
 }  // namespace
-
-std::string owner_of(std::uint32_t uid) { return std::string(kUid) + std::to_string(uid); }
-
-// Of one that is none: nobody, whom only root may ask for.
-std::uint32_t uid_of(const std::string& owner) {
-  std::uint32_t uid = 0;
-  const bool good = owner.starts_with(kUid) && read_number(std::string_view(owner).substr(kUid.size()), uid);
-  return good ? uid : UINT32_MAX;
-}
 
 std::string cursor_of(RunPosition position) {
   return std::to_string(position.created_ms) + "." + std::to_string(position.number);

@@ -18,7 +18,7 @@ struct RunSummary {
   std::string project;
   std::string sandbox;  // of many commands; empty: one of its own
   Labels labels;
-  std::uint32_t uid = 0;        // who asked
+  std::string owner;            // who asked: "uid:1000" (api/client.h)
   std::int64_t created_ms = 0;  // since 1970, UTC
 };
 
@@ -34,10 +34,6 @@ struct RunRecord {
   [[nodiscard]] bool ended() const { return finished_ms != 0; }
 };
 
-// As it stands in the file: "uid:1000".
-std::string owner_of(std::uint32_t uid);
-std::uint32_t uid_of(const std::string& owner);
-
 // A place in the list, which has the newest first.
 struct RunPosition {
   std::int64_t created_ms = 0;
@@ -51,6 +47,8 @@ Result<RunPosition> parse_cursor(const std::string& cursor);
 // All that is given must be so.
 struct RunFilter {
   std::optional<std::string> owner;
+  std::optional<std::vector<std::string>> among;  // projects
+  std::optional<std::string> owner_or_project;    // of this owner, or of whatever project
   std::optional<std::string> task;
   std::optional<std::string> project;
   std::optional<std::string> sandbox;

@@ -15,15 +15,22 @@
 namespace sbx::api {
 namespace {
 
-struct Pipe {
+// The pipe of standard input, where there is one, and what a keeper is given of it.
+struct Input {
   UniqueFd reading;
   UniqueFd writing;
+  std::vector<int> streams;
 };
 
-Result<Pipe> make_pipe() {
+Result<Input> make_input(bool wanted) {
+  Input input;
+  if (!wanted) return input;
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) return fail(system_error("pipe2", "standard input", errno));
-  return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
+  input.reading = UniqueFd(ends[0]);
+  input.writing = UniqueFd(ends[1]);
+  input.streams.push_back(ends[0]);
+  return input;
 }
 
 void answer_accepted(const SharedCall& call, const Run& run, std::vector<http::Header> headers = {}) {
@@ -70,12 +77,20 @@ void Runs::create(const SharedCall& call) {
   with_body(call, [this, call](const JsonObject& body) {
     Result<AskedRun> asked = parse_run(body);
     if (!asked) return answer_problem(*call, 400, asked.error().text);
+    if (const std::string why = call->client.why_not(asked->request); !why.empty())
+      return answer_problem(*call, 403, why);
     const auto key = find_request_key(call, history_);
     if (!key) return;
     if (!key->made.empty()) return answer_again(call, key->made);
-    if (admission_.admit(*call)) begin(call, std::move(*asked), *key, nullptr);
+    begin(call, std::move(*asked), *key, nullptr);
   });
 }
+
+struct Runs::Start {
+  RunRequest request;
+  std::optional<std::string> input;
+  Asker asker;
+};
 
 // `sandbox`: where it runs; null: in one of its own.
 void Runs::begin(const SharedCall& call, AskedRun asked, const RequestKey& key, LiveSandbox* sandbox) {
@@ -85,38 +100,30 @@ void Runs::begin(const SharedCall& call, AskedRun asked, const RequestKey& key, 
   about.task = asked.request.task_id;
   about.project = asked.request.project;
   about.labels = std::move(asked.labels);
-  about.uid = call->request.peer.uid;
+  about.owner = call->client.owner();
   about.created_ms = utc_ms();
   if (sandbox != nullptr) {
     about.sandbox = sandbox->id();
     about.task = sandbox->asked().request.task_id;
     about.project = sandbox->asked().request.project;
   }
-  Pipe input;
-  std::vector<int> streams;
-  if (asked.input) {
-    Result<Pipe> made = make_pipe();
-    if (!made) return answer_problem(*call, 503, made.error().text);
-    input = std::move(*made);
-    streams.push_back(input.reading.get());
+  Result<Asker> asker = call->client.asker(call->exchange->peer_socket());
+  if (!asker) return answer_problem(*call, 503, asker.error().text);
+  const auto run = std::make_shared<Run>(
+      loop_, output_, std::move(about),
+      [this](const Run& started) { history_.set_running(started.about().id); },
+      [this](const Run& ended) {
+        if (ended.lost_keeper()) keepers_.note_lost();
+        note_end(ended);
+      });
+  Start start{std::move(asked.request), std::move(asked.input), std::move(*asker)};
+  if (sandbox == nullptr) {
+    if (!admit(call, run, std::move(start))) return;
+  } else {
+    const auto begun = begin_in(*sandbox, *run, std::move(start));
+    if (!begun) return answer_problem(*call, 503, begun.error().text);
+    sandbox->note_command();
   }
-  const Peer peer{call->exchange->peer_socket()};
-  Result<UniqueFd> client = sandbox == nullptr
-                                ? keepers_.start_run(asked.request, streams, peer)
-                                : start_command(sandbox->control(), asked.request, streams, peer);
-  if (!client) return answer_problem(*call, 503, client.error().text);
-  const auto run = std::make_shared<Run>(loop_, output_, std::move(about), std::move(*client),
-                                         std::move(asked.input).value_or(""), std::move(input.writing));
-  const auto place = std::make_shared<Admission::Place>();
-  if (sandbox == nullptr) *place = Admission::Place(admission_);
-  const auto begun = run->begin([this](const Run& started) { history_.set_running(started.about().id); },
-                                [this, place](const Run& ended) {
-                                  if (ended.lost_keeper()) keepers_.note_lost();
-                                  note_end(ended);
-                                  place->leave();
-                                });
-  if (!begun) return answer_problem(*call, 503, begun.error().text);
-  if (sandbox != nullptr) sandbox->note_command();
   runs_[run->about().id] = run;
   RunRecord record;
   record.about = run->about();
@@ -124,6 +131,42 @@ void Runs::begin(const SharedCall& call, AskedRun asked, const RequestKey& key, 
   // Who has a key can come back for it.
   if (wants(*call, "wait", false)) return answer_when_ended(call, run, !key.key);
   answer_accepted(call, *run);
+}
+
+Result<void> Runs::begin_in(const LiveSandbox& sandbox, Run& run, Start start) {
+  Input input = TRY(make_input(start.input.has_value()));
+  UniqueFd client = TRY(start_command(sandbox.control(), start.request, input.streams, start.asker.peer()));
+  return run.begin(std::move(client), std::move(start.input).value_or(""), std::move(input.writing), {});
+}
+
+Result<void> Runs::begin_own(Run& run, Start start, Admission::Place place) {
+  Input input = TRY(make_input(start.input.has_value()));
+  UniqueFd client = TRY(keepers_.start_run(start.request, input.streams, start.asker.peer()));
+  return run.begin(std::move(client), std::move(start.input).value_or(""), std::move(input.writing),
+                   std::move(place));
+}
+
+bool Runs::admit(const SharedCall& call, const std::shared_ptr<Run>& run, Start start) {
+  const std::string& project = start.request.project;
+  const Admission::Wish wish{project.empty() ? call->client.owner() : "project '" + project + "'",
+                             policies_.of(start.request, admission_.limits()),
+                             encode_run_request(start.request).size() + start.input.value_or("").size()};
+  auto place = admission_.take(wish);
+  if (place) {
+    const auto begun = begin_own(*run, std::move(start), std::move(*place));
+    if (!begun) answer_problem(*call, 503, begun.error().text);
+    return begun.has_value();
+  }
+  if (!place.error().may_wait) return answer_refusal(*call, place.error()), false;
+  const auto kept = std::make_shared<Start>(std::move(start));
+  auto ticket = admission_.wait(wish, [this, run, kept](Admission::Place turn) {
+    if (run->ended()) return;
+    const auto begun = begin_own(*run, std::move(*kept), std::move(turn));
+    if (!begun) run->fail_with(begun.error().text);
+  });
+  if (!ticket) return answer_refusal(*call, ticket.error()), false;
+  run->wait(std::move(*ticket));
+  return true;
 }
 
 void Runs::answer_again(const SharedCall& call, const std::string& id) {
@@ -167,7 +210,7 @@ Result<std::shared_ptr<Run>> Runs::look_for(const std::string& id) const {
 
 std::shared_ptr<Run> Runs::find(const SharedCall& call) const {
   const auto run = look_for(call->parts.front());
-  if (run && *run && may_see(*call, (*run)->about().uid)) return *run;
+  if (run && *run && call->client.sees((*run)->about().owner, (*run)->about().project)) return *run;
   run ? answer_problem(*call, 404, "there is no run '" + call->parts.front() + "'")
       : answer_problem(*call, 503, run.error().text, {{"Retry-After", "1"}});
   return nullptr;
@@ -183,7 +226,7 @@ void Runs::get(const SharedCall& call) const {
 void Runs::list(const SharedCall& call) const {
   auto filter = parse_run_filter(call->request);
   if (!filter) return answer_problem(*call, 400, filter.error().text);
-  if (call->request.peer.uid != 0) filter->owner = owner_of(call->request.peer.uid);
+  call->client.narrow(*filter);
   auto page = history_.list(*filter);
   if (!page) return answer_problem(*call, 503, page.error().text, {{"Retry-After", "1"}});
   OrderedJson list = OrderedJson::array();

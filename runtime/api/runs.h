@@ -10,6 +10,7 @@
 #include "api/history.h"
 #include "api/keepers.h"
 #include "api/live_sandbox.h"
+#include "api/policy_memory.h"
 #include "api/request_key.h"
 #include "api/router.h"
 #include "api/run.h"
@@ -18,14 +19,20 @@ namespace sbx::api {
 
 class Runs {
  public:
-  Runs(http::Loop& loop, Keepers& keepers, Admission& admission, History& history, const KeptOutput& output)
-      : loop_(loop), keepers_(keepers), admission_(admission), history_(history), output_(output) {
+  Runs(http::Loop& loop, Keepers& keepers, Admission& admission, const PolicyMemory& policies, History& history,
+       const KeptOutput& output)
+      : loop_(loop),
+        keepers_(keepers),
+        admission_(admission),
+        policies_(policies),
+        history_(history),
+        output_(output) {
     look_after();
   }
   void add_routes(Router& router);
 
   // Begins it and answers the call, at once or with `?wait` at its end. `sandbox`: where it runs; null: in
-  // one of its own, which was admitted. `key` is new.
+  // one of its own, now or when it is its turn. `key` is new.
   void begin(const SharedCall& call, AskedRun asked, const RequestKey& key, LiveSandbox* sandbox);
   // What was made for the same request before.
   void answer_again(const SharedCall& call, const std::string& id);
@@ -38,6 +45,12 @@ class Runs {
   void cancel(const SharedCall& call) const;
   void get_output(const SharedCall& call) const;
   void get_events(const SharedCall& call) const;
+  // What is left to do with a run until it begins.
+  struct Start;
+  static Result<void> begin_in(const LiveSandbox& sandbox, Run& run, Start start);
+  Result<void> begin_own(Run& run, Start start, Admission::Place place);
+  // False: it has its answer.
+  bool admit(const SharedCall& call, const std::shared_ptr<Run>& run, Start start);
   void note_end(const Run& run);
   void look_after();
   // Null without an error: there is none.
@@ -47,6 +60,7 @@ class Runs {
   http::Loop& loop_;
   Keepers& keepers_;
   Admission& admission_;
+  const PolicyMemory& policies_;
   History& history_;
   const KeptOutput& output_;
   std::map<std::string, std::shared_ptr<Run>, std::less<>> runs_;  // that have not ended, by id

@@ -82,8 +82,8 @@ void Sandboxes::connect(const SharedCall& call) const {
   if (!call->parts.empty()) {
     sandbox = find(call, SandboxRequest::exec);
     if (!sandbox) return;
-  } else if (!admission_.admit(*call)) {
-    return;
+  } else if (const auto place = admission_.take({call->client.owner(), 0}); !place) {
+    return answer_refusal(*call, place.error());
   }
   call->exchange->take_over("sbx-client", {}, [this, sandbox](Result<UniqueFd> connection) {
     if (!connection) return;

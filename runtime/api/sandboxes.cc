@@ -8,6 +8,10 @@
 namespace sbx::api {
 namespace {
 
+bool sees(const Call& call, const LiveSandbox& sandbox) {
+  return call.client.sees(sandbox.owner(), sandbox.asked().request.project);
+}
+
 void answer_sandbox(const SharedCall& call, const LiveSandbox& sandbox, int status,
                     std::vector<http::Header> headers = {}) {
   if (status == 201) headers.push_back({"Location", "/v1/sandboxes/" + sandbox.id()});
@@ -43,8 +47,9 @@ void Sandboxes::add_routes(Router& router) {
   add("POST", "/v1/sandboxes/{sandbox}/reset", &Sandboxes::reset);
   add("POST", "/v1/sandboxes/{sandbox}/stop", &Sandboxes::stop);
   add("GET", "/v1/sandboxes/{sandbox}/stats", &Sandboxes::stats);
-  add("GET", "/v1/sandboxes/{sandbox}/connect", &Sandboxes::connect);
-  add("GET", "/v1/connect", &Sandboxes::connect);
+  const auto connects = [this](const SharedCall& call) { connect(call); };
+  router.add("GET", "/v1/sandboxes/{sandbox}/connect", connects, Scope::run);
+  router.add("GET", "/v1/connect", connects, Scope::run);
 }
 
 void Sandboxes::destroy_all() {
@@ -57,6 +62,8 @@ void Sandboxes::create(const SharedCall& call) {
   with_body(call, [this, call](const JsonObject& body) {
     Result<AskedSandbox> asked = parse_sandbox(body);
     if (!asked) return answer_problem(*call, 400, asked.error().text);
+    if (const std::string why = call->client.why_not(asked->request); !why.empty())
+      return answer_problem(*call, 403, why);
     const auto key = find_request_key(call, history_);
     if (!key) return;
     if (!key->made.empty()) return answer_again(call, key->made);
@@ -69,7 +76,7 @@ void Sandboxes::begin(const SharedCall& call, AskedSandbox asked, const RequestK
   const std::string& task = asked.request.task_id;
   for (const auto& [id, sandbox] : sandboxes_) {
     if (task.empty() || sandbox->asked().request.task_id != task || is_over(sandbox->state())) continue;
-    if (!may_see(*call, sandbox->uid()))
+    if (!sees(*call, *sandbox))
       return answer_problem(*call, 409, "the task '" + task + "' has a sandbox of another user");
     if (sandbox->state() == SandboxState::stopping)
       return answer_problem(*call, 409,
@@ -81,18 +88,23 @@ void Sandboxes::begin(const SharedCall& call, AskedSandbox asked, const RequestK
     if (const auto noted = key.with_id(id)) history_.put_key(*noted);
     return there->when_settled([call, there] { answer_sandbox(call, *there, 200); });
   }
-  if (!admission_.admit(*call)) return;
+  // It does not wait: who knows when another one ends.
+  const std::uint64_t memory = policies_.of(asked.request, admission_.limits());
+  auto admitted = admission_.take({call->client.owner(), memory});
+  if (!admitted) return answer_refusal(*call, admitted.error());
+  const auto asker = call->client.asker(call->exchange->peer_socket());
+  if (!asker) return answer_problem(*call, 503, asker.error().text);
   const std::string id = new_run_id();
   asked.request.sandbox_name = sandbox_name(asked.request.project, task, [this](const std::string& name) {
     return std::ranges::any_of(sandboxes_, [&](const auto& entry) {
       return entry.second->asked().request.sandbox_name == name && !is_over(entry.second->state());
     });
   });
-  Result<UniqueFd> control = keepers_.create(asked.request, Peer{call->exchange->peer_socket()});
+  Result<UniqueFd> control = keepers_.create(asked.request, asker->peer());
   if (!control) return answer_problem(*call, 503, control.error().text);
   const auto sandbox =
-      std::make_shared<LiveSandbox>(loop_, id, std::move(asked), call->request.peer.uid, std::move(*control));
-  const auto place = std::make_shared<Admission::Place>(admission_);
+      std::make_shared<LiveSandbox>(loop_, id, std::move(asked), call->client.owner(), std::move(*control));
+  const auto place = std::make_shared<Admission::Place>(std::move(*admitted));
   const auto begun = sandbox->begin([this, place, id, made = sandbox.get()] {
     if (made->lost_keeper()) keepers_.note_lost();
     loop_.post([this, id] { sandboxes_.erase(id); });
@@ -121,7 +133,7 @@ std::shared_ptr<LiveSandbox> Sandboxes::find(const SharedCall& call) const {
   for (const auto& [id, sandbox] : sandboxes_) {
     const std::string& task = sandbox->asked().request.task_id;
     if (name != id && (task.empty() || name != "task:" + task)) continue;
-    if (may_see(*call, sandbox->uid())) return sandbox;
+    if (sees(*call, *sandbox)) return sandbox;
   }
   answer_problem(*call, 404, "there is no sandbox '" + name + "'");
   return nullptr;
@@ -137,7 +149,7 @@ std::shared_ptr<LiveSandbox> Sandboxes::find(const SharedCall& call, SandboxRequ
 void Sandboxes::list(const SharedCall& call) const {
   Json list = Json::array();
   for (const auto& [id, sandbox] : sandboxes_) {
-    if (!may_see(*call, sandbox->uid())) continue;
+    if (!sees(*call, *sandbox)) continue;
     if (asks_for_another(*call, "project_id", sandbox->asked().request.project) ||
         asks_for_another(*call, "task_id", sandbox->asked().request.task_id) ||
         asks_for_another(*call, "state", std::string(state_name(sandbox->state()))))

@@ -15,8 +15,14 @@ namespace sbx::api {
 
 class Sandboxes {
  public:
-  Sandboxes(http::Loop& loop, Keepers& keepers, Admission& admission, History& history, Runs& runs)
-      : loop_(loop), keepers_(keepers), admission_(admission), history_(history), runs_(runs) {}
+  Sandboxes(http::Loop& loop, Keepers& keepers, Admission& admission, const PolicyMemory& policies,
+            History& history, Runs& runs)
+      : loop_(loop),
+        keepers_(keepers),
+        admission_(admission),
+        policies_(policies),
+        history_(history),
+        runs_(runs) {}
   void add_routes(Router& router);
   void destroy_all();
 
@@ -44,6 +50,7 @@ class Sandboxes {
   http::Loop& loop_;
   Keepers& keepers_;
   Admission& admission_;
+  const PolicyMemory& policies_;
   History& history_;
   Runs& runs_;
   std::map<std::string, std::shared_ptr<LiveSandbox>, std::less<>> sandboxes_;

@@ -2,20 +2,40 @@
 
 #include "api/file_routes.h"
 #include "api/health.h"
+#include "base/times.h"
 
 namespace sbx::api {
 
-Service::Service(http::Loop& loop, Keepers& keepers, const ServiceLimits& limits, const ServicePlaces& places,
+Service::Service(http::Loop& loop, Keepers& keepers, ServiceSettings settings, const ServicePlaces& places,
                  History::Say say)
-    : admission_(loop, limits.sandboxes),
+    : gate_(std::move(settings.gate)),
+      admission_([&loop](std::function<void()> then) { loop.post(std::move(then)); }, settings.limits),
+      policies_(std::move(settings.policies)),
       output_(places.output),
-      history_(places.history, limits.history, output_, std::move(say)),
-      runs_(loop, keepers, admission_, history_, output_),
-      sandboxes_(loop, keepers, admission_, history_, runs_) {
+      history_(places.history, settings.history, output_, std::move(say)),
+      runs_(loop, keepers, admission_, policies_, history_, output_),
+      sandboxes_(loop, keepers, admission_, policies_, history_, runs_) {
   add_health_routes(router_, admission_, history_);
   runs_.add_routes(router_);
   sandboxes_.add_routes(router_);
   add_file_routes(router_, loop, sandboxes_);
+}
+
+void Service::handle(http::Request request, std::shared_ptr<http::Exchange> exchange) {
+  const auto call = std::make_shared<Call>(Call{std::move(request), std::move(exchange), {}, {}});
+  auto client = gate_.look(call->request, RateLimit::Clock::now(), utc_ms());
+  if (!client) {
+    const Gate::Refusal& refusal = client.error();
+    return answer_problem(*call, refusal.status, refusal.why, refusal.headers);
+  }
+  call->client = std::move(*client);
+  router_.handle(call);
+}
+
+void Service::set(ServiceSettings settings) {
+  gate_.set(std::move(settings.gate));
+  policies_ = std::move(settings.policies);
+  admission_.set(settings.limits);
 }
 
 void Service::stop(std::function<void()> then) {

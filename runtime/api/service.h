@@ -5,8 +5,10 @@
 #include <memory>
 
 #include "api/admission.h"
+#include "api/gate.h"
 #include "api/history.h"
 #include "api/keepers.h"
+#include "api/policy_memory.h"
 #include "api/router.h"
 #include "api/runs.h"
 #include "api/sandboxes.h"
@@ -14,9 +16,11 @@
 
 namespace sbx::api {
 
-struct ServiceLimits {
-  std::size_t sandboxes = 256;  // alive at once, runs included
-  HistoryLimits history;
+struct ServiceSettings {
+  GateSettings gate;
+  Admission::Limits limits;
+  PolicyMemory policies;
+  HistoryLimits history;  // from the start on
 };
 
 // Where what outlives the process is.
@@ -28,17 +32,18 @@ struct ServicePlaces {
 class Service {
  public:
   // `say` gets what an administrator has to know, in lines.
-  Service(http::Loop& loop, Keepers& keepers, const ServiceLimits& limits, const ServicePlaces& places,
-          History::Say say);
-  void handle(http::Request request, std::shared_ptr<http::Exchange> exchange) const {
-    router_.handle(std::move(request), std::move(exchange));
-  }
+  Service(http::Loop& loop, Keepers& keepers, ServiceSettings settings, const ServicePlaces& places, History::Say say);
+  void handle(http::Request request, std::shared_ptr<http::Exchange> exchange);
+  // In force from the next request on.
+  void set(ServiceSettings settings);
 
   // Ends every sandbox and calls `then` when they are gone.
   void stop(std::function<void()> then);
 
  private:
+  Gate gate_;
   Admission admission_;
+  PolicyMemory policies_;
   KeptOutput output_;
   History history_;
   Runs runs_;

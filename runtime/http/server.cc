@@ -53,7 +53,7 @@ Result<std::unique_ptr<Server>> Server::create(Loop& loop, ServerOptions options
     place->socket = std::move(listener.socket);
     place->local = TRY(os::socket_family(place->socket.get())) == AF_UNIX;
     if (listener.tls && place->local) return fail("TLS on a Unix socket makes no sense");
-    if (listener.tls) place->tls = TRY(TlsContext::load(*listener.tls));
+    if (listener.tls) place->tls = TRY(TlsContext::make(*listener.tls));
     TRY(server->listen(*place));
     server->places_.push_back(std::move(place));
   }
@@ -69,6 +69,13 @@ Server::~Server() {
 }
 
 std::size_t Server::connections() const { return connections_.size(); }
+
+Result<void> Server::set_tls(std::size_t listener, const TlsIdentity& identity) {
+  if (listener >= places_.size() || !places_[listener]->tls)
+    return fail("there is no listener with TLS of that number");
+  places_[listener]->tls = TRY(TlsContext::make(identity));
+  return {};
+}
 
 Result<void> Server::listen(Place& place) {
   place.watch = TRY(loop_.watch(place.socket.get(), [this, &place] { accept(place); }));

@@ -25,8 +25,8 @@ class Connection;
 struct ServerSettings;
 
 struct Listener {
-  UniqueFd socket;              // SOCK_STREAM, bound and listening: Unix or TCP
-  std::optional<TlsFiles> tls;  // TCP only
+  UniqueFd socket;                 // SOCK_STREAM, bound and listening: Unix or TCP
+  std::optional<TlsIdentity> tls;  // TCP only
 };
 
 struct ServerLimits {
@@ -54,11 +54,14 @@ using Handler = std::function<void(Request, std::shared_ptr<Exchange>)>;
 
 class Server {
  public:
-  // Reads the files of TLS; nothing is opened later. Accepts from the next turn of the loop on.
+  // Accepts from the next turn of the loop on.
   static Result<std::unique_ptr<Server>> create(Loop& loop, ServerOptions options, Handler handler);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
   ~Server();  // cuts what there is
+
+  // Of that listener, which has TLS: for new connections.
+  Result<void> set_tls(std::size_t listener, const TlsIdentity& identity);
 
   // To stop: these in order, with as much time between as there is, until connections() is 0.
   void stop_accepting();  // closes the listening sockets

@@ -1,4 +1,4 @@
-// TLS of a server: the certificate and the key, read once at set-up; nothing of OpenSSL opens a file later.
+// TLS of a server. Nothing of OpenSSL opens a file.
 #pragma once
 
 #include <memory>
@@ -11,7 +11,7 @@ struct ssl_st;
 
 namespace sbx::http {
 
-struct TlsFiles {
+struct TlsIdentity {
   std::string certificate_chain;  // PEM, the server's own certificate first
   std::string key;                // PEM, without a passphrase
 };
@@ -19,8 +19,8 @@ struct TlsFiles {
 // TLS 1.2 and 1.3, without compression, renegotiation and a session cache, which would grow.
 class TlsContext {
  public:
-  // Errors name the file. A key that is not that of the certificate is one.
-  static Result<std::shared_ptr<TlsContext>> load(const TlsFiles& files);
+  // Errors say which of both is wrong. A key that is not that of the certificate is one.
+  static Result<std::shared_ptr<TlsContext>> make(const TlsIdentity& identity);
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
   ~TlsContext();

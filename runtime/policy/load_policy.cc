@@ -36,26 +36,11 @@ std::string joined(const std::vector<std::string>& words, std::string_view separ
   return text;
 }
 
-std::vector<std::string> names_in(const std::vector<std::string>& directories) {
-  std::vector<std::string> names;
-  for (const std::string& directory : directories) {
-    const Result<std::vector<std::string>> files = os::list_directory(AT_FDCWD, directory);
-    if (!files) continue;  // only to say what there is: a directory that is not there has none
-    for (const std::string& file : *files) {
-      if (!file.ends_with(".yaml")) continue;
-      std::string name = file.substr(0, file.size() - 5);
-      if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
-    }
-  }
-  std::ranges::sort(names);
-  return names;
-}
-
 Unexpected not_found(std::string_view what, std::string_view name,
                      const std::vector<std::string>& directories) {
   std::string text =
       "no " + std::string(what) + " '" + std::string(name) + "' in " + joined(directories, ", ");
-  const std::vector<std::string> names = names_in(directories);
+  const std::vector<std::string> names = policy_names(directories);
   if (!names.empty()) text += "; there are " + joined(names, ", ");
   return fail(Error{std::move(text), ENOENT});
 }
@@ -93,6 +78,21 @@ Result<FoundFile> find_seccomp(const Policy& policy, const std::vector<std::stri
 }
 
 }  // namespace
+
+std::vector<std::string> policy_names(const std::vector<std::string>& directories) {
+  std::vector<std::string> names;
+  for (const std::string& directory : directories) {
+    const Result<std::vector<std::string>> files = os::list_directory(AT_FDCWD, directory);
+    if (!files) continue;  // only to say what there is: a directory that is not there has none
+    for (const std::string& file : *files) {
+      if (!file.ends_with(".yaml")) continue;
+      std::string name = file.substr(0, file.size() - 5);
+      if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
+    }
+  }
+  std::ranges::sort(names);
+  return names;
+}
 
 Result<Policy> load_policy(std::string_view name, const std::vector<std::string>& directories,
                            const std::string& cache_dir) {

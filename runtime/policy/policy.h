@@ -61,6 +61,9 @@ struct Policy {
 Result<Policy> load_policy(std::string_view name, const std::vector<std::string>& directories,
                            const std::string& cache_dir = {});
 
+// The names that load_policy finds there, sorted.
+std::vector<std::string> policy_names(const std::vector<std::string>& directories);
+
 // The same from text; `path` is for messages only. The fields from `path` on stay empty.
 Result<Policy> parse_policy(std::string_view path, std::string_view text);
 

@@ -13,13 +13,14 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
+#include "base/printable.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/socket.h"
 #include "resource/own_directories.h"
 #include "run/run_one.h"
+#include "sbxd/tcp_listener.h"
 #include "supervise/poll_set.h"
 #include "wire/daemon_protocol.h"
 #include "wire/spill.h"
@@ -126,6 +127,10 @@ Result<void> Daemon::run() {
   TRY(check_places());
   listener_ = std::make_unique<Listener>(
       TRY(Listener::open(options_.settings.run_dir, options_.socket, options_.settings.socket_group)));
+  for (const TcpListener& where : options_.settings.listeners)
+    tcp_listeners_.push_back(TRY(listen_tcp(where)));
+  if (!tcp_listeners_.empty() && options_.access.token_count == 0)
+    say("there are no tokens, so nobody can come over TCP: sbxctl token create NAME makes one");
   sweep();
   TRY(read_programs());
   cpus_ = usable_cpus();
@@ -153,7 +158,7 @@ Result<void> Daemon::start_nursery(Nursery& nursery, std::size_t index) {
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   const Settings& settings = options_.settings;
   nursery.program =
-      TRY(ChildProgram::start({settings.helpers + "/sbx-keeper", options_.config, settings.state_dir,
+      TRY(ChildProgram::start({settings.helpers + "/sbx-keeper", options_.places.config, settings.state_dir,
                                settings.run_dir, settings.log.path},
                               {theirs.get(), init_program_.get(), files_program_.get()}, nursery.cpu));
   return tell_api(DaemonMessageType::nursery, static_cast<std::int64_t>(index), {ours.get()});
@@ -166,19 +171,57 @@ Result<void> Daemon::start_api() {
   api_ = TRY(ChildProgram::start({settings.helpers + "/sbx-api"}, {theirs.get()}));
   api_socket_ = std::move(ours);
   TRY(tell_api(DaemonMessageType::listener, 0, {listener_->fd()}));
+  for (const UniqueFd& listener : tcp_listeners_)
+    TRY(tell_api(DaemonMessageType::listener, 0, {listener.get()}));
   nurseries_.clear();
   for (const int cpu : cpus_) {
     nurseries_.push_back({{}, cpu});
     TRY(start_nursery(nurseries_.back(), nurseries_.size() - 1));
   }
-  nlohmann::json told = {{"root", settings.state_dir + "/" + kApiDirectory},
-                         {"uid", settings.ids.service_id() + 1},
-                         {"max_sandboxes", settings.max_sandboxes},
-                         {"history_runs", settings.history.runs},
-                         {"history_bytes", settings.history.output_bytes}};
-  if (settings.history.days) told["history_days"] = *settings.history.days;
-  const UniqueFd memory = TRY(os::sealed_memfd("sbx-api", told.dump()));
-  return tell_api(DaemonMessageType::go, 0, {memory.get()});
+  return tell_access(options_.access, DaemonMessageType::go);
+}
+
+// `last`: what puts all of it in force.
+Result<void> Daemon::tell_access(const Access& access, DaemonMessageType last) const {
+  for (const Access::Certificate& pair : access.certificates) {
+    const auto which = static_cast<std::int64_t>(pair.listener) + 1;  // the Unix socket is the first
+    TRY(tell_api(DaemonMessageType::certificate, which, {pair.chain.get(), pair.key.get()}));
+  }
+  TRY(tell_api(DaemonMessageType::tokens, 0, {access.tokens.get()}));
+  return tell_api(last, 0, {access.settings.get()});
+}
+
+// All of what is new, or nothing.
+Result<void> Daemon::try_reload() {
+  Settings fresh = TRY(make_settings(options_.places));
+  for (const std::string& key : fixed_keys_that_differ(options_.settings, fresh))
+    say("'" + key + "' changes only when sbxd is started again");
+  Settings next = options_.settings;
+  next.max_sandboxes = fresh.max_sandboxes;
+  next.admission = fresh.admission;
+  next.origins = std::move(fresh.origins);
+  next.tokens = std::move(fresh.tokens);
+  // Of the same listeners other files.
+  for (TcpListener& listener : next.listeners) {
+    for (const TcpListener& other : fresh.listeners) {
+      if (other.text() == listener.text() && other.tls && listener.tls) listener.tls = other.tls;
+    }
+  }
+  Access access = TRY(read_access(next));
+  for (const std::string& warning : access.warnings) say(warning);
+  TRY(tell_access(access, DaemonMessageType::settings));
+  options_.settings = std::move(next);
+  options_.access = std::move(access);
+  return {};
+}
+
+void Daemon::reload() {
+  if (stopping_ || !api_socket_.valid()) return;
+  notify(("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(os::monotonic_ns() / 1000)).c_str());
+  const auto done = try_reload();
+  say(done ? "configuration and tokens were read again"
+           : "everything stays as it was: " + printable(done.error().text));
+  notify("READY=1\nSTATUS=ready");
 }
 
 void Daemon::sweep() const {
@@ -248,7 +291,7 @@ Result<void> Daemon::serve() {
     turn.add(signals.get(), [&] {
       signalfd_siginfo info{};
       while (read(signals.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
-        if (info.ssi_signo != SIGHUP) begin_stop();
+        info.ssi_signo == SIGHUP ? reload() : begin_stop();
       }
     });
     turn.add(api_socket_.get(), [&] { read_api(); });

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "run/settings.h"
+#include "sbxd/access.h"
 #include "sbxd/child_program.h"
 #include "sbxd/listener.h"
 #include "wire/daemon_protocol.h"
@@ -15,9 +16,10 @@
 namespace sbx {
 
 struct DaemonOptions {
-  std::string config;  // as given: nurseries read it again
+  RunRequest places;  // as given: configuration is read again, and nurseries read it
   std::string socket;
   Settings settings;
+  Access access;
 };
 
 class Daemon {
@@ -36,6 +38,9 @@ class Daemon {
   Result<void> prepare_api_root() const;
   Result<void> read_programs();
   Result<void> start_api();
+  Result<void> tell_access(const Access& access, DaemonMessageType last) const;
+  void reload();
+  Result<void> try_reload();
   Result<void> start_nursery(Nursery& nursery, std::size_t index);
   Result<void> tell_api(DaemonMessageType type, std::int64_t value,
                         const std::vector<int>& descriptors) const;
@@ -52,6 +57,7 @@ class Daemon {
   UniqueFd init_program_;
   UniqueFd files_program_;
   std::unique_ptr<Listener> listener_;
+  std::vector<UniqueFd> tcp_listeners_;
   ChildProgram api_;
   UniqueFd api_socket_;
   std::vector<Nursery> nurseries_;

@@ -49,10 +49,13 @@ int run(int argc, char** argv) {
   }
   Result<Settings> settings = make_settings(places);
   if (!settings) return report(settings.error().text, 2);
-  if (check) return 0;
-  if (geteuid() != 0) return report("only root can start sandboxes: start it as root", 1);
+  if (geteuid() != 0 && !check) return report("only root can start sandboxes: start it as root", 1);
   if (socket.empty()) socket = settings->run_dir + "/sbxd.sock";
-  if (const auto done = Daemon({places.config, socket, std::move(*settings)}).run(); !done)
+  Result<Access> access = read_access(*settings);
+  if (!access) return report(access.error().text, 2);
+  for (const std::string& warning : access->warnings) (void)report(warning, 0);
+  if (check) return 0;
+  if (const auto done = Daemon({places, socket, std::move(*settings), std::move(*access)}).run(); !done)
     return report(done.error().text, 1);
   return 0;
 }

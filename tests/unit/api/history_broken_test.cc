@@ -30,7 +30,7 @@ TEST_CASE("a file of an older version is brought to this one, with what is in it
   Opened opened(place);
   const auto found = opened.history.find(run.about.id);
   REQUIRE((found && *found));
-  CHECK((*found)->about.uid == 5);
+  CHECK((*found)->about.owner == "uid:5");
   opened.history.put_key({"uid:1", "key", "hash", "id", utc_ms()});
   CHECK(*opened.history.find_key("uid:1", "key"));
   CHECK(opened.said.empty());

@@ -37,7 +37,7 @@ TEST_CASE("a run is found again as it was, also by the next process") {
     CHECK(again.about.project == "project");
     CHECK(again.about.sandbox == run.about.sandbox);
     CHECK(again.about.labels == run.about.labels);
-    CHECK(again.about.uid == 1234);
+    CHECK(again.about.owner == "uid:1234");
     CHECK(again.about.created_ms == run.about.created_ms);
     CHECK(again.status == "timeout");
     CHECK(again.outcome == "timed_out");

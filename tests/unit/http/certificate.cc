@@ -5,12 +5,24 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include <cstdio>
+#include <functional>
 #include <memory>
 
 namespace sbx::test {
 
-http::TlsFiles make_certificate(const std::string& directory) {
+namespace {
+
+std::string text_of(const std::function<int(BIO*)>& write) {
+  const std::unique_ptr<BIO, decltype(&BIO_free_all)> bio(BIO_new(BIO_s_mem()), BIO_free_all);
+  REQUIRE(write(bio.get()) == 1);
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &data);
+  return {data, static_cast<std::size_t>(size)};
+}
+
+}  // namespace
+
+http::TlsIdentity make_certificate() {
   const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(EVP_EC_gen("P-256"), EVP_PKEY_free);
   const std::unique_ptr<X509, decltype(&X509_free)> certificate(X509_new(), X509_free);
   REQUIRE(key != nullptr);
@@ -24,17 +36,9 @@ http::TlsFiles make_certificate(const std::string& directory) {
   REQUIRE(X509_set_issuer_name(certificate.get(), name) == 1);
   REQUIRE(X509_set_pubkey(certificate.get(), key.get()) == 1);
   REQUIRE(X509_sign(certificate.get(), key.get(), EVP_sha256()) > 0);
-  http::TlsFiles files{directory + "/certificate.pem", directory + "/key.pem"};
-  const auto write = [](const std::string& path, const auto& to) {
-    const std::unique_ptr<FILE, decltype(&fclose)> file(std::fopen(path.c_str(), "we"), fclose);
-    REQUIRE(file != nullptr);
-    REQUIRE(to(file.get()) == 1);
-  };
-  write(files.certificate_chain, [&](FILE* file) { return PEM_write_X509(file, certificate.get()); });
-  write(files.key, [&](FILE* file) {
-    return PEM_write_PrivateKey(file, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
-  });
-  return files;
+  return {text_of([&](BIO* to) { return PEM_write_bio_X509(to, certificate.get()); }), text_of([&](BIO* to) {
+            return PEM_write_bio_PrivateKey(to, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+          })};
 }
 
 }  // namespace sbx::test

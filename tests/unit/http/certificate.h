@@ -7,7 +7,6 @@
 
 namespace sbx::test {
 
-// Writes "certificate.pem" and "key.pem" into the directory.
-http::TlsFiles make_certificate(const std::string& directory);
+http::TlsIdentity make_certificate();
 
 }  // namespace sbx::test

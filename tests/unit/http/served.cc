@@ -71,7 +71,7 @@ Served::Served(http::Handler handler, http::ServerLimits limits, Place place) {
   } else {
     options.listeners[0].socket = listen_tcp(port_);
   }
-  if (place == Place::kTls) options.listeners[0].tls = make_certificate(directory_);
+  if (place == Place::kTls) options.listeners[0].tls = make_certificate();
   auto created = http::Server::create(*loop, std::move(options), std::move(handler));
   REQUIRE(created);
   server = std::move(*created);

@@ -1,11 +1,10 @@
 #include "http/tls.h"
 
 #include <doctest/doctest.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 
 #include <array>
-#include <filesystem>
-#include <fstream>
 
 #include "unit/http/certificate.h"
 #include "unit/http/served.h"
@@ -55,6 +54,16 @@ class TlsClient {
     return received;
   }
   void close() { socket_.reset(); }
+  // The server's, as PEM.
+  std::string certificate() const {
+    const std::unique_ptr<X509, decltype(&X509_free)> shown(SSL_get1_peer_certificate(session_.get()),
+                                                            X509_free);
+    const std::unique_ptr<BIO, decltype(&BIO_free_all)> bio(BIO_new(BIO_s_mem()), BIO_free_all);
+    REQUIRE(PEM_write_bio_X509(bio.get(), shown.get()) == 1);
+    char* data = nullptr;
+    const long size = BIO_get_mem_data(bio.get(), &data);
+    return {data, static_cast<std::size_t>(size)};
+  }
 
  private:
   bool waits(int result) {
@@ -160,30 +169,44 @@ TEST_CASE("who speaks no TLS, or too old, or stops in the middle of the handshak
   served.until([&] { return served.server->connections() == 0; });
 }
 
-TEST_CASE("files that cannot be used are named") {
-  std::string directory = std::filesystem::temp_directory_path() / "sbx-tls-XXXXXX";
-  REQUIRE(mkdtemp(directory.data()) != nullptr);
-  const std::string other = directory + "/other";
-  REQUIRE(std::filesystem::create_directory(other));
-  const http::TlsFiles good = make_certificate(directory);
-  const http::TlsFiles foreign = make_certificate(other);
-  const std::string empty = directory + "/empty";
-  std::ofstream(empty).close();
-  CHECK(http::TlsContext::load(good));
-  const std::vector<std::pair<http::TlsFiles, std::string>> bad = {
-      {{directory + "/none", good.key}, "/none"},
-      {{good.certificate_chain, directory + "/none"}, "/none"},
-      {{empty, good.key}, "/empty"},
-      {{good.certificate_chain, empty}, "/empty"},
-      {{good.certificate_chain, foreign.key}, "/other/key.pem"},
-      {{good.key, good.certificate_chain}, "/key.pem"}};
-  for (const auto& [files, name] : bad) {
-    CAPTURE(name);
-    const auto context = http::TlsContext::load(files);
+TEST_CASE("of a certificate and a key that cannot be used it is said which") {
+  const http::TlsIdentity good = make_certificate();
+  const http::TlsIdentity foreign = make_certificate();
+  CHECK(http::TlsContext::make(good));
+  CHECK(http::TlsContext::make({good.certificate_chain + foreign.certificate_chain, good.key}));
+  const std::string broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  const std::vector<std::pair<http::TlsIdentity, std::string>> bad = {
+      {{"", good.key}, "the certificate chain"},
+      {{good.certificate_chain, ""}, "the key"},
+      {{good.certificate_chain, foreign.key}, "the key"},
+      {{foreign.certificate_chain + good.certificate_chain, good.key}, "the key"},
+      {{good.certificate_chain + broken, good.key}, "the certificate chain"},
+      {{good.key, good.certificate_chain}, "the certificate chain"}};
+  for (const auto& [identity, name] : bad) {
+    const auto context = http::TlsContext::make(identity);
     REQUIRE_FALSE(context);
-    CHECK(context.error().text.find(name) != std::string::npos);
+    CAPTURE(context.error().text);
+    CHECK(context.error().text.starts_with(name));
   }
-  std::filesystem::remove_all(directory);
+}
+
+TEST_CASE("another certificate is for who comes from then on") {
+  Served served([](const Request&, const ExchangePtr& exchange) { answer_text(exchange, "fine"); }, {},
+                Place::kTls);
+  TlsClient before(served);
+  REQUIRE(before.connect());
+  const http::TlsIdentity next = make_certificate();
+  CHECK_FALSE(served.server->set_tls(0, {next.certificate_chain, "x"}));
+  CHECK_FALSE(served.server->set_tls(1, next));
+  const std::string first = before.certificate();
+  TlsClient same(served);
+  REQUIRE(same.connect());
+  CHECK(same.certificate() == first);
+  REQUIRE(served.server->set_tls(0, next));
+  TlsClient after(served);
+  REQUIRE(after.connect());
+  CHECK(after.certificate() == next.certificate_chain);
+  CHECK(first != next.certificate_chain);
 }
 
 }  // namespace
