@@ -38,7 +38,8 @@ class Step {
       if (given_up && control.limit != nullptr) (result_.limits.*control.limit).reset();
     }
     ExecStreams streams = TRY(make_streams(in_.request, std::move(in_.passed), in_.ids.outside(kWorkloadId)));
-    const auto spill = TRY(open_spill(in_.request, context_.settings.state_dir, in_.run_id, context_.client));
+    const auto spill = TRY(open_spill(in_.request, context_.settings.state_dir, in_.run_id, context_.client,
+                                      in_.plan.limits.memory_bytes.value_or(0)));
     if (!context_.starter) return fail(context_.starter.error());
     TRY(sandbox_.send({.exec = plan_.exec, .streams = streams}, context_.cpus));
     result_.started_at = timestamp_now();

@@ -23,8 +23,10 @@ struct ExecStreams {
 Result<ExecStreams> make_streams(const RunRequest& request, std::vector<UniqueFd> passed,
                                  std::uint32_t owner);
 
-// Of a request with streams that are spilled: makes the spill and tells the client. Of another one: null.
+// Of a request with streams that are spilled: makes the spill and tells the client, and of a sandbox that is
+// a run's own its limit of memory. Of another one: null.
 Result<std::unique_ptr<Spill>> open_spill(const RunRequest& request, const std::string& state_dir,
-                                          const std::string& run_id, int client);
+                                          const std::string& run_id, int client,
+                                          std::uint64_t memory_bytes = 0);
 
 }  // namespace sbx

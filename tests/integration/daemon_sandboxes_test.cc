@@ -98,7 +98,7 @@ TEST_CASE("there are as many sandboxes as the configuration says") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
   const std::string config = place.directory() + "/config.yaml";
-  write_file(config, "max_sandboxes: 2\n");
+  write_file(config, "max_sandboxes: 2\nadmission: {queue: none}\n");
   const Daemon daemon(place, {"--config", config});
   (void)daemon.create();
   const std::string second = daemon.create();

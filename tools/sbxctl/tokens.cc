@@ -21,7 +21,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kThen = "sbxd knows it from its next SIGHUP on (systemctl reload sbxd)";
+constexpr const char* kThen = "sbxd knows it from its next SIGHUP on (kill -HUP its process)";
 
 struct Wish {
   std::string name;

@@ -84,7 +84,7 @@ inline RunRecord new_run(const std::string& task = {}, std::uint32_t uid = 1000)
   RunRecord run;
   run.about.id = new_run_id();
   run.about.task = task;
-  run.about.uid = uid;
+  run.about.owner = "uid:" + std::to_string(uid);
   run.about.created_ms = now_ms();
   return run;
 }

@@ -75,11 +75,4 @@ TEST_CASE("what is wrong with a query is said by its name") {
   CHECK_FALSE(parse(Query(9, {"label", "a"})));
 }
 
-TEST_CASE("who asked is a user, or nobody that can be") {
-  CHECK(uid_of(owner_of(1000)) == 1000);
-  CHECK(owner_of(0) == "uid:0");
-  for (const char* bad : {"", "uid:", "uid:x", "1000", "uid:-1", "token:a", "uid:4294967296"})
-    CHECK(uid_of(bad) == UINT32_MAX);
-}
-
 }  // namespace sbx::api
