@@ -20,7 +20,7 @@ struct Call {
   std::shared_ptr<http::Exchange> exchange;
   std::vector<std::string> parts;  // of the path: those that stand for {…} in the route
   Client client;
-  std::string fingerprint;         // of method, path and body, once that is read and where a key asks for it
+  std::string fingerprint;  // of method, path and body, once that is read and where a key asks for it
 };
 using SharedCall = std::shared_ptr<Call>;
 

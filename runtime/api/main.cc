@@ -90,9 +90,10 @@ class Api {
                                  }));
     TRY(give_up_rights(setup_.told));
     // What others wrote is read without rights only.
-    service_.emplace(
-        *loop_, setup_.keepers, std::move(setup_.told.service), ServicePlaces{kHistoryDirectory, kOutputDirectory},
-        [](const std::string& text) { (void)std::fprintf(stderr, "sbx-api: %s\n", text.c_str()); });
+    service_.emplace(*loop_, setup_.keepers, std::move(setup_.told.service),
+                     ServicePlaces{kHistoryDirectory, kOutputDirectory}, [](const std::string& text) {
+                       (void)std::fprintf(stderr, "sbx-api: %s\n", text.c_str());
+                     });
     const http::Watch sbxd = TRY(loop_->watch(kDaemonSocketFd, [this] { read_sbxd(); }));
     tell(DaemonMessageType::ready);
     stay_alive();

@@ -19,8 +19,8 @@ namespace sbx::api {
 
 class Runs {
  public:
-  Runs(http::Loop& loop, Keepers& keepers, Admission& admission, const PolicyMemory& policies, History& history,
-       const KeptOutput& output)
+  Runs(http::Loop& loop, Keepers& keepers, Admission& admission, const PolicyMemory& policies,
+       History& history, const KeptOutput& output)
       : loop_(loop),
         keepers_(keepers),
         admission_(admission),

@@ -22,7 +22,7 @@ Service::Service(http::Loop& loop, Keepers& keepers, ServiceSettings settings, c
 }
 
 void Service::handle(http::Request request, std::shared_ptr<http::Exchange> exchange) {
-  const auto call = std::make_shared<Call>(Call{std::move(request), std::move(exchange), {}, {}});
+  const auto call = std::make_shared<Call>(Call{std::move(request), std::move(exchange), {}, {}, {}});
   auto client = gate_.look(call->request, RateLimit::Clock::now(), utc_ms());
   if (!client) {
     const Gate::Refusal& refusal = client.error();

@@ -32,7 +32,8 @@ struct ServicePlaces {
 class Service {
  public:
   // `say` gets what an administrator has to know, in lines.
-  Service(http::Loop& loop, Keepers& keepers, ServiceSettings settings, const ServicePlaces& places, History::Say say);
+  Service(http::Loop& loop, Keepers& keepers, ServiceSettings settings, const ServicePlaces& places,
+          History::Say say);
   void handle(http::Request request, std::shared_ptr<http::Exchange> exchange);
   // In force from the next request on.
   void set(ServiceSettings settings);

@@ -16,7 +16,7 @@ constexpr const char* kDefaultPath = "/etc/sbx/config.yaml";
 constexpr std::array<std::string_view, 15> kKeys{
     "state_dir",  "run_dir",   "log",          "id_pool",       "cgroup_parent", "image_max_age_days",
     "auto_build", "languages", "socket_group", "max_sandboxes", "listen",        "origins",
-    "tokens",     "admission",    "history"};
+    "tokens",     "admission", "history"};
 constexpr std::array<std::string_view, 3> kHistoryKeys{"runs", "output_bytes", "days"};
 constexpr std::array<std::string_view, 3> kLogKeys{"path", "rotate", "keep"};
 constexpr std::array<std::string_view, 2> kPoolKeys{"first", "ranges"};

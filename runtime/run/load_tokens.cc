@@ -54,7 +54,8 @@ Result<std::int64_t> read_time(const yaml::Map& map, std::string_view key) {
   if (map.find(key) == nullptr) return 0;
   const std::string text = TRY(map.need_text(key));
   const std::optional<std::int64_t> ms = parse_rfc3339(text);
-  if (!ms || *ms <= 0 || *ms > kLastMs) return map.error(key, "'" + text + "' is no time, as 2026-12-31T23:59:59Z is");
+  if (!ms || *ms <= 0 || *ms > kLastMs)
+    return map.error(key, "'" + text + "' is no time, as 2026-12-31T23:59:59Z is");
   return *ms;
 }
 

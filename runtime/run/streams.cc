@@ -63,8 +63,7 @@ Result<ExecStreams> make_streams(const RunRequest& request, std::vector<UniqueFd
 }
 
 Result<std::unique_ptr<Spill>> open_spill(const RunRequest& request, const std::string& state_dir,
-                                          const std::string& run_id, int client,
-                                          std::uint64_t memory_bytes) {
+                                          const std::string& run_id, int client, std::uint64_t memory_bytes) {
   if (!spills_output(request)) return std::unique_ptr<Spill>();
   auto spill = TRY(Spill::create(state_dir, run_id));
   ClientHeader header;

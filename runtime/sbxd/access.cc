@@ -126,7 +126,8 @@ std::vector<std::string> fixed_keys_that_differ(const Settings& running, const S
   note(running.language_images == fresh.language_images, "languages");
   note(running.auto_build == fresh.auto_build, "auto_build");
   note(running.socket_group == fresh.socket_group, "socket_group");
-  note(running.history.runs == fresh.history.runs && running.history.output_bytes == fresh.history.output_bytes &&
+  note(running.history.runs == fresh.history.runs &&
+           running.history.output_bytes == fresh.history.output_bytes &&
            running.history.days == fresh.history.days,
        "history");
   note(places(running) == places(fresh), "listen");

@@ -48,7 +48,8 @@ struct ClientHeader {
   ClientMessageType type{};
   std::int32_t value = 0;
   std::uint32_t reserved = 0;
-  std::uint64_t bytes = 0;  // output_exceeded; of output the limit of memory, where the sandbox is the run's own
+  std::uint64_t bytes =
+      0;  // output_exceeded; of output the limit of memory, where the sandbox is the run's own
 };
 
 // The memfd of Finished, encoded with wire/wire.h: the sentence for a person (empty when the program ended by

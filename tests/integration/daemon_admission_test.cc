@@ -1,4 +1,6 @@
 // How many sandboxes sbxd lets live at once, and who waits.
+#include <sys/stat.h>
+
 #include "integration/daemon.h"
 
 namespace sbx::test {
@@ -92,7 +94,8 @@ TEST_CASE("the limits of memory of all sandboxes together are bounded") {
   const std::string second = begin(daemon, "", "true");
   CHECK(daemon.get(second).body["status"] == "queued");
   CHECK(daemon.post("/v1/sandboxes", json::object()).status == 429);
-  const HttpAnswer never = daemon.post("/v1/runs", {{"shell", "true"}, {"limits", {{"memory_bytes", 1U << 30U}}}});
+  const HttpAnswer never =
+      daemon.post("/v1/runs", {{"shell", "true"}, {"limits", {{"memory_bytes", 1U << 30U}}}});
   CHECK(never.status == 422);
   CHECK(never.text.find("admission.memory") != std::string::npos);
   CHECK(daemon.ask("DELETE", first).status == 202);
@@ -108,9 +111,9 @@ TEST_CASE("a client that asks too often is told when to come again, root is not"
   const Daemon daemon(place, {"--config", config}, "/tmp/sbx-rate-test.sock");
   REQUIRE(chmod(daemon.socket().c_str(), 0666) == 0);
   for (int i = 0; i < 10; ++i) CHECK(daemon.get("/v1/version").status == 200);
-  const ProgramResult often = run_program(
-      {"setpriv", "--reuid=1234", "--regid=1234", "--clear-groups", "curl", "-s", "-i", "--unix-socket",
-       daemon.socket(), "http://sbx/v1/version?[1-20]"});
+  const ProgramResult often =
+      run_program({"setpriv", "--reuid=1234", "--regid=1234", "--clear-groups", "curl", "-s", "-i",
+                   "--unix-socket", daemon.socket(), "http://sbx/v1/version?[1-20]"});
   CHECK(often.out.find("200 OK") != std::string::npos);
   CHECK(often.out.find("429 Too Many Requests") != std::string::npos);
   CHECK(often.out.find("Retry-After: 1") != std::string::npos);

@@ -24,21 +24,22 @@ int free_port() {
 // Files of a host that serves TCP, with TLS and without.
 class Host {
  public:
-  explicit Host(const Sandbox& place) : directory_(place.directory()), plain_(free_port()), tls_(free_port()) {
+  explicit Host(const Sandbox& place)
+      : directory_(place.directory()), plain_(free_port()), tls_(free_port()) {
     make_certificate();
     configure("");
   }
   void configure(const std::string& more) const {
     write_file(config(), "listen:\n  - {address: 127.0.0.1, port: " + std::to_string(plain_) +
-                             "}\n  - {address: 0.0.0.0, port: " + std::to_string(tls_) + ", tls: {certificate: " +
-                             directory_ + "/cert.pem, key: " + directory_ + "/key.pem}}\ntokens: " + tokens() +
-                             "\n" + more);
+                             "}\n  - {address: 0.0.0.0, port: " + std::to_string(tls_) +
+                             ", tls: {certificate: " + directory_ + "/cert.pem, key: " + directory_ +
+                             "/key.pem}}\ntokens: " + tokens() + "\n" + more);
   }
   void make_certificate() const {
-    const ProgramResult made = run_program(
-        {"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
-         "-subj", "/CN=sbx", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", directory_ + "/key.pem", "-out",
-         directory_ + "/cert.pem"});
+    const ProgramResult made =
+        run_program({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                     "-nodes", "-days", "1", "-subj", "/CN=sbx", "-addext", "subjectAltName=IP:127.0.0.1",
+                     "-keyout", directory_ + "/key.pem", "-out", directory_ + "/cert.pem"});
     INFO(made.err);
     REQUIRE(made.exit_status == 0);
     REQUIRE(chmod((directory_ + "/key.pem").c_str(), 0600) == 0);
@@ -210,9 +211,16 @@ TEST_CASE("a web page in somebody's browser gets nothing of the API") {
   CHECK(ask(runs, ci, nullptr, {"-H", "Origin: https://evil.example"}).status == 403);
   CHECK(ask(runs, ci, nullptr, {"-H", "Origin: https://good.example"}).status == 200);
   const std::string id = ask(runs + "?wait", ci, in_project("p")).body["run_id"];
-  const std::vector<std::string> upgrade{"--http1.1", "-H", "Connection: Upgrade", "-H", "Upgrade: websocket", "-H",
-                                         "Sec-WebSocket-Version: 13", "-H",
-                                         "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", "-H"};
+  const std::vector<std::string> upgrade{"--http1.1",
+                                         "-H",
+                                         "Connection: Upgrade",
+                                         "-H",
+                                         "Upgrade: websocket",
+                                         "-H",
+                                         "Sec-WebSocket-Version: 13",
+                                         "-H",
+                                         "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+                                         "-H"};
   std::vector<std::string> evil = upgrade;
   evil.emplace_back("Origin: https://evil.example");
   CHECK(ask(runs + "/" + id + "/events", ci, nullptr, evil).status == 403);

@@ -65,8 +65,9 @@ TEST_CASE("a bearer token is one word behind its scheme, and no error repeats it
     CHECK(parse_bearer(good));
   }
   CHECK(*parse_bearer("Bearer  abc=") == "abc=");
-  for (const std::string bad : {"", "Bearer", "Bearer ", "Basic secret", "secret", "Bearersecret", "Bearer sec ret",
-                                "Bearer sec,ret", "Bearer =", "Bearer s=secret", "Bearer\tsecret"}) {
+  for (const std::string bad :
+       {"", "Bearer", "Bearer ", "Basic secret", "secret", "Bearersecret", "Bearer sec ret", "Bearer sec,ret",
+        "Bearer =", "Bearer s=secret", "Bearer\tsecret"}) {
     CAPTURE(bad);
     const auto parsed = parse_bearer(bad);
     REQUIRE_FALSE(parsed);
@@ -106,7 +107,9 @@ TEST_CASE("over TCP a good token is needed, on the Unix socket none") {
 
 TEST_CASE("what each scope is good for, and what is seen with it") {
   Gate gate(settings());
-  const auto as = [&](const char* header) { return *gate.look(over_tcp(header), RateLimit::Clock::now(), kNow); };
+  const auto as = [&](const char* header) {
+    return *gate.look(over_tcp(header), RateLimit::Clock::now(), kNow);
+  };
   const Client look = as("Bearer sbx_look");
   const Client ci = as("Bearer sbx_ci");
   const Client boss = as("Bearer sbx_boss");
@@ -116,9 +119,9 @@ TEST_CASE("what each scope is good for, and what is seen with it") {
     const Client& client;
     bool read, run, admin;
   };
-  for (const Row& row : {Row{look, true, false, false}, Row{ci, true, true, false}, Row{boss, true, true, true},
-                         Row{root, true, true, true}, Row{user, true, true, false},
-                         Row{Client(), false, false, false}}) {
+  for (const Row& row :
+       {Row{look, true, false, false}, Row{ci, true, true, false}, Row{boss, true, true, true},
+        Row{root, true, true, true}, Row{user, true, true, false}, Row{Client(), false, false, false}}) {
     CAPTURE(row.client.owner());
     CHECK(row.client.may(Scope::read) == row.read);
     CHECK(row.client.may(Scope::run) == row.run);
@@ -152,7 +155,8 @@ TEST_CASE("a web page is refused unless its origin is configured, whoever's brow
   for (http::Request request : {over_tcp("Bearer sbx_ci"), of_user(0), of_user(1000)}) {
     request.headers.push_back({"ORIGIN", "https://good.example"});
     CHECK(status_of(gate.look(request, RateLimit::Clock::now(), kNow)) == 200);
-    for (const char* bad : {"https://bad.example", "null", "", "http://good.example", "https://good.example:1"}) {
+    for (const char* bad :
+         {"https://bad.example", "null", "", "http://good.example", "https://good.example:1"}) {
       request.headers.back().value = bad;
       CHECK(status_of(gate.look(request, RateLimit::Clock::now(), kNow)) == 403);
     }
@@ -167,7 +171,9 @@ TEST_CASE("each client has a rate, root has none, and wrong tokens are counted b
   limited.burst = 3;
   Gate gate(limited);
   const auto start = RateLimit::Clock::now();
-  const auto at = [&](int s, const http::Request& request) { return gate.look(request, start + seconds(s), kNow); };
+  const auto at = [&](int s, const http::Request& request) {
+    return gate.look(request, start + seconds(s), kNow);
+  };
   for (int i = 0; i < 3; ++i) CHECK(at(0, of_user(1000)));
   const auto refused = at(0, of_user(1000));
   REQUIRE(status_of(refused) == 429);
