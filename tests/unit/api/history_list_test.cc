@@ -51,6 +51,16 @@ TEST_CASE("the list has the newest first, what was asked for, and each run once 
   filter.labels = {{"nothing", std::nullopt}};
   CHECK(list(filter).empty());
   filter = {};
+  filter.among = {"q", "p"};
+  CHECK(list(filter) == of([](int i) { return i % 3 == 0; }));
+  filter.task = "task2";
+  CHECK(list(filter) == of([](int i) { return i % 4 == 2 && i % 3 == 0; }));
+  filter.among = {"q"};
+  CHECK(list(filter).empty());
+  filter = {};
+  filter.owner_or_project = "uid:1001";
+  CHECK(list(filter) == of([](int i) { return i % 3 == 0 || i % 2 == 1; }));
+  filter = {};
   filter.sandbox = "none";
   CHECK(list(filter).empty());
 
