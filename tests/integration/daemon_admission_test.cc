@@ -1,6 +1,8 @@
 // How many sandboxes sbxd lets live at once, and who waits.
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "integration/daemon.h"
 
 namespace sbx::test {
