@@ -2,11 +2,12 @@
 
 namespace sbx::api {
 
-void add_health_routes(Router& router, const Admission& admission, const History& history) {
+void add_health_routes(Router& router, const Admission& admission, const History& history,
+                       const PreparedImages& images) {
   router.add("GET", "/v1/health/live", [](const SharedCall& call) {
     answer_json(*call, 200, {{"status", "live"}});
   });
-  router.add("GET", "/v1/health/ready", [&admission, &history](const SharedCall& call) {
+  router.add("GET", "/v1/health/ready", [&admission, &history, &images](const SharedCall& call) {
     if (admission.stopping()) return answer_problem(*call, 503, "the supervisor is being stopped");
     const std::string& problem = history.problem();
     answer_json(*call, 200,
@@ -15,6 +16,7 @@ void add_health_routes(Router& router, const Admission& admission, const History
                  {"max_sandboxes", admission.limits().sandboxes},
                  {"memory_bytes", admission.memory_bytes()},
                  {"queued", admission.waiting()},
+                 {"images", images.describe()},
                  {"history",
                   {{"runs", history.totals().runs},
                    {"bytes", history.totals().bytes},

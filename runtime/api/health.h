@@ -3,10 +3,12 @@
 
 #include "api/admission.h"
 #include "api/history.h"
+#include "api/prepared_images.h"
 #include "api/router.h"
 
 namespace sbx::api {
 
-void add_health_routes(Router& router, const Admission& admission, const History& history);
+void add_health_routes(Router& router, const Admission& admission, const History& history,
+                       const PreparedImages& images);
 
 }  // namespace sbx::api

@@ -58,6 +58,13 @@ Result<void> Keepers::give_client(int connection) {
   return ask(message_of(KeeperMessageType::run, kClients), {connection});
 }
 
+Result<UniqueFd> Keepers::query(HostQuery query, const RunRequest& request) {
+  auto [ours, theirs] = TRY(os::seqpacket_pair());
+  TRY(send_request(ours.get(), request, {}));
+  TRY(ask(message_of(KeeperMessageType::query, static_cast<std::int64_t>(query)), {theirs.get()}));
+  return std::move(ours);
+}
+
 Result<UniqueFd> Keepers::create(const RunRequest& request, const Peer& peer) {
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   const UniqueFd payload = TRY(os::sealed_memfd("sbx-request", encode_run_request(request)));

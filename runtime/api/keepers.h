@@ -33,6 +33,8 @@ class Keepers {
   Result<UniqueFd> start_run(const RunRequest& request, const std::vector<int>& streams, const Peer& peer);
   // A keeper for a client that asks it by itself: it answers over `connection`.
   Result<void> give_client(int connection);
+  // Answered on our end of a client's socket, with a text or an error. `request`: what the question is about.
+  Result<UniqueFd> query(HostQuery query, const RunRequest& request);
   // A keeper of many commands: our end of its control socket.
   Result<UniqueFd> create(const RunRequest& request, const Peer& peer);
 

@@ -11,6 +11,8 @@
 #include <csignal>
 #include <cstdio>
 
+#include "api/json_object.h"
+#include "api/own_filter.h"
 #include "api/service.h"
 #include "api/told.h"
 #include "http/server.h"
@@ -31,7 +33,20 @@ struct Setup {
   std::vector<http::Listener> listeners;
   Keepers keepers;
   ToldSettings told;
+  Metrics metrics;
+  std::chrono::milliseconds cleanup_interval{0};
+  UniqueFd images;
 };
+
+// What sbxd knows of the time before this process.
+Result<void> read_past(int fd, Setup& setup) {
+  const JsonObject past = TRY(JsonObject::parse(TRY(os::read_sealed_memfd(fd, "past", 1U << 16U))));
+  setup.cleanup_interval = std::chrono::milliseconds(TRY(past.count("cleanup_interval_ms")).value_or(0));
+  setup.metrics.begin(static_cast<std::int64_t>(TRY(past.count("started_ms")).value_or(0)),
+                      TRY(past.count("api_restarts")).value_or(0),
+                      TRY(past.count("nursery_restarts")).value_or(0), TRY(past.count("swept")).value_or(0));
+  return {};
+}
 
 Result<void> give_certificates(Setup& setup) {
   for (auto& [index, identity] : setup.told.certificates) {
@@ -56,6 +71,8 @@ Result<Setup> set_up() {
     case DaemonMessageType::nursery:
       setup.keepers.set_nursery(static_cast<std::size_t>(header.value), std::move(descriptors.front()));
       break;
+    case DaemonMessageType::images: setup.images = std::move(descriptors.front()); break;
+    case DaemonMessageType::past: TRY(read_past(descriptors.front().get(), setup)); break;
     case DaemonMessageType::go:
       setup.told = TRY(told.settle(descriptors.front().get()));
       TRY(give_certificates(setup));
@@ -74,7 +91,7 @@ Result<void> give_up_rights(const ToldSettings& setup) {
   if (setresuid(setup.uid, setup.uid, setup.uid) != 0) return fail(system_error("setresuid", "", errno));
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return fail(system_error("prctl", "no_new_privs", errno));
   if (prctl(PR_SET_DUMPABLE, 0) != 0) return fail(system_error("prctl", "dumpable", errno));
-  return {};
+  return enter_own_filter();
 }
 
 class Api {
@@ -90,10 +107,11 @@ class Api {
                                  }));
     TRY(give_up_rights(setup_.told));
     // What others wrote is read without rights only.
-    service_.emplace(*loop_, setup_.keepers, std::move(setup_.told.service),
-                     ServicePlaces{kHistoryDirectory, kOutputDirectory}, [](const std::string& text) {
-                       (void)std::fprintf(stderr, "sbx-api: %s\n", text.c_str());
-                     });
+    service_.emplace(
+        *loop_, setup_.keepers, setup_.metrics, setup_.cleanup_interval, std::move(setup_.told.service),
+        ServicePlaces{kHistoryDirectory, kOutputDirectory},
+        [](const std::string& text) { (void)std::fprintf(stderr, "sbx-api: %s\n", text.c_str()); });
+    if (setup_.images.valid()) service_->images().follow(std::move(setup_.images));
     const http::Watch sbxd = TRY(loop_->watch(kDaemonSocketFd, [this] { read_sbxd(); }));
     tell(DaemonMessageType::ready);
     stay_alive();
@@ -126,6 +144,7 @@ class Api {
     if (header->type == DaemonMessageType::stop) return stop();
     if (descriptors.empty()) return;
     if (header->type == DaemonMessageType::nursery) {
+      setup_.metrics.note_nursery_restart();
       setup_.keepers.set_nursery(static_cast<std::size_t>(header->value), std::move(descriptors.front()));
     } else if (header->type == DaemonMessageType::settings) {
       change(descriptors.front().get());

@@ -1,6 +1,7 @@
 // A run of a client's, as the API knows it: from its request to its result, and those who follow it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -44,6 +45,11 @@ class Run : public std::enable_shared_from_this<Run> {
   // Of a run that has ended: how much is kept of it; nothing: there is no file.
   [[nodiscard]] std::optional<std::uint64_t> kept_bytes() const { return kept_bytes_; }
 
+  // Since it was asked for.
+  [[nodiscard]] std::chrono::duration<double> age() const {
+    return std::chrono::steady_clock::now() - begun_;
+  }
+
   void signal(int number);
 
   // Called when there is more output, and at the end; until it is let go.
@@ -58,6 +64,7 @@ class Run : public std::enable_shared_from_this<Run> {
 
   http::Loop& loop_;
   const KeptOutput& output_;
+  std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
   RunSummary about_;
   Admission::Ticket ticket_;
   Admission::Place place_;

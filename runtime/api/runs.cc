@@ -189,12 +189,21 @@ void Runs::note_end(const Run& run) {
   record.about = run.about();
   record.status = result.is_object() ? word("status") : "error";
   record.outcome = result.is_object() ? word("outcome") : "";
+  metrics_.note_run(record.outcome, run.about().sandbox.empty(), run.age());
   record.result = run.result();
   record.finished_ms = utc_ms();
   record.output_bytes = run.kept_bytes();
   history_.end(record);
   runs_.erase(run.about().id);
   look_after();
+}
+
+void Runs::count(Metrics::Now& now) const {
+  for (const auto& [id, run] : runs_) {
+    if (!run->ended()) ++(run->started() ? now.running : now.queued);
+  }
+  now.kept_runs = history_.totals().runs;
+  now.kept_bytes = history_.totals().bytes;
 }
 
 void Runs::look_after() {

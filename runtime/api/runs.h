@@ -10,6 +10,7 @@
 #include "api/history.h"
 #include "api/keepers.h"
 #include "api/live_sandbox.h"
+#include "api/metrics.h"
 #include "api/policy_memory.h"
 #include "api/request_key.h"
 #include "api/router.h"
@@ -19,11 +20,12 @@ namespace sbx::api {
 
 class Runs {
  public:
-  Runs(http::Loop& loop, Keepers& keepers, Admission& admission, const PolicyMemory& policies,
-       History& history, const KeptOutput& output)
+  Runs(http::Loop& loop, Keepers& keepers, Admission& admission, Metrics& metrics,
+       const PolicyMemory& policies, History& history, const KeptOutput& output)
       : loop_(loop),
         keepers_(keepers),
         admission_(admission),
+        metrics_(metrics),
         policies_(policies),
         history_(history),
         output_(output) {
@@ -37,6 +39,7 @@ class Runs {
   // What was made for the same request before.
   void answer_again(const SharedCall& call, const std::string& id);
   void cancel_all();
+  void count(Metrics::Now& now) const;
 
  private:
   void create(const SharedCall& call);
@@ -60,6 +63,7 @@ class Runs {
   http::Loop& loop_;
   Keepers& keepers_;
   Admission& admission_;
+  Metrics& metrics_;
   const PolicyMemory& policies_;
   History& history_;
   const KeptOutput& output_;

@@ -58,6 +58,10 @@ void Sandboxes::destroy_all() {
   }
 }
 
+void Sandboxes::count(Metrics::Now& now) const {
+  for (const auto& [id, sandbox] : sandboxes_) ++now.sandboxes[sandbox->state()];
+}
+
 void Sandboxes::create(const SharedCall& call) {
   with_body(call, [this, call](const JsonObject& body) {
     Result<AskedSandbox> asked = parse_sandbox(body);
@@ -113,7 +117,10 @@ void Sandboxes::begin(const SharedCall& call, AskedSandbox asked, const RequestK
   if (!begun) return answer_problem(*call, 503, begun.error().text);
   sandboxes_[id] = sandbox;
   if (const auto noted = key.with_id(id)) history_.put_key(*noted);
-  sandbox->when_settled([this, call, sandbox, keyed = key.key.has_value()] {
+  const auto asked_at = std::chrono::steady_clock::now();
+  sandbox->when_settled([this, asked_at, call, sandbox, keyed = key.key.has_value()] {
+    metrics_.note_creation(sandbox->state() != SandboxState::failed,
+                           std::chrono::steady_clock::now() - asked_at);
     // Nothing was made: the same request may try again.
     if (keyed && sandbox->state() == SandboxState::failed) history_.forget_keys_of(sandbox->id());
     answer_made(call, *sandbox);

@@ -15,16 +15,18 @@ namespace sbx::api {
 
 class Sandboxes {
  public:
-  Sandboxes(http::Loop& loop, Keepers& keepers, Admission& admission, const PolicyMemory& policies,
-            History& history, Runs& runs)
+  Sandboxes(http::Loop& loop, Keepers& keepers, Admission& admission, Metrics& metrics,
+            const PolicyMemory& policies, History& history, Runs& runs)
       : loop_(loop),
         keepers_(keepers),
         admission_(admission),
+        metrics_(metrics),
         policies_(policies),
         history_(history),
         runs_(runs) {}
   void add_routes(Router& router);
   void destroy_all();
+  void count(Metrics::Now& now) const;
 
   // That the path names, by its id, or by "task:" and that. Null: it has its answer.
   std::shared_ptr<LiveSandbox> find(const SharedCall& call) const;
@@ -50,6 +52,7 @@ class Sandboxes {
   http::Loop& loop_;
   Keepers& keepers_;
   Admission& admission_;
+  Metrics& metrics_;
   const PolicyMemory& policies_;
   History& history_;
   Runs& runs_;

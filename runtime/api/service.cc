@@ -6,18 +6,30 @@
 
 namespace sbx::api {
 
-Service::Service(http::Loop& loop, Keepers& keepers, ServiceSettings settings, const ServicePlaces& places,
-                 History::Say say)
-    : gate_(std::move(settings.gate)),
+Service::Service(http::Loop& loop, Keepers& keepers, Metrics& metrics,
+                 std::chrono::milliseconds cleanup_interval, ServiceSettings settings,
+                 const ServicePlaces& places, History::Say say)
+    : metrics_(metrics),
+      gate_(std::move(settings.gate)),
       admission_([&loop](std::function<void()> then) { loop.post(std::move(then)); }, settings.limits),
       policies_(std::move(settings.policies)),
       output_(places.output),
       history_(places.history, settings.history, output_, std::move(say)),
-      runs_(loop, keepers, admission_, policies_, history_, output_),
-      sandboxes_(loop, keepers, admission_, policies_, history_, runs_) {
-  add_health_routes(router_, admission_, history_);
+      runs_(loop, keepers, admission_, metrics, policies_, history_, output_),
+      sandboxes_(loop, keepers, admission_, metrics, policies_, history_, runs_),
+      images_(loop),
+      host_(loop, keepers, metrics, images_, cleanup_interval) {
+  add_health_routes(router_, admission_, history_, images_);
   runs_.add_routes(router_);
   sandboxes_.add_routes(router_);
+  host_.add_routes(router_);
+  router_.add("GET", "/v1/metrics", [this](const SharedCall& call) {
+    call->exchange->respond(
+        {200, {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}}, metrics_.prometheus(now())});
+  });
+  router_.add("GET", "/v1/stats", [this](const SharedCall& call) {
+    call->exchange->respond({200, {{"Content-Type", "application/json"}}, metrics_.json(now())});
+  });
   add_file_routes(router_, loop, sandboxes_);
 }
 
@@ -36,6 +48,15 @@ void Service::set(ServiceSettings settings) {
   gate_.set(std::move(settings.gate));
   policies_ = std::move(settings.policies);
   admission_.set(settings.limits);
+}
+
+Metrics::Now Service::now() const {
+  Metrics::Now now;
+  runs_.count(now);
+  sandboxes_.count(now);
+  now.keepers = admission_.alive();
+  now.most_keepers = admission_.limits().sandboxes;
+  return now;
 }
 
 void Service::stop(std::function<void()> then) {

@@ -7,8 +7,11 @@
 #include "api/admission.h"
 #include "api/gate.h"
 #include "api/history.h"
+#include "api/host_routes.h"
 #include "api/keepers.h"
+#include "api/metrics.h"
 #include "api/policy_memory.h"
+#include "api/prepared_images.h"
 #include "api/router.h"
 #include "api/runs.h"
 #include "api/sandboxes.h"
@@ -32,16 +35,22 @@ struct ServicePlaces {
 class Service {
  public:
   // `say` gets what an administrator has to know, in lines.
-  Service(http::Loop& loop, Keepers& keepers, ServiceSettings settings, const ServicePlaces& places,
-          History::Say say);
+  // `cleanup_interval`: between two sweeps; 0: only when it is asked for.
+  Service(http::Loop& loop, Keepers& keepers, Metrics& metrics, std::chrono::milliseconds cleanup_interval,
+          ServiceSettings settings, const ServicePlaces& places, History::Say say);
   void handle(http::Request request, std::shared_ptr<http::Exchange> exchange);
   // In force from the next request on.
   void set(ServiceSettings settings);
+
+  [[nodiscard]] PreparedImages& images() { return images_; }
 
   // Ends every sandbox and calls `then` when they are gone.
   void stop(std::function<void()> then);
 
  private:
+  [[nodiscard]] Metrics::Now now() const;
+
+  Metrics& metrics_;
   Gate gate_;
   Admission admission_;
   PolicyMemory policies_;
@@ -49,6 +58,8 @@ class Service {
   History history_;
   Runs runs_;
   Sandboxes sandboxes_;
+  PreparedImages images_;
+  HostRoutes host_;
   Router router_;
 };
 

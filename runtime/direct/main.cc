@@ -116,7 +116,7 @@ Result<void> serve() {
   std::vector<std::string> notices = setting_warnings();
   std::ranges::move(bind_warnings(request), std::back_inserter(notices));
   if (!sweep.failure.empty()) notices.push_back(sweep.failure);
-  return client.answer_finished(request, std::move(report), notices, sweep.done);
+  return client.answer_finished(request, std::move(report), notices, sweep.done());
 }
 
 int run() {

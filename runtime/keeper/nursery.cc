@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "keeper/answer_query.h"
 #include "keeper/check_peer.h"
 #include "keeper/live_sandbox.h"
 #include "keeper/open_client.h"
@@ -33,6 +34,8 @@ void keep(const Site& site, const KeeperMessage& message, Descriptors descriptor
     if (asked) serve_run(site, asked->client, asked->peer, from_api);
     return;
   }
+  if (type == KeeperMessageType::query && descriptors.size() == 1)
+    return answer_query(site, static_cast<HostQuery>(message.value), descriptors[0]);
   if (type != KeeperMessageType::create || descriptors.size() != 3) return;
   const auto peer = identify_peer(descriptors[2].get(), message.token);
   descriptors[2].reset();  // else its owner's end would not be seen
@@ -94,7 +97,7 @@ class Nursery {
     while (waitpid(-1, &status, WNOHANG) > 0)
       killed = killed || !WIFEXITED(status) || WEXITSTATUS(status) != 0;
     if (!killed || fork() != 0) return;
-    (void)sweep_orphans(site_.settings);
+    (void)sweep_and_say(site_.settings);
     _exit(0);
   }
 

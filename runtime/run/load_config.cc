@@ -13,10 +13,10 @@ namespace sbx {
 namespace {
 
 constexpr const char* kDefaultPath = "/etc/sbx/config.yaml";
-constexpr std::array<std::string_view, 15> kKeys{
-    "state_dir",  "run_dir",   "log",          "id_pool",       "cgroup_parent", "image_max_age_days",
-    "auto_build", "languages", "socket_group", "max_sandboxes", "listen",        "origins",
-    "tokens",     "admission", "history"};
+constexpr std::array<std::string_view, 17> kKeys{
+    "state_dir",  "run_dir",   "log",          "id_pool",          "cgroup_parent", "image_max_age_days",
+    "auto_build", "languages", "socket_group", "max_sandboxes",    "listen",        "origins",
+    "tokens",     "admission", "history",      "cleanup_interval", "prepare_images"};
 constexpr std::array<std::string_view, 3> kHistoryKeys{"runs", "output_bytes", "days"};
 constexpr std::array<std::string_view, 3> kLogKeys{"path", "rotate", "keep"};
 constexpr std::array<std::string_view, 2> kPoolKeys{"first", "ranges"};
@@ -64,6 +64,38 @@ Result<void> read_history(std::string_view path, const yaml::Node& node, History
     history.output_bytes = TRY(in_place(map, "output_bytes", parse_bytes("output_bytes", text)));
   }
   return read_days(map, "days", history.days);
+}
+
+Result<void> read_interval(const yaml::Map& map, std::uint64_t& ms) {
+  constexpr std::string_view kKey = "cleanup_interval";
+  if (map.find(kKey) == nullptr) return {};
+  const auto text = TRY(map.need_text(kKey));
+  ms = text == "off" ? 0 : TRY(in_place(map, kKey, parse_milliseconds(kKey, text)));
+  return {};
+}
+
+// "all", "none", or a list of names.
+Result<void> read_prepared(std::string_view path, const yaml::Map& map,
+                           std::optional<std::vector<std::string>>& images) {
+  constexpr std::string_view kKey = "prepare_images";
+  const yaml::Node* node = map.find(kKey);
+  if (node == nullptr) return {};
+  images.reset();
+  if (node->kind == yaml::Kind::scalar) {
+    if (node->text == "all") return {};
+    if (node->text != "none")
+      return map.error(kKey, "'" + node->text + "': expected all, none, or a list of images");
+    images.emplace();
+    return {};
+  }
+  images.emplace();
+  for (const yaml::Node& item : *TRY(map.need_list(kKey))) {
+    std::string name = TRY(yaml::scalar_text(path, item, kKey));
+    if (const auto checked = check_name(kKey, name); !checked)
+      return yaml::error_at(path, item, checked.error().text);
+    images->push_back(std::move(name));
+  }
+  return {};
 }
 
 Result<void> read_languages(std::string_view path, const yaml::Node& node,
@@ -128,6 +160,8 @@ Result<void> parse_config(std::string_view path, std::string_view text, Settings
   TRY(read_days(map, "image_max_age_days", settings.image_max_age_days));
   if (map.find("socket_group") != nullptr) settings.socket_group = TRY(map.need_text("socket_group"));
   TRY(read_number(map, "max_sandboxes", 65'535, settings.max_sandboxes));
+  TRY(read_prepared(path, map, settings.prepare_images));
+  TRY(read_interval(map, settings.cleanup_interval_ms));
   TRY(read_path(map, "tokens", settings.tokens));
   if (const yaml::Node* listen = map.find("listen")) TRY(read_listeners(path, *listen, settings.listeners));
   if (const yaml::Node* origins = map.find("origins")) TRY(read_origins(path, *origins, settings.origins));

@@ -42,8 +42,10 @@ struct RunReport {
 RunReport run_one(const RunContext& context, const RunRequest& request, std::vector<UniqueFd> passed);
 
 struct Sweep {
-  std::string done;     // what was removed, for a person; empty: there was nothing
-  std::string failure;  // the first; empty: none
+  std::vector<std::string> removed;  // of each killed run: its id, and what of it there was
+  std::string failure;               // the first; empty: none
+  // For a person; empty: there was nothing.
+  [[nodiscard]] std::string done() const;
 };
 
 // Only in a run directory that is ours alone: a journal says what root kills and logs.

@@ -61,6 +61,8 @@ struct Settings {
   // Of a supervisor that stays.
   std::string socket_group = "sbx";   // whose members may connect; there need be none of this name
   std::uint32_t max_sandboxes = 256;  // at once
+  std::optional<std::vector<std::string>> prepare_images;  // at its start; nothing: all that the store has
+  std::uint64_t cleanup_interval_ms = 3'600'000;           // between two sweeps; 0: none but at its start
   HistorySettings history;
   std::vector<TcpListener> listeners;
   std::vector<std::string> origins;  // of web pages that may ask: "https://host:port"

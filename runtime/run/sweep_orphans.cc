@@ -66,10 +66,6 @@ Result<std::size_t> sweep_cache(const Settings& settings) {
   return cache ? TRY(os::remove_unfinished_files(cache->get())) : std::size_t{0};
 }
 
-void say_done(Sweep& sweep, const std::string& what) {
-  sweep.done += (sweep.done.empty() ? std::string(kSwept) : ", ") + what;
-}
-
 // The others are swept all the same.
 void say_failure(Sweep& sweep, Error error) {
   if (sweep.failure.empty()) sweep.failure = std::move(error).while_doing(kSweeping).text;
@@ -78,14 +74,21 @@ void say_failure(Sweep& sweep, Error error) {
 void sweep_files(const Settings& settings, Sweep& sweep) {
   const Result<bool> project = remove_half_made_project(settings.state_dir);
   if (!project) say_failure(sweep, project.error());
-  if (project && *project) say_done(sweep, "a project that was being made");
+  if (project && *project) sweep.removed.emplace_back("a project that was being made");
   const Result<std::size_t> files = sweep_cache(settings);
   if (!files) say_failure(sweep, files.error());
   if (files && *files > 0)
-    say_done(sweep, std::to_string(*files) + " unfinished file" + (*files == 1 ? "" : "s") + " of the cache");
+    sweep.removed.push_back(std::to_string(*files) + " unfinished file" + (*files == 1 ? "" : "s") +
+                            " of the cache");
 }
 
 }  // namespace
+
+std::string Sweep::done() const {
+  std::string text;
+  for (const std::string& one : removed) text += (text.empty() ? std::string(kSwept) : ", ") + one;
+  return text;
+}
 
 Sweep sweep_orphans(const Settings& settings) {
   Sweep sweep;
@@ -100,7 +103,7 @@ Sweep sweep_orphans(const Settings& settings) {
     if (removed) {
       const auto& records = orphan.journal.records;
       const std::string id = records.empty() ? "" : run_id_in(records.front());
-      say_done(sweep, (id.empty() ? "a run" : id) + " (" + *removed + ")");
+      sweep.removed.push_back((id.empty() ? "a run" : id) + " (" + *removed + ")");
     } else {
       say_failure(sweep, std::move(removed).error());
     }

@@ -130,6 +130,8 @@ std::vector<std::string> fixed_keys_that_differ(const Settings& running, const S
            running.history.output_bytes == fresh.history.output_bytes &&
            running.history.days == fresh.history.days,
        "history");
+  note(running.cleanup_interval_ms == fresh.cleanup_interval_ms, "cleanup_interval");
+  note(running.prepare_images == fresh.prepare_images, "prepare_images");
   note(places(running) == places(fresh), "listen");
   return keys;
 }

@@ -43,7 +43,7 @@ class OnCpu {
 }  // namespace
 
 Result<ChildProgram> ChildProgram::start(const std::vector<std::string>& command,
-                                         const std::vector<int>& descriptors, int cpu) {
+                                         const std::vector<int>& descriptors, const Options& options) {
   posix_spawn_file_actions_t actions;
   (void)posix_spawn_file_actions_init(&actions);
   posix_spawnattr_t attributes;
@@ -53,15 +53,24 @@ Result<ChildProgram> ChildProgram::start(const std::vector<std::string>& command
     (void)posix_spawnattr_destroy(&attributes);
   });
   (void)posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  (void)posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
   const int end = kFirst + static_cast<int>(descriptors.size());
   std::vector<UniqueFd> high;  // out of the way of their numbers first
   for (const int fd : descriptors) {
     high.emplace_back(fcntl(fd, F_DUPFD_CLOEXEC, end));
     if (!high.back().valid()) return fail(system_error("dup", "for " + command.front(), errno));
   }
+  UniqueFd output;
+  if (options.output >= 0) {
+    output = UniqueFd(fcntl(options.output, F_DUPFD_CLOEXEC, end));
+    if (!output.valid()) return fail(system_error("dup", "for " + command.front(), errno));
+  }
   for (int i = kFirst; i < end; ++i)
     (void)posix_spawn_file_actions_adddup2(&actions, high[static_cast<std::size_t>(i - kFirst)].get(), i);
+  if (output.valid()) {
+    (void)posix_spawn_file_actions_adddup2(&actions, output.get(), 1);
+  } else {
+    (void)posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  }
   (void)posix_spawn_file_actions_addclosefrom_np(&actions, end);
   sigset_t none;
   (void)sigemptyset(&none);
@@ -74,11 +83,15 @@ Result<ChildProgram> ChildProgram::start(const std::vector<std::string>& command
   arguments.reserve(command.size() + 1);
   for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
-  char* environment[] = {nullptr};
-  const OnCpu there(cpu);
+  std::vector<char*> environment;
+  environment.reserve(options.environment.size() + 1);
+  for (const std::string& variable : options.environment)
+    environment.push_back(const_cast<char*>(variable.c_str()));
+  environment.push_back(nullptr);
+  const OnCpu there(options.cpu);
   ChildProgram child;
-  const int error =
-      posix_spawn(&child.pid_, command.front().c_str(), &actions, &attributes, arguments.data(), environment);
+  const int error = posix_spawn(&child.pid_, command.front().c_str(), &actions, &attributes, arguments.data(),
+                                environment.data());
   if (error != 0) return fail(system_error("posix_spawn", command.front(), error));
   child.pidfd_ = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, child.pid_, 0)));
   if (!child.pidfd_.valid()) return fail(system_error("pidfd_open", command.front(), errno));

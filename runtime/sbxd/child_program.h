@@ -15,10 +15,15 @@ class ChildProgram {
  public:
   ChildProgram() = default;
 
-  // `command[0]` is its path. It gets no environment, /dev/null as its streams but ours for errors, and
-  // `descriptors` as 3, 4 and so on. `cpu`: where it stays; -1: anywhere.
+  struct Options {
+    int cpu = -1;                            // where it stays; -1: anywhere
+    int output = -1;                         // its standard output; -1: /dev/null
+    std::vector<std::string> environment{};  // "NAME=value"
+  };
+  // `command[0]` is its path. It gets /dev/null as its streams but ours for errors, and `descriptors` as 3, 4
+  // and so on.
   static Result<ChildProgram> start(const std::vector<std::string>& command,
-                                    const std::vector<int>& descriptors, int cpu = -1);
+                                    const std::vector<int>& descriptors, const Options& options);
 
   [[nodiscard]] bool running() const { return pidfd_.valid(); }
   // Readable at its end.

@@ -1,5 +1,6 @@
 #include "sbxd/daemon.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/signalfd.h>
@@ -9,10 +10,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "base/printable.h"
 #include "os/clock.h"
@@ -20,6 +23,7 @@
 #include "os/socket.h"
 #include "resource/own_directories.h"
 #include "run/run_one.h"
+#include "sbxd/passed_sockets.h"
 #include "sbxd/tcp_listener.h"
 #include "supervise/poll_set.h"
 #include "wire/daemon_protocol.h"
@@ -121,12 +125,21 @@ Result<void> Daemon::read_programs() {
   return {};
 }
 
+Result<void> Daemon::open_listener() {
+  const Settings& settings = options_.settings;
+  std::vector<UniqueFd> passed = TRY(take_passed_sockets());
+  if (passed.size() > 1) return fail("LISTEN_FDS: one socket is expected, and there are more");
+  listener_ = std::make_unique<Listener>(
+      passed.empty() ? TRY(Listener::open(settings.run_dir, options_.socket, settings.socket_group))
+                     : TRY(Listener::adopt(settings.run_dir, std::move(passed.front()))));
+  return {};
+}
+
 Result<void> Daemon::run() {
   const sigset_t handled = handled_signals();
   (void)sigprocmask(SIG_BLOCK, &handled, nullptr);
   TRY(check_places());
-  listener_ = std::make_unique<Listener>(
-      TRY(Listener::open(options_.settings.run_dir, options_.socket, options_.settings.socket_group)));
+  TRY(open_listener());
   for (const TcpListener& where : options_.settings.listeners)
     tcp_listeners_.push_back(TRY(listen_tcp(where)));
   if (!tcp_listeners_.empty() && options_.access.token_count == 0)
@@ -136,6 +149,7 @@ Result<void> Daemon::run() {
   cpus_ = usable_cpus();
   TRY(start_api());
   Result<void> served = serve();
+  end_preparing();
   api_socket_.reset();
   if (api_.running()) (void)api_.reap();
   for (Nursery& nursery : nurseries_) {
@@ -157,10 +171,10 @@ Result<void> Daemon::tell_api(DaemonMessageType type, std::int64_t value,
 Result<void> Daemon::start_nursery(Nursery& nursery, std::size_t index) {
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   const Settings& settings = options_.settings;
-  nursery.program =
-      TRY(ChildProgram::start({settings.helpers + "/sbx-keeper", options_.places.config, settings.state_dir,
-                               settings.run_dir, settings.log.path},
-                              {theirs.get(), init_program_.get(), files_program_.get()}, nursery.cpu));
+  nursery.program = TRY(ChildProgram::start({settings.helpers + "/sbx-keeper", options_.places.config,
+                                             settings.state_dir, settings.run_dir, settings.log.path},
+                                            {theirs.get(), init_program_.get(), files_program_.get()},
+                                            {.cpu = nursery.cpu}));
   return tell_api(DaemonMessageType::nursery, static_cast<std::int64_t>(index), {ours.get()});
 }
 
@@ -168,7 +182,7 @@ Result<void> Daemon::start_api() {
   TRY(prepare_api_root());
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   const Settings& settings = options_.settings;
-  api_ = TRY(ChildProgram::start({settings.helpers + "/sbx-api"}, {theirs.get()}));
+  api_ = TRY(ChildProgram::start({settings.helpers + "/sbx-api"}, {theirs.get()}, {}));
   api_socket_ = std::move(ours);
   TRY(tell_api(DaemonMessageType::listener, 0, {listener_->fd()}));
   for (const UniqueFd& listener : tcp_listeners_)
@@ -178,6 +192,14 @@ Result<void> Daemon::start_api() {
     nurseries_.push_back({{}, cpu});
     TRY(start_nursery(nurseries_.back(), nurseries_.size() - 1));
   }
+  if (const auto begun = prepare_images(); !begun) say(begun.error().text);
+  const nlohmann::json past = {{"cleanup_interval_ms", settings.cleanup_interval_ms},
+                               {"started_ms", started_ms_},
+                               {"api_restarts", api_restarts_},
+                               {"nursery_restarts", nursery_restarts_},
+                               {"swept", swept_}};
+  const UniqueFd memory = TRY(os::sealed_memfd("sbx-api", past.dump()));
+  TRY(tell_api(DaemonMessageType::past, 0, {memory.get()}));
   return tell_access(options_.access, DaemonMessageType::go);
 }
 
@@ -224,19 +246,53 @@ void Daemon::reload() {
   notify("READY=1\nSTATUS=ready");
 }
 
-void Daemon::sweep() const {
+// Beside everything else, and whatever comes of it.
+Result<void> Daemon::prepare_images() {
+  const Settings& settings = options_.settings;
+  if (settings.prepare_images && settings.prepare_images->empty()) return {};
+  std::vector<std::string> command{settings.programs + "/sbxctl", "--state-dir", settings.state_dir};
+  if (!options_.places.config.empty()) command.insert(command.end(), {"--config", options_.places.config});
+  command.insert(command.end(), {"images", "warm", "--lines", "--background"});
+  if (settings.prepare_images) {
+    command.insert(command.end(), settings.prepare_images->begin(), settings.prepare_images->end());
+  } else {
+    command.emplace_back("--stored");
+  }
+  ChildProgram::Options how;
+  if (const char* cache = std::getenv("SBX_CACHE_DIR"))
+    how.environment.push_back(std::string("SBX_CACHE_DIR=") + cache);
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) return fail(system_error("pipe2", "sbxctl", errno));
+  const UniqueFd reading(ends[0]);
+  const UniqueFd writing(ends[1]);
+  how.output = writing.get();
+  preparer_ = TRY_DOING("preparing images", ChildProgram::start(command, {}, how));
+  return tell_api(DaemonMessageType::images, 0, {reading.get()});
+}
+
+void Daemon::end_preparing() {
+  preparer_.signal(SIGTERM);
+  if (preparer_.running()) (void)preparer_.reap();
+}
+
+void Daemon::sweep() {
   const Sweep swept = sweep_orphans(options_.settings);
-  if (!swept.done.empty()) say(swept.done);
+  if (!swept.removed.empty()) say(swept.done());
+  swept_ += swept.removed.size();
   if (!swept.failure.empty()) say(swept.failure);
 }
 
 // Its sandboxes end by themselves: their keepers see its end.
 Result<void> Daemon::restart_api() {
-  const std::string how = api_.reap();
+  std::string how = api_.reap();
+  if (how.find("SIGSYS") != std::string::npos)
+    how += " (a system call that its filter does not let through; the kernel's log has its number)";
   if (stopping_) return {};
+  ++api_restarts_;
   say("the API " + how + "; its sandboxes end, and it is started again");
   notify("STATUS=starting again");
   api_socket_.reset();
+  end_preparing();
   for (Nursery& nursery : nurseries_) (void)nursery.program.reap();  // each ends at the end of its socket
   const std::int64_t now = os::monotonic_ns();
   api_starts_.push_back(now);
@@ -251,6 +307,7 @@ Result<void> Daemon::restart_api() {
 Result<void> Daemon::look_after_nursery(std::size_t index) {
   if (stopping_ || index >= nurseries_.size() || !has_ended(nurseries_[index].program)) return {};
   if (!api_socket_.valid() || has_ended(api_)) return {};
+  ++nursery_restarts_;
   say("a nursery " + nurseries_[index].program.reap() + "; another one is started");
   return unless_closed(start_nursery(nurseries_[index], index));
 }
@@ -295,6 +352,7 @@ Result<void> Daemon::serve() {
       }
     });
     turn.add(api_socket_.get(), [&] { read_api(); });
+    turn.add(preparer_.pidfd(), [&] { (void)preparer_.reap(); });  // the API knows what came of it
     turn.add(api_.pidfd(), [&] { failure = restart_api(); });
     for (std::size_t i = 0; i < nurseries_.size(); ++i) {
       turn.add(nurseries_[i].program.pidfd(), [&, i] {

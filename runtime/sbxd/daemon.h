@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/times.h"
 #include "run/settings.h"
 #include "sbxd/access.h"
 #include "sbxd/child_program.h"
@@ -37,15 +38,18 @@ class Daemon {
   Result<void> check_places() const;
   Result<void> prepare_api_root() const;
   Result<void> read_programs();
+  Result<void> open_listener();
   Result<void> start_api();
   Result<void> tell_access(const Access& access, DaemonMessageType last) const;
+  Result<void> prepare_images();
+  void end_preparing();
   void reload();
   Result<void> try_reload();
   Result<void> start_nursery(Nursery& nursery, std::size_t index);
   Result<void> tell_api(DaemonMessageType type, std::int64_t value,
                         const std::vector<int>& descriptors) const;
   Result<void> serve();
-  void sweep() const;
+  void sweep();
   Result<void> restart_api();
   Result<void> look_after_nursery(std::size_t index);
   void read_api();
@@ -60,8 +64,14 @@ class Daemon {
   std::vector<UniqueFd> tcp_listeners_;
   ChildProgram api_;
   UniqueFd api_socket_;
+  ChildProgram preparer_;  // of images, at each start of the API
   std::vector<Nursery> nurseries_;
   std::vector<std::int64_t> api_starts_;
+  // For the metrics of an API that starts.
+  std::int64_t started_ms_ = utc_ms();
+  std::uint64_t api_restarts_ = 0;
+  std::uint64_t nursery_restarts_ = 0;
+  std::uint64_t swept_ = 0;
   bool stopping_ = false;
   std::int64_t stop_deadline_ = 0;
 };

@@ -22,16 +22,27 @@ gid_t group_id(const std::string& group) {
 
 }  // namespace
 
-Result<Listener> Listener::open(const std::string& run_dir, const std::string& path,
-                                const std::string& group) {
+Result<void> Listener::lock(const std::string& run_dir) {
   TRY(os::make_directories(run_dir, 0711));
-  Listener listener;
   std::optional<UniqueFd> lock = TRY(os::lock_file(AT_FDCWD, run_dir + "/sbxd.lock", false));
   if (!lock) return fail("another sbxd runs with the run directory '" + run_dir + "'");
-  listener.lock_ = std::move(*lock);
+  lock_ = std::move(*lock);
   // So that who is in the group can reach the socket; what is beside it is root's alone.
   if (chmod(run_dir.c_str(), 0711) != 0) return fail(system_error("chmod", run_dir, errno));
+  return {};
+}
 
+Result<Listener> Listener::adopt(const std::string& run_dir, UniqueFd passed) {
+  Listener listener;
+  TRY(listener.lock(run_dir));
+  listener.socket_ = std::move(passed);
+  return listener;
+}
+
+Result<Listener> Listener::open(const std::string& run_dir, const std::string& path,
+                                const std::string& group) {
+  Listener listener;
+  TRY(listener.lock(run_dir));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path)
@@ -58,7 +69,7 @@ Result<Listener> Listener::open(const std::string& run_dir, const std::string& p
 }
 
 Listener::~Listener() {
-  if (socket_.valid()) (void)unlink(path_.c_str());  // the lock is ours still
+  if (!path_.empty()) (void)unlink(path_.c_str());  // the lock is ours still
 }
 
 }  // namespace sbx

@@ -2,6 +2,7 @@
 //
 //   sbxd (root)                                  sbx-api (nobody's user, own root)
 //       │  Listener + socket, Nursery + socket      │
+//       │  Images + pipe, Past + JSON                │
 //       │  Certificate + chain, key; Tokens + list  │
 //       │  Go + what it is to know (JSON)           │
 //       ├──────────────────────────────────────────▶│  opens its files, gives up its rights, serves
@@ -30,6 +31,8 @@ enum class DaemonMessageType : std::uint32_t {
   certificate = 5,  // value: of which listener, as they came; two memfds: the chain and the key, in PEM
   tokens = 6,       // memfd: wire/tokens.h
   settings = 7,     // memfd, as of go
+  images = 8,       // the reading end of a pipe on which `sbxctl images warm --lines` tells
+  past = 9,         // memfd: what is to be counted on, as JSON
   ready = 10,
   alive = 11,
   keeper_lost = 12,  // one ended without a word: what it left is to be swept

@@ -8,6 +8,9 @@
 //       │                                                  │  wire/client_protocol.h says, and ends
 //       │  Create + control, payload, peer                 │
 //       ├────────────────────────────────────────────────▶│  forks a keeper of a sandbox of many commands
+//       │  Query{what} + client                            │
+//       ├────────────────────────────────────────────────▶│  forks a process that answers the request there
+//       with │                                                  │  a text, JSON, and ends
 //
 //   API                                               keeper of many commands, on `control`
 //       │                          Ready + JSON            │
@@ -44,6 +47,7 @@ enum class KeeperMessageType : std::uint32_t {
   // to a nursery
   run = 1,  // value: 1: the request is the API's; 0: a client's own, who chooses no run id
   create = 2,
+  query = 12,  // value: HostQuery; only the API can ask
   // to a keeper
   command = 3,  // value: as of run
   pause = 4,
@@ -60,6 +64,14 @@ enum class KeeperMessageType : std::uint32_t {
   stats_are = 23,
   done = 24,  // of pause, resume and reset; value: 0, else a text says why not
   ended = 25,
+};
+
+// What the API cannot see for itself. Nothing of it is a secret, and a sweep removes only what has no owner.
+enum class HostQuery : std::int64_t {
+  images = 1,
+  languages = 2,
+  capabilities = 3,  // under the request's policy
+  sweep = 4,
 };
 
 struct KeeperMessage {

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -33,8 +34,9 @@ struct HttpAnswer {
 class Daemon {
  public:
   // `socket`: elsewhere than in its run directory. `wrapper`: what starts it, in its place.
+  // `before_exec`: in its process.
   explicit Daemon(const Sandbox& place, std::vector<std::string> options = {}, std::string socket = {},
-                  std::vector<std::string> wrapper = {})
+                  std::vector<std::string> wrapper = {}, const std::function<void()>& before_exec = {})
       : place_(place), socket_(std::move(socket)) {
     if (!socket_.empty()) options.insert(options.end(), {"--socket", socket_});
     std::vector<std::string> all{program_directory() + "/sbxd",
@@ -56,6 +58,7 @@ class Daemon {
       (void)prctl(PR_SET_PDEATHSIG, SIGTERM);  // a test that is aborted leaves nothing
       const int log = open((place.directory() + "/sbxd.err").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
       (void)dup2(log, 2);
+      if (before_exec) before_exec();
       (void)execvp(arguments[0], arguments.data());
       _exit(127);
     }

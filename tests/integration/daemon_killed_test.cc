@@ -62,6 +62,18 @@ TEST_CASE("whichever process of sbxd is killed, what it ran ends, is recorded, a
   }
 }
 
+TEST_CASE("the API runs behind a filter, and its end by that is told") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  const pid_t api = daemon.processes("sbx-api").at(0);
+  CHECK(read_file("/proc/" + std::to_string(api) + "/status").find("Seccomp:\t2") != std::string::npos);
+  REQUIRE(kill(api, SIGSYS) == 0);
+  CHECK(comes_true(
+      [&] { return daemon.said().find("SIGSYS (a system call that its filter") != std::string::npos; }));
+  CHECK(comes_true([&] { return daemon.processes("sbx-api").size() == 1; }));
+}
+
 TEST_CASE("what a keeper leaves whose nursery is gone is swept as well") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;

@@ -37,8 +37,11 @@ TEST_CASE("wrong usage is status 2 and one line that names what was wrong") {
   for (const Case& one : {
            Case{"sbxctl",
                 {},
-                "a command is missing; the commands are doctor, images, languages; see 'sbxctl --help'"},
-           Case{"sbxctl", {"bogus"}, "unknown command 'bogus'; the commands are doctor, images, languages"},
+                "a command is missing; the commands are doctor, images, languages, cleanup; see 'sbxctl "
+                "--help'"},
+           Case{"sbxctl",
+                {"bogus"},
+                "unknown command 'bogus'; the commands are doctor, images, languages, cleanup"},
            Case{"sbxctl", {"--bogus"}, "unknown option '--bogus'"},
            Case{"sbxctl", {"--bogus", "images", "list"}, "--bogus"},
            Case{"sbxctl", {"bog\x1b[31mus\nx"}, "unknown command 'bog?[31mus?x'"},

@@ -13,6 +13,8 @@
 namespace sbx::test {
 namespace {
 
+using nlohmann::json;
+
 bool under_systemd() { return access("/run/systemd/system", F_OK) == 0; }
 
 const std::vector<std::string> kScope{"systemd-run", "--scope", "--quiet", "--collect"};
@@ -158,6 +160,90 @@ TEST_CASE("the unit of the docs starts sandboxes below itself, under its limits,
   CHECK(Service::control({"stop", Service::kName}).exit_status == 0);
   CHECK(processes_with(mark).empty());
   CHECK_FALSE(std::filesystem::exists("/sys/fs/cgroup" + group));
+}
+
+// The installed units, with a program of ours, below /run.
+class DaemonUnits {
+ public:
+  DaemonUnits() {
+    const std::string units = std::string(std::getenv("SBX_TEST_DATA")) + "/systemd/";
+    std::string service = read_file(units + "sbxd.service.in");
+    service.replace(service.find("@bindir@"), 8, program_directory());
+    write_file(kPlace + "sbxd.service", service);
+    write_file(kPlace + "sbxd.socket", read_file(units + "sbxd.socket"));
+    std::filesystem::create_directories("/run/sysusers.d");
+    write_file("/run/sysusers.d/sbx.conf", read_file(units + "sbx.sysusers"));
+    CHECK(run_program({"systemd-sysusers"}).exit_status == 0);
+    (void)Service::control({"daemon-reload"});
+  }
+  DaemonUnits(const DaemonUnits&) = delete;
+  DaemonUnits& operator=(const DaemonUnits&) = delete;
+  ~DaemonUnits() {
+    (void)Service::control({"stop", "sbxd.socket", "sbxd.service"});
+    for (const char* unit : {"sbxd.service", "sbxd.socket"}) (void)std::filesystem::remove(kPlace + unit);
+    (void)Service::control({"daemon-reload"});
+  }
+
+  static std::string journal() {
+    return run_program({"journalctl", "-u", "sbxd.service", "--no-pager"}).out +
+           Service::control({"status", "--no-pager", "sbxd.service", "sbxd.socket"}).out;
+  }
+
+ private:
+  static inline const std::string kPlace = "/run/systemd/system/";
+};
+
+TEST_CASE("the units of sbxd: its socket starts it, runs have all limits below it, a kill starts it again") {
+  SKIP_UNLESS(is_root() && under_systemd(), "needs systemd as PID 1");
+  const DaemonUnits units;
+  const auto sbxrun = [](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), program_directory() + "/sbxrun");
+    return run_program(arguments);
+  };
+  const auto property = [](const std::string& name) {
+    const std::string text = Service::control({"show", "-P", name, "sbxd.service"}).out;
+    return text.substr(0, text.find('\n'));
+  };
+  REQUIRE_MESSAGE(Service::control({"start", "sbxd.socket"}).exit_status == 0, DaemonUnits::journal());
+  CHECK(property("ActiveState") == "inactive");
+  struct stat status {};
+  REQUIRE(stat("/run/sbx/sbxd.sock", &status) == 0);
+  CHECK((status.st_mode & 07777) == 0660);
+  CHECK(status.st_gid != 0);
+  // The first client starts it.
+  ProgramResult run =
+      sbxrun({"-m", "64M", "--json", "--", "/bin/sh", "-c", "head -c 300M /dev/zero | tail -c 1G"});
+  REQUIRE_MESSAGE(!run.out.empty(), run.err << DaemonUnits::journal());
+  json result = json::parse(run.out);
+  CHECK_MESSAGE(result["outcome"] == "out_of_memory", run.out);
+  CHECK(result["mode"] == "supervisor");
+  CHECK(result["degradations"].empty());
+  // Which is the sandbox's affair alone.
+  CHECK(property("ActiveState") == "active");
+  CHECK(sbxrun({"--project", "kept", "--", "/bin/sh", "-c", "echo kept >file"}).exit_status == 0);
+  const ProgramResult doctor =
+      run_program({"curl", "-s", "--unix-socket", "/run/sbx/sbxd.sock", "http://sbx/v1/capabilities"});
+  CHECK_MESSAGE(json::parse(doctor.out)["enforceable"] == true, doctor.out);
+  const std::string mark = unique_duration();
+  ProgramOptions options;
+  options.after_start = [&](pid_t) {
+    std::string group;
+    CHECK(wait_until(milliseconds(10'000), [&] {
+      for (const pid_t pid : processes_with(mark)) {
+        if (is_contained(pid)) group = group_of(pid);
+      }
+      return !group.empty();
+    }));
+    CHECK_MESSAGE(group.starts_with("/system.slice/sbxd.service/"), group);
+    CHECK(Service::control({"kill", "--kill-whom=main", "-s", "KILL", "sbxd.service"}).exit_status == 0);
+  };
+  (void)run_program({program_directory() + "/sbxrun", "--", "/bin/sleep", mark}, options);
+  CHECK(wait_until(milliseconds(10'000), [&] { return processes_with(mark).empty(); }));
+  run = sbxrun({"--project", "kept", "--", "/bin/cat", "file"});
+  CHECK_MESSAGE(run.out == "kept\n", run.err << DaemonUnits::journal());
+  CHECK(property("NRestarts") == "1");
+  CHECK(Service::control({"stop", "sbxd.service"}).exit_status == 0);
+  CHECK_MESSAGE(property("Result") == "success", DaemonUnits::journal());
 }
 
 }  // namespace sbx::test

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "run/settings.h"
+#include "run/stored_image.h"
 
 namespace sbx {
 
@@ -17,13 +18,19 @@ inline constexpr int kExitUsage = 2;
 using Action = std::function<int()>;  // returns the exit status
 
 // `settings` and `action` outlive the parser.
+void add_cleanup_command(CLI::App& app, const Settings& settings, Action& action);
 void add_doctor_command(CLI::App& app, const Settings& settings, Action& action);
 void add_images_command(CLI::App& app, const Settings& settings, Action& action);
 void add_image_making_commands(CLI::App& images, const Settings& settings, Action& action);
 void add_languages_command(CLI::App& app, const Settings& settings, Action& action);
 void add_token_command(CLI::App& app, const Settings& settings, Action& action);
 
+// A place from the flag, else from the variable; empty: neither has one.
+Result<std::string> place(const std::string& flag, const char* variable);
+
 // "sbxctl: TEXT" on standard error, with no control characters; returns kExitFailed.
 int report_failure(const std::string& text);
+// Each of them so; whether there were any.
+bool report_damaged(const StoredImages& stored);
 
 }  // namespace sbx

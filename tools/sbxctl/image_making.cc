@@ -1,6 +1,7 @@
 // sbxctl images import, build and warm: how an image gets into the store.
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,7 +19,7 @@
 #include "os/run_tool.h"
 #include "progress.h"
 #include "resource/image_folders.h"
-#include "stored_image.h"
+#include "run/stored_image.h"
 
 namespace sbx {
 namespace {
@@ -158,10 +159,14 @@ struct Readiness {
   std::string detail;
 };
 
+Result<std::set<std::string>> stored_images(const Settings& settings) {
+  const std::vector<std::string> stored = TRY(list_images(settings.state_dir));
+  return std::set<std::string>(stored.begin(), stored.end());
+}
+
 // The names that there are: of images in the store, and of those that could be built.
 Result<std::set<std::string>> known_images(const Settings& settings) {
-  const std::vector<std::string> stored = TRY(list_images(settings.state_dir));
-  std::set<std::string> names(stored.begin(), stored.end());
+  std::set<std::string> names = TRY(stored_images(settings));
   const std::vector<std::string> folders = image_folders(settings.rootfs);
   names.insert(folders.begin(), folders.end());
   return names;
@@ -190,21 +195,50 @@ Readiness make_ready(const Settings& settings, const std::string& name) {
   const bool known = !stored || std::ranges::find(*stored, name) != stored->end();
   if (!before && !known && !command.empty()) return {name, "missing", "'" + command + "' makes it"};
   if (!before) return {name, known ? "failed" : "missing", before.error().text};
-  if (const Result<UniqueFd> held = hold_image(before->image); !held)
-    return {name, "failed", held.error().text};
-  const Result<UniqueFd> tree = os::open_at(AT_FDCWD, before->image.root, O_PATH | O_DIRECTORY);
-  if (!tree) return {name, "failed", tree.error().text};
+  if (const Result<void> usable = check_usable(before->image); !usable)
+    return {name, "failed", usable.error().text};
   return {name, "ready", before->image.digest};
 }
 
-int warm(const Settings& settings, const std::vector<std::string>& asked, bool as_json) {
+struct Warming {
+  std::vector<std::string> names;
+  bool stored = false;
+  bool json = false;
+  bool lines = false;
+  bool background = false;
+};
+
+nlohmann::ordered_json readiness_json(const Readiness& readiness) {
+  return {{"name", readiness.name}, {"state", readiness.state}, {"detail", readiness.detail}};
+}
+
+void print_line(const Readiness& readiness) {
+  (void)printf("%s\n", readiness_json(readiness)
+                           .dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace)
+                           .c_str());
+  (void)fflush(stdout);
+}
+
+// Whoever runs programs meanwhile goes first. Without it the work is as good.
+void become_background() {
+  constexpr int kIdle = 3 << 13;  // ioprio_set(2): IOPRIO_CLASS_IDLE
+  (void)setpriority(PRIO_PROCESS, 0, 19);
+  (void)syscall(SYS_ioprio_set, 1, 0, kIdle);
+}
+
+int warm(const Settings& settings, const Warming& how) {
+  if (how.background) become_background();
+  const std::vector<std::string>& asked = how.names;
   std::set<std::string> names(asked.begin(), asked.end());
   if (asked.empty()) {
-    Result<std::set<std::string>> known = known_images(settings);
+    Result<std::set<std::string>> known = how.stored ? stored_images(settings) : known_images(settings);
     if (!known) return report_failure(known.error().text);
     names = std::move(*known);
   }
   const MemoryLimit limit;
+  if (how.lines) {
+    for (const std::string& name : names) print_line({name, "preparing", ""});
+  }
   int status = kExitOk;
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const std::string& name : names) {
@@ -212,14 +246,16 @@ int warm(const Settings& settings, const std::vector<std::string>& asked, bool a
     const std::string_view state = readiness.state;
     // What nobody asked for by name may be missing.
     if (state == "failed" || (state == "missing" && !asked.empty())) status = kExitFailed;
-    if (as_json) {
-      list.push_back({{"name", name}, {"state", state}, {"detail", readiness.detail}});
+    if (how.lines) {
+      print_line(readiness);
+    } else if (how.json) {
+      list.push_back(readiness_json(readiness));
     } else {
       (void)printf("%-16s  %-7s  %s\n", name.c_str(), readiness.state, printable(readiness.detail).c_str());
       (void)fflush(stdout);
     }
   }
-  if (as_json)
+  if (how.json && !how.lines)
     (void)printf("%s\n", list.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace).c_str());
   return status;
 }
@@ -234,7 +270,6 @@ void add_image_making_commands(CLI::App& images, const Settings& settings, Actio
     std::string variant = "debian";
     std::vector<std::string> names;
     bool refresh = false;
-    bool json = false;
   };
   const auto line = std::make_shared<Line>();
 
@@ -267,11 +302,15 @@ void add_image_making_commands(CLI::App& images, const Settings& settings, Actio
 
   CLI::App* warm_command =
       images.add_subcommand("warm", "Import what was built, and say of each image whether it is ready");
-  warm_command->add_option("NAME", line->names, "The images (default: all that are there or could be built)");
-  warm_command->add_flag("--json", line->json, "As JSON");
-  warm_command->callback([&settings, &action, line] {
-    action = [&settings, line] { return warm(settings, line->names, line->json); };
-  });
+  const auto warming = std::make_shared<Warming>();
+  CLI::Option* names = warm_command->add_option("NAME", warming->names,
+                                                "The images (default: all that are there or could be built)");
+  warm_command->add_flag("--stored", warming->stored, "Only those that are in the store")->excludes(names);
+  warm_command->add_flag("--json", warming->json, "As JSON");
+  warm_command->add_flag("--lines", warming->lines, "As JSON, a line whenever more is known of one");
+  warm_command->add_flag("--background", warming->background, "Everything else goes first");
+  warm_command->callback(
+      [&settings, &action, warming] { action = [&settings, warming] { return warm(settings, *warming); }; });
 }
 
 }  // namespace sbx

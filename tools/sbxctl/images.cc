@@ -7,7 +7,8 @@
 
 #include "commands.h"
 #include "progress.h"
-#include "stored_image.h"
+#include "run/stored_image.h"
+#include "run/stored_json.h"
 
 namespace sbx {
 namespace {
@@ -15,18 +16,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json summary(const StoredImage& stored) {
-  const std::optional<std::uint64_t> age = age_in_days(stored.sidecar);
-  return {{"name", stored.image.name},
-          {"digest", stored.image.digest},
-          {"language", stored.image.language},
-          {"variant", stored.sidecar.variant},
-          {"architecture", stored.sidecar.architecture},
-          {"unpacked_bytes", stored.sidecar.unpacked_bytes},
-          {"entries", stored.sidecar.entries},
-          {"versions", stored.sidecar.versions},
-          {"built_at", stored.sidecar.built_at},
-          {"age_days", age ? Json(*age) : Json()},
-          {"root", stored.image.root}};
+  Json json = image_json(stored);
+  json["root"] = stored.image.root;
+  return json;
 }
 
 void print_table(const std::vector<StoredImage>& images) {
@@ -42,23 +34,24 @@ void print_table(const std::vector<StoredImage>& images) {
 }
 
 int list(const Settings& settings, bool as_json) {
-  bool damaged = false;
-  const Result<std::vector<StoredImage>> images = load_images(settings.state_dir, damaged);
-  if (!images) return report_failure(images.error().text);
+  const Result<StoredImages> stored = load_images(settings.state_dir);
+  if (!stored) return report_failure(stored.error().text);
+  const bool damaged = report_damaged(*stored);
+  const std::vector<StoredImage>& images = stored->images;
   if (as_json) {
     Json json = Json::array();
-    for (const StoredImage& stored : *images) json.push_back(summary(stored));
+    for (const StoredImage& image : images) json.push_back(summary(image));
     (void)printf("%s\n", json.dump(2, ' ', true, Json::error_handler_t::replace).c_str());
-  } else if (images->empty() && !damaged) {
+  } else if (images.empty() && !damaged) {
     (void)fprintf(stderr, "no images (`host` is built in); sbxctl images build NAME makes one\n");
   } else {
-    print_table(*images);
+    print_table(images);
   }
-  for (const StoredImage& stored : *images) {
-    if (is_old(stored.sidecar, settings))
-      (void)fprintf(stderr, "%s was built %lu days ago; %s\n", stored.image.name.c_str(),
-                    static_cast<unsigned long>(*age_in_days(stored.sidecar)),
-                    how_to_renew(stored, settings).c_str());
+  for (const StoredImage& image : images) {
+    if (is_old(image.sidecar, settings))
+      (void)fprintf(stderr, "%s was built %lu days ago; %s\n", image.image.name.c_str(),
+                    static_cast<unsigned long>(*age_in_days(image.sidecar)),
+                    how_to_renew(image, settings).c_str());
   }
   return damaged ? kExitFailed : kExitOk;
 }

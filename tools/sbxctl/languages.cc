@@ -7,27 +7,12 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
-#include "stored_image.h"
+#include "run/stored_json.h"
 
 namespace sbx {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// A row for each language of each image.
-struct ReadyLanguage {
-  std::string image;
-  Language language;
-  std::map<std::string, std::string> versions;  // of the image
-};
-
-std::vector<std::string> actions_of(const Language& language) {
-  std::vector<std::string> actions;
-  for (std::size_t i = 0; i < kLanguageActions.size(); ++i) {
-    if (!language.commands[i].empty()) actions.emplace_back(kLanguageActions[i]);
-  }
-  return actions;
-}
 
 // The version that goes by the language's name, or by that of the tool that its runner names.
 std::string version_of(const ReadyLanguage& ready) {
@@ -59,27 +44,14 @@ void print_table(const std::vector<ReadyLanguage>& all) {
   }
 }
 
-Json as_json(const ReadyLanguage& ready) {
-  return {{"language", ready.language.name},
-          {"aliases", ready.language.aliases},
-          {"image", ready.image},
-          {"file", ready.language.file},
-          {"versions", ready.versions},
-          {"actions", actions_of(ready.language)}};
-}
-
 int list_languages(const Settings& settings, bool json) {
-  bool damaged = false;
-  const Result<std::vector<StoredImage>> images = load_images(settings.state_dir, damaged);
-  if (!images) return report_failure(images.error().text);
-  std::vector<ReadyLanguage> all;
-  for (const StoredImage& stored : *images) {
-    for (const Language& language : stored.sidecar.runner.languages)
-      all.push_back({stored.image.name, language, stored.sidecar.versions});
-  }
+  const Result<StoredImages> stored = load_images(settings.state_dir);
+  if (!stored) return report_failure(stored.error().text);
+  const bool damaged = report_damaged(*stored);
+  const std::vector<ReadyLanguage> all = ready_languages(*stored);
   if (json) {
     Json list = Json::array();
-    for (const ReadyLanguage& ready : all) list.push_back(as_json(ready));
+    for (const ReadyLanguage& ready : all) list.push_back(language_json(ready));
     (void)printf("%s\n", list.dump(2, ' ', true, Json::error_handler_t::replace).c_str());
   } else if (all.empty()) {
     (void)fprintf(stderr, "no languages; sbxctl images build NAME brings some\n");

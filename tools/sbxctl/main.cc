@@ -19,6 +19,21 @@ int report_failure(const std::string& text) {
   return kExitFailed;
 }
 
+// Who wrote the flag knows in which directory, a variable can
+// come from anywhere.
+Result<std::string> place(const std::string& flag, const char* variable) {
+  if (!flag.empty()) return std::filesystem::absolute(flag).lexically_normal().string();
+  const char* value = std::getenv(variable);
+  std::string path = value != nullptr ? value : "";
+  TRY(check_absolute(variable, path));
+  return path;
+}
+
+bool report_damaged(const StoredImages& stored) {
+  for (const DamagedImage& image : stored.damaged) (void)report_failure(image.why);
+  return !stored.damaged.empty();
+}
+
 namespace {
 
 // A file that we open must not become the standard output or error that the caller left closed. Closed ones
@@ -28,16 +43,6 @@ void hold_standard_streams() {
     // open(2) gives the lowest free number, which is this one.
     if (fcntl(fd, F_GETFD) < 0) (void)open("/dev/null", O_RDONLY);
   }
-}
-
-// A place from the flag, else from the variable. Who wrote the flag knows in which directory, a variable can
-// come from anywhere.
-Result<std::string> place(const std::string& flag, const char* variable) {
-  if (!flag.empty()) return std::filesystem::absolute(flag).lexically_normal().string();
-  const char* value = std::getenv(variable);
-  std::string path = value != nullptr ? value : "";
-  TRY(check_absolute(variable, path));
-  return path;
 }
 
 // A list that could not be written must not be taken for a short one.
@@ -70,6 +75,7 @@ int run(int argc, char** argv) {
   add_images_command(app, settings, action);
   add_languages_command(app, settings, action);
   add_token_command(app, settings, action);
+  add_cleanup_command(app, settings, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

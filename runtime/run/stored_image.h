@@ -1,4 +1,4 @@
-// An image of the store with its description, as sbxctl shows it.
+// Images of the store with their descriptions, as they are shown.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,21 @@ struct StoredImage {
 // Error: there is none of this name, or it is damaged, or it is the one that is built in.
 Result<StoredImage> load_image(const std::string& state_dir, const std::string& name);
 
-// Of all that are there, sorted by name; those that cannot be loaded are reported, and `damaged` is set.
-Result<std::vector<StoredImage>> load_images(const std::string& state_dir, bool& damaged);
+struct DamagedImage {
+  std::string name;
+  std::string why;
+};
+
+struct StoredImages {
+  std::vector<StoredImage> images;
+  std::vector<DamagedImage> damaged;  // that cannot be loaded
+};
+
+// All that are there, sorted by name.
+Result<StoredImages> load_images(const std::string& state_dir);
+
+// Whether a run could use it now, short of reading all of it (verify_image does): its tree is there.
+Result<void> check_usable(const Image& image);
 
 // Since it was built; nothing where the sidecar's time cannot be read or is still to come.
 std::optional<std::uint64_t> age_in_days(const ImageSidecar& sidecar);

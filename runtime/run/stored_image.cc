@@ -1,8 +1,9 @@
-#include "stored_image.h"
+#include "run/stored_image.h"
 
+#include <fcntl.h>
 #include <time.h>
 
-#include "commands.h"
+#include "os/file.h"
 #include "resource/image_folders.h"
 
 namespace sbx {
@@ -17,17 +18,22 @@ Result<StoredImage> load_image(const std::string& state_dir, const std::string& 
   return stored;
 }
 
-Result<std::vector<StoredImage>> load_images(const std::string& state_dir, bool& damaged) {
-  std::vector<StoredImage> images;
+Result<StoredImages> load_images(const std::string& state_dir) {
+  StoredImages all;
   for (const std::string& name : TRY(list_images(state_dir))) {
     if (Result<StoredImage> stored = load_image(state_dir, name)) {
-      images.push_back(std::move(*stored));
+      all.images.push_back(std::move(*stored));
     } else {
-      damaged = true;
-      (void)report_failure(stored.error().text);
+      all.damaged.push_back({name, std::move(stored).error().text});
     }
   }
-  return images;
+  return all;
+}
+
+Result<void> check_usable(const Image& image) {
+  const UniqueFd held = TRY(hold_image(image));
+  const UniqueFd tree = TRY(os::open_at(AT_FDCWD, image.root, O_PATH | O_DIRECTORY));
+  return {};
 }
 
 std::optional<std::uint64_t> age_in_days(const ImageSidecar& sidecar) {

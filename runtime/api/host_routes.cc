@@ -1,0 +1,93 @@
+#include "api/host_routes.h"
+
+#include "base/names.h"
+
+namespace sbx::api {
+namespace {
+
+// What a keeper says is JSON of ours.
+HostQueries::Then answer_with(const SharedCall& call, std::function<void(OrderedJson)> answer) {
+  return [call, answer = std::move(answer)](const Result<std::string>& text) {
+    if (!text) return answer_problem(*call, 503, text.error().text, {{"Retry-After", "1"}});
+    OrderedJson json = OrderedJson::parse(*text, nullptr, false);
+    if (!json.is_object()) return answer_problem(*call, 503, "an answer of another build");
+    answer(std::move(json));
+  };
+}
+
+HostQueries::Then pass_on(const SharedCall& call) {
+  return answer_with(call, [call](const OrderedJson& json) { answer_json(*call, 200, json); });
+}
+
+}  // namespace
+
+HostRoutes::HostRoutes(http::Loop& loop, Keepers& keepers, Metrics& metrics, const PreparedImages& prepared,
+                       std::chrono::milliseconds interval)
+    : loop_(loop), queries_(loop, keepers), metrics_(metrics), prepared_(prepared), interval_(interval) {
+  sweep_later();
+}
+
+void HostRoutes::add_routes(Router& router) {
+  const auto add = [&](const char* method, const char* path, auto member) {
+    router.add(method, path, [this, member](const SharedCall& call) { (this->*member)(call); });
+  };
+  add("GET", "/v1/images", &HostRoutes::images);
+  add("GET", "/v1/images/{image}", &HostRoutes::image);
+  add("GET", "/v1/languages", &HostRoutes::languages);
+  add("GET", "/v1/capabilities", &HostRoutes::capabilities);
+  router.add(
+      "POST", "/v1/cleanup", [this](const SharedCall& call) { clean_up(call); }, Scope::admin);
+}
+
+void HostRoutes::list_images(const SharedCall& call, std::function<void(OrderedJson)> then) {
+  queries_.ask(HostQuery::images, {},
+               answer_with(call, [this, then = std::move(then)](const OrderedJson& json) {
+                 OrderedJson images = json.value("images", OrderedJson::array());
+                 prepared_.add_absent(images);
+                 then(std::move(images));
+               }));
+}
+
+void HostRoutes::images(const SharedCall& call) {
+  list_images(call, [call](OrderedJson images) { answer_json(*call, 200, {{"images", std::move(images)}}); });
+}
+
+void HostRoutes::image(const SharedCall& call) {
+  list_images(call, [call](const OrderedJson& images) {
+    const std::string& name = call->parts.front();
+    for (const OrderedJson& image : images) {
+      if (image.value("name", "") == name) return answer_json(*call, 200, image);
+    }
+    answer_problem(*call, 404,
+                   name == "host" ? "'host' is the machine's own /usr: it is in no store"
+                                  : "there is no image '" + name + "'");
+  });
+}
+
+void HostRoutes::languages(const SharedCall& call) { queries_.ask(HostQuery::languages, {}, pass_on(call)); }
+
+void HostRoutes::capabilities(const SharedCall& call) {
+  const std::string* asked = call->request.query_value("policy");
+  const std::string policy = asked == nullptr ? "default" : *asked;
+  if (const auto named = check_name("policy", policy); !named)
+    return answer_problem(*call, 400, named.error().text);
+  queries_.ask(HostQuery::capabilities, policy, pass_on(call));
+}
+
+void HostRoutes::clean_up(const SharedCall& call) { sweep(pass_on(call)); }
+
+// A keeper says in sbxd's log what it was.
+void HostRoutes::sweep(const HostQueries::Then& then) {
+  queries_.ask(HostQuery::sweep, {}, [this, then](const Result<std::string>& text) {
+    const OrderedJson json = text ? OrderedJson::parse(*text, nullptr, false) : OrderedJson();
+    if (json.is_object()) metrics_.note_sweep(json.value("removed", OrderedJson::array()).size());
+    then(text);
+  });
+}
+
+void HostRoutes::sweep_later() {
+  if (interval_.count() == 0) return;
+  timer_ = loop_.after(interval_, [this] { sweep([this](const Result<std::string>&) { sweep_later(); }); });
+}
+
+}  // namespace sbx::api

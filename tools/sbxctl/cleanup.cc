@@ -1,0 +1,83 @@
+// sbxctl cleanup: what killed runs left is removed, by sbxd where one runs.
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/printable.h"
+#include "commands.h"
+#include "daemon_client.h"
+#include "resource/own_directories.h"
+#include "run/run_one.h"
+
+namespace sbx {
+namespace {
+
+using Json = nlohmann::json;
+
+struct Line {
+  std::string run_dir;
+  std::string log;
+  std::string socket;
+  bool json = false;
+};
+
+Result<Json> sweep_directly(const Settings& settings) {
+  if (geteuid() != 0) return fail("no sbxd runs, and without one only root can remove what killed runs left");
+  TRY(check_own_directories(settings.state_dir, settings.run_dir));
+  const Sweep sweep = sweep_orphans(settings);
+  return Json{{"removed", sweep.removed},
+              {"failure", sweep.failure.empty() ? Json(nullptr) : Json(sweep.failure)}};
+}
+
+int clean_up(Settings settings, const Line& line) {
+  std::string socket;
+  for (const auto& [flag, variable, setting] : {std::tuple<const std::string&, const char*, std::string&>{
+                                                    line.run_dir, "SBX_RUN_DIR", settings.run_dir},
+                                                {line.log, "SBX_LOG", settings.log.path},
+                                                {line.socket, "SBX_SOCKET", socket}}) {
+    Result<std::string> path = place(flag, variable);
+    if (!path) {
+      (void)report_failure(path.error().text);
+      return kExitUsage;
+    }
+    if (!path->empty()) setting = std::move(*path);
+  }
+  if (socket.empty()) socket = settings.run_dir + "/sbxd.sock";
+  Result<std::optional<Json>> asked = ask_daemon(socket, "POST", "/v1/cleanup");
+  if (!asked) return report_failure(asked.error().text);
+  const bool by_daemon = asked->has_value();
+  const Result<Json> swept = by_daemon ? Result<Json>(std::move(**asked)) : sweep_directly(settings);
+  if (!swept) return report_failure(swept.error().text);
+  const Json removed = swept->value("removed", Json::array());
+  const std::string failure = (*swept)["failure"].is_string() ? (*swept)["failure"].get<std::string>() : "";
+  if (line.json) {
+    Json json = *swept;
+    json["by"] = by_daemon ? "sbxd" : "sbxctl";
+    (void)printf("%s\n", json.dump(2, ' ', true, Json::error_handler_t::replace).c_str());
+  } else {
+    for (const Json& one : removed)
+      (void)printf("removed %s\n", printable(one.is_string() ? one.get<std::string>() : one.dump()).c_str());
+    if (removed.empty()) (void)printf("nothing was left\n");
+  }
+  return failure.empty() ? kExitOk : report_failure(failure);
+}
+
+}  // namespace
+
+void add_cleanup_command(CLI::App& app, const Settings& settings, Action& action) {
+  CLI::App* command =
+      app.add_subcommand("cleanup", "Remove what killed runs left; a project's files are not");
+  const auto line = std::make_shared<Line>();
+  command->fallthrough();
+  command->add_flag("--json", line->json, "As JSON");
+  command->add_option("--run-dir", line->run_dir, "What is there only while something runs (SBX_RUN_DIR)");
+  command->add_option("--log", line->log, "The monitor log (SBX_LOG)");
+  command->add_option("--socket", line->socket, "Of sbxd (SBX_SOCKET; default: RUN/sbxd.sock)");
+  command->footer("A running sbxd is asked to do it; where none runs, it is done here.");
+  command->callback(
+      [&settings, &action, line] { action = [&settings, line] { return clean_up(settings, *line); }; });
+}
+
+}  // namespace sbx
