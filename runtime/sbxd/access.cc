@@ -39,7 +39,7 @@ Result<void> check_pair(const Settings& settings, const Access::Certificate& pai
   const UniqueFd reading(ends[0]);
   UniqueFd writing(ends[1]);
   ChildProgram checker = TRY(ChildProgram::start({settings.helpers + "/sbx-api", "check-certificate"},
-                                                 {pair.chain.get(), pair.key.get(), writing.get()}));
+                                                 {pair.chain.get(), pair.key.get(), writing.get()}, {}));
   writing.reset();
   const Result<std::string> said = os::read_all(reading.get(), "sbx-api", 1U << 16U);
   const std::string how = checker.reap();
