@@ -40,7 +40,8 @@ struct Setup {
 
 // What sbxd knows of the time before this process.
 Result<void> read_past(int fd, Setup& setup) {
-  const JsonObject past = TRY(JsonObject::parse(TRY(os::read_sealed_memfd(fd, "past", 1U << 16U))));
+  const std::string text = TRY(os::read_sealed_memfd(fd, "past", 1U << 16U));
+  const JsonObject past = TRY(JsonObject::parse(text));
   setup.cleanup_interval = std::chrono::milliseconds(TRY(past.count("cleanup_interval_ms")).value_or(0));
   setup.metrics.begin(static_cast<std::int64_t>(TRY(past.count("started_ms")).value_or(0)),
                       TRY(past.count("api_restarts")).value_or(0),
