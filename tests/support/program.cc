@@ -55,8 +55,8 @@ class Program {
     (void)dup2(out.write_end, 1);
     (void)dup2(err.write_end, 2);
     if (!options.directory.empty() && chdir(options.directory.c_str()) != 0) _exit(126);
-    if (options.before_exec) options.before_exec();
     environ = envp_.data();
+    if (options.before_exec) options.before_exec();
     (void)execvp(argv_[0], argv_.data());
     _exit(127);
   }
