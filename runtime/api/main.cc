@@ -42,10 +42,16 @@ struct Setup {
 Result<void> read_past(int fd, Setup& setup) {
   const std::string text = TRY(os::read_sealed_memfd(fd, "past", 1U << 16U));
   const JsonObject past = TRY(JsonObject::parse(text));
-  setup.cleanup_interval = std::chrono::milliseconds(TRY(past.count("cleanup_interval_ms")).value_or(0));
-  setup.metrics.begin(static_cast<std::int64_t>(TRY(past.count("started_ms")).value_or(0)),
-                      TRY(past.count("api_restarts")).value_or(0),
-                      TRY(past.count("nursery_restarts")).value_or(0), TRY(past.count("swept")).value_or(0));
+  const auto number = [&](const char* key) -> Result<std::uint64_t> {
+    const auto value = TRY(past.count(key));
+    return value.value_or(0);
+  };
+  setup.cleanup_interval = std::chrono::milliseconds(TRY(number("cleanup_interval_ms")));
+  const std::uint64_t started_ms = TRY(number("started_ms"));
+  const std::uint64_t api_restarts = TRY(number("api_restarts"));
+  const std::uint64_t nursery_restarts = TRY(number("nursery_restarts"));
+  const std::uint64_t swept = TRY(number("swept"));
+  setup.metrics.begin(static_cast<std::int64_t>(started_ms), api_restarts, nursery_restarts, swept);
   return {};
 }
 
