@@ -46,7 +46,7 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
         });
   }
 
-  void answered(FileAnswer answer) {
+  void answered(const FileAnswer& answer) {
     if (answer.failed != FileStep::none) {
       const FileProblem problem = problem_of(request_, answer);
       std::vector<http::Header> headers;

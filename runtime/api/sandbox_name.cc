@@ -28,7 +28,7 @@ std::string sandbox_name(const std::string& project, const std::string& task,
       name, [](char c) { return !is_of_host_name(c); }, '-');
   const std::string begin = name.substr(0, kMost - kDigits - 1);
   for (std::string seed = project + "\n" + task;; seed += "\n") {
-    const std::string hashed = begin + "-" + sha256_hex(seed).substr(0, kDigits);
+    std::string hashed = begin + "-" + sha256_hex(seed).substr(0, kDigits);
     if (!taken(hashed)) return hashed;
   }
 }

@@ -47,7 +47,7 @@ int tell(const Failure& failure) {
 }
 
 int run(const char* start) {
-  const Result<std::string> frame = read_frame(kMostFilePath * 4);
+  const Result<std::string> frame = read_frame(std::size_t{kMostFilePath} * 4);
   if (!frame) return 1;
   const Result<FileRequest> request = decode_file_request(*frame);
   if (!request) return tell({FileStep::input, EINVAL, {}});

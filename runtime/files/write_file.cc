@@ -78,7 +78,7 @@ Done<void> link_draft(const Draft& draft, int directory, const std::string& name
 
 Done<void> put_in_place(Draft& draft, int directory, const std::string& name, bool there) {
   if (draft.name.empty() && !there) {
-    const auto linked = link_draft(draft, directory, name);
+    auto linked = link_draft(draft, directory, name);
     if (linked || linked.error().error_number != EEXIST) return linked;
   }
   if (draft.name.empty()) {

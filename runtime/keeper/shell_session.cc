@@ -134,12 +134,8 @@ void ShellSession::let_go(const Execution& line) {
   if (line_ == &line) line_ = nullptr;
 }
 
-// The shell first: then it knows, when its child ends, that it is to give up the line.
-void ShellSession::interrupt() {
-  if (!ready_) return group_.kill();
-  group_.signal_one(SIGINT, shell_pid_);
-  group_.signal_all(SIGINT, shell_pid_);
-}
+// The shell, too: then it knows, when its children end of it, that it is to give up the line.
+void ShellSession::interrupt() { ready_ ? group_.signal_at_once(SIGINT) : group_.kill(); }
 
 void ShellSession::end_soon() {
   if (interrupted_) return;

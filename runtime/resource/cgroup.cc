@@ -111,10 +111,6 @@ void signal_members(const std::string& path, int signal, int except) {
   signal_those(path, signal, members);
 }
 
-void signal_member(const std::string& path, int signal, int pid) {
-  if (pid != 0) signal_those(path, signal, {pid});
-}
-
 std::string CgroupLayout::controller(std::string_view name) const {
   for (const auto& [controller_name, directory] : controllers) {
     if (controller_name == name) return directory;

@@ -211,8 +211,6 @@ class CgroupDirectory {
 // Sends it to each process of the group at `path` that is there now, but `except`.
 void signal_members(const std::string& path, int signal, int except = 0);
 
-void signal_member(const std::string& path, int signal, int pid);
-
 // The process that is alone in it; 0: there is none, or more.
 int only_member(const std::string& path);
 

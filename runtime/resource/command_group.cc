@@ -3,6 +3,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <thread>
+
 #include "os/file.h"
 
 namespace sbx {
@@ -31,6 +34,15 @@ bool CommandGroup::populated() const {
   std::array<char, 256> text{};
   const ssize_t size = pread(events_.get(), text.data(), text.size(), 0);
   return size <= 0 || find_keyed_number({text.data(), static_cast<std::size_t>(size)}, "populated") != 0;
+}
+
+void CommandGroup::signal_at_once(int signal) const {
+  constexpr int kMostLooks = 20;
+  (void)unified_.write("cgroup.freeze", "1");
+  for (int i = 0; i < kMostLooks && unified_.keyed("cgroup.events", "frozen") == 0U; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  signal_all(signal);
+  (void)unified_.write("cgroup.freeze", "0");
 }
 
 int CommandGroup::only_member() const { return sbx::only_member(unified_.path()); }

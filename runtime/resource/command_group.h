@@ -43,8 +43,8 @@ class CommandGroup {
   void kill() const { (void)unified_.write("cgroup.kill", "1"); }
   // To each of its processes, but one.
   void signal_all(int signal, int except = 0) const { signal_members(unified_.path(), signal, except); }
-  // To that one, if it is there.
-  void signal_one(int signal, int pid) const { signal_member(unified_.path(), signal, pid); }
+  // To all of them at one time: none sees another's end before it has its own signal.
+  void signal_at_once(int signal) const;
   // The process that is alone in it; 0: there is none, or more.
   [[nodiscard]] int only_member() const;
   Result<void> remove();

@@ -37,11 +37,12 @@ TEST_CASE("wrong usage is status 2 and one line that names what was wrong") {
   for (const Case& one : {
            Case{"sbxctl",
                 {},
-                "a command is missing; the commands are doctor, images, languages, cleanup; see 'sbxctl "
+                "a command is missing; the commands are doctor, images, languages, token, cleanup; see "
+                "'sbxctl "
                 "--help'"},
            Case{"sbxctl",
                 {"bogus"},
-                "unknown command 'bogus'; the commands are doctor, images, languages, cleanup"},
+                "unknown command 'bogus'; the commands are doctor, images, languages, token, cleanup"},
            Case{"sbxctl", {"--bogus"}, "unknown option '--bogus'"},
            Case{"sbxctl", {"--bogus", "images", "list"}, "--bogus"},
            Case{"sbxctl", {"bog\x1b[31mus\nx"}, "unknown command 'bog?[31mus?x'"},

@@ -1,5 +1,6 @@
 // Shells that stay in a living sandbox.
 #include "integration/nursery.h"
+#include "integration/toy_image.h"
 
 namespace sbx::test {
 namespace {
@@ -32,9 +33,13 @@ class Shell {
     RunRequest request;
     request.action = RequestAction::keep;
     request.policy = policy;
-    const std::string nothing = place_.directory() + "/nothing";
-    write_file(nothing, "");
-    if (!bash) request.binds.push_back({nothing, "/usr/bin/bash"});
+    if (!bash) {
+      for (const char* name : {"sleep", "cat", "touch", "yes", "rm"})
+        add_program(place_, std::string("/bin/") + name, std::string("/bin/") + name);
+      add_program(place_, "/bin/sh", "/bin/sh");
+      import_toy(place_, "no-bash", "languages: [{name: toy, file: toy, actions: {run: [/bin/toy]}}]\n");
+      request.image = "no-bash";
+    }
     return nursery_.create(request);
   }
 

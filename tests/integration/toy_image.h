@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <sstream>
 
 #include "isolation.h"
 
@@ -16,18 +17,39 @@ inline ProgramResult sbxctl(const Sandbox& sandbox, const std::vector<std::strin
   return run_program(all, std::move(options));
 }
 
+// Into the tree that images are made of: a program of this host, with what it is linked to.
+inline void add_program(const Sandbox& sandbox, const std::string& program, const std::string& place) {
+  namespace fs = std::filesystem;
+  const std::string tree = sandbox.directory() + "/tree";
+  const auto put = [&](const std::string& from, const std::string& to) {
+    fs::create_directories(fs::path(tree + to).parent_path());
+    fs::copy_file(from, tree + to, fs::copy_options::overwrite_existing);
+  };
+  put(program, place);
+  std::istringstream lines(run_program({"/usr/bin/ldd", program}).out);
+  for (std::string word; lines >> word;) {
+    if (word.starts_with('/')) put(word, word);
+  }
+}
+
 // DIRECTORY/NAME.tar.zst (not compressed) and its sidecar; the path of the tarball.
 inline std::string make_toy(const Sandbox& sandbox, const std::string& directory, const std::string& name,
                             const std::string& runner) {
   namespace fs = std::filesystem;
   const std::string tree = sandbox.directory() + "/tree";
-  if (!fs::exists(tree)) {
+  if (!fs::exists(tree + "/var")) {
     fs::create_directories(tree + "/bin");
     fs::create_directories(tree + "/var/cache/toy");
     fs::copy_file(probe_directory() + "/toy", tree + "/bin/toy");
     write_file(tree + "/var/cache/toy/old", "old\n");
     for (const char* path : {"/var/cache/toy", "/var/cache/toy/old"})
       REQUIRE(chown((tree + path).c_str(), 1000, 1000) == 0);
+  }
+  std::size_t entries = 1;
+  std::uintmax_t bytes = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(tree)) {
+    ++entries;
+    if (entry.is_regular_file()) bytes += entry.file_size();
   }
   const std::string tarball = directory + "/" + name + ".tar.zst";
   REQUIRE(run_program({"/usr/bin/tar", "--numeric-owner", "-C", tree, "-cf", tarball, "."}).exit_status == 0);
@@ -36,8 +58,8 @@ inline std::string make_toy(const Sandbox& sandbox, const std::string& directory
                                {"name", name},
                                {"digest", "sha256:" + sum.substr(0, 64)},
                                {"tarball_bytes", fs::file_size(tarball)},
-                               {"unpacked_bytes", fs::file_size(tree + "/bin/toy") + 4},
-                               {"entries", 7},
+                               {"unpacked_bytes", bytes},
+                               {"entries", entries},
                                {"architecture", "amd64"},
                                {"os", "linux"},
                                {"language", "toy"},
