@@ -71,7 +71,9 @@ OrderedJson PreparedImages::describe() const {
 
 void PreparedImages::add_absent(OrderedJson& images) const {
   for (const auto& [name, state] : images_) {
-    const auto is_it = [&name](const OrderedJson& image) { return image.value("name", "") == name; };
+    const auto is_it = [&wanted = name](const OrderedJson& image) {
+      return image.value("name", "") == wanted;
+    };
     if (state.name == "ready" || std::ranges::any_of(images, is_it)) continue;
     images.push_back({{"name", name}, {"state", state.name}, {"detail", state.detail}});
   }
