@@ -49,10 +49,10 @@ Result<void> enter_own_filter() {
   const std::unique_ptr<void, void (*)(void*)> filter(seccomp_init(SCMP_ACT_KILL_PROCESS), seccomp_release);
   if (!filter) return fail("seccomp_init: not enough memory");
   for (const char* name : kAllowed) TRY(allow(filter.get(), name));
-  const scmp_arg_cmp not_executable = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+  const scmp_arg_cmp not_executable{2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0};
   for (const char* name : {"mmap", "mprotect"}) TRY(allow(filter.get(), name, &not_executable));
-  for (const unsigned long request : {FIONBIO, FIONREAD}) {
-    const scmp_arg_cmp is_it = SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, request);
+  for (const unsigned request : {unsigned{FIONBIO}, unsigned{FIONREAD}}) {
+    const scmp_arg_cmp is_it{1, SCMP_CMP_MASKED_EQ, UINT32_MAX, request};
     TRY(allow(filter.get(), "ioctl", &is_it));
   }
   const int error = seccomp_load(filter.get());

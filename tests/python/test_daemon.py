@@ -358,11 +358,13 @@ class Connections(Case):
             first = sbx.Client(other.socket)
             sandbox = first.get_sandbox()
             with self.assertRaises(sbx.TooManyRequests) as raised:
-                self.connect(other.socket, retry_for=0).execute("true")
+                with self.connect(other.socket, retry_for=0).get_sandbox():
+                    pass
             self.assertEqual(raised.exception.retry_after, 1.0)
             leaves = threading.Timer(0.3, sandbox.destroy)
             leaves.start()
-            client.execute("true").check()
+            with client.get_sandbox() as second:
+                second.execute("true").check()
             leaves.join()
             first.close()
 
