@@ -202,8 +202,8 @@ void Runs::count(Metrics::Now& now) const {
   for (const auto& [id, run] : runs_) {
     if (!run->ended()) ++(run->started() ? now.running : now.queued);
   }
-  now.kept_runs = history_.totals().runs;
-  now.kept_bytes = history_.totals().bytes;
+  now.kept_runs = static_cast<std::size_t>(history_.totals().runs);
+  now.kept_bytes = static_cast<std::uint64_t>(history_.totals().bytes);
 }
 
 void Runs::look_after() {
