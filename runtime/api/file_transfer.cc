@@ -21,7 +21,7 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
     const auto self = shared_from_this();
     auto started =
         FileHelper::start(loop, sandbox->control(), request_,
-                          {.answered = [self](FileAnswer answer) { self->answered(std::move(answer)); },
+                          {.answered = [self](const FileAnswer& answer) { self->answered(answer); },
                            .content = [self](std::string bytes) { self->content(std::move(bytes)); },
                            .ended = [self](FilesEnd end, const std::string& why) { self->ended(end, why); },
                            .frozen = [sandbox] { return sandbox->state() == SandboxState::paused; }});
