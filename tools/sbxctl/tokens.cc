@@ -46,7 +46,7 @@ std::string new_token() {
 // Days as well as what other durations are.
 Result<std::uint64_t> parse_lifetime(const std::string& text) {
   constexpr std::uint64_t kDay = 86'400'000;
-  constexpr std::uint64_t kMost = 100 * 366 * kDay;
+  constexpr std::uint64_t kMost = 36'600 * kDay;
   const bool days = text.ends_with('d');
   const Result<std::uint64_t> number = days ? parse_count("--expires", text.substr(0, text.size() - 1))
                                             : parse_milliseconds("--expires", text);
