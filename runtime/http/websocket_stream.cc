@@ -138,7 +138,7 @@ class BeastWebSocket final : public WebSocket, public std::enable_shared_from_th
     reason_.code = code;
     const std::string_view fits = reason.substr(0, 123);
     reason_.reason.assign(fits.data(), fits.size());
-    if (open_ && !writing_) send_close();
+    if (open_) write_next();
   }
   [[nodiscard]] bool closing() const override { return closing_; }
 

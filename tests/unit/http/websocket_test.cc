@@ -238,6 +238,17 @@ TEST_CASE("the server closes after what is queued, and waits for the client's an
   CHECK(echo.code == 1000);
 }
 
+TEST_CASE("a handler that closes when it is told of one message loses none of the others") {
+  Echo echo;
+  Client client(echo.served);
+  CHECK(client.ask(upgrade_to_websocket()).status == 101);
+  echo.socket->send_text("one", [&echo] { echo.socket->close(1000, ""); });
+  echo.socket->send_text("two", {});
+  CHECK(next_frame(client).payload == "one");
+  CHECK(next_frame(client).payload == "two");
+  CHECK(code_of(next_frame(client)) == "1000");
+}
+
 TEST_CASE("a client that does not answer a close is let go") {
   Echo echo;
   echo.options.close_timeout = std::chrono::milliseconds(30);
