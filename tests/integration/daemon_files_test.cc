@@ -267,7 +267,7 @@ TEST_CASE("a project keeps what was written to its workspace, an ephemeral sandb
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
   const Daemon daemon(place);
-  const json kept{{"project_id", "p"}, {"policy", "permissive"}};
+  const json kept{{"project_id", "p"}, {"policy", "permissive"}, {"limits", {{"disk_bytes", 64U << 20U}}}};
   json thrown = kept;
   thrown["workspace_mode"] = "ephemeral";
   const auto destroy = [&](const Files& files) {

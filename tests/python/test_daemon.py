@@ -517,11 +517,13 @@ class Threads(unittest.TestCase):
         self.assertEqual(results, [f"{i}\n" for i in range(60)])
 
     def test_who_is_interrupted_cancels(self):
-        for call in ("client.execute('sleep 1000', task_id='interrupted')",
-                     "for event in client.stream('echo; sleep 1000', task_id='interrupted'): pass"):
+        # One that streams knows its run when the first event is there.
+        for call in ("print(flush=True); client.execute('sleep 1000', task_id='interrupted')",
+                     "for event in client.stream('echo; sleep 1000', task_id='interrupted'): print(flush=True)"):
             program = f"import sbx, sys\nclient = sbx.Client(sys.argv[1])\n{call}"
             with sbx.Client(sbxd.socket) as client, subprocess.Popen(
-                    [sys.executable, "-c", program, sbxd.socket], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+                    [sys.executable, "-c", program, sbxd.socket], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+                process.stdout.readline()
                 running = []
                 self.assertTrue(comes_true(lambda: running.extend(client.runs(task_id="interrupted", status="running")) or running))
                 run = running[0]
