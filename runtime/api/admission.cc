@@ -51,6 +51,13 @@ bool Admission::fits(std::uint64_t memory_bytes) const {
   return !limits_.memory_bytes || alive_ == 0 || memory_bytes_ + memory_bytes <= *limits_.memory_bytes;
 }
 
+bool Admission::make_fit(std::uint64_t memory_bytes) {
+  while (!fits(memory_bytes)) {
+    if (!give_way_ || !give_way_()) return false;
+  }
+  return true;
+}
+
 std::string Admission::why_full(const Wish& wish) const {
   if (alive_ >= limits_.sandboxes)
     return "there are " + std::to_string(alive_) + " sandboxes, the most of this host (max_sandboxes)";
@@ -69,9 +76,16 @@ Result<Admission::Place, Admission::Refusal> Admission::take(const Wish& wish) {
                          " bytes of memory is more than the " + std::to_string(*limits_.memory_bytes) +
                          " that all sandboxes together may have here (admission.memory)"});
   }
-  if (waiting_ > 0 || !fits(wish.memory_bytes))
+  if (waiting_ > 0 || !make_fit(wish.memory_bytes))
     return tl::make_unexpected(Refusal{429, why_full(wish), true});
   return Place(*this, wish.memory_bytes);
+}
+
+std::optional<Admission::Place> Admission::take_spare(std::uint64_t memory_bytes) {
+  const bool room = alive_ + 1 <= limits_.sandboxes / 4 * 3;
+  const bool memory = !limits_.memory_bytes || memory_bytes_ + memory_bytes <= *limits_.memory_bytes / 4 * 3;
+  if (stopping() || waiting_ > 0 || !room || !memory) return {};
+  return Place(*this, memory_bytes);
 }
 
 // --- queues --------------------------------------------------------------------------------------------

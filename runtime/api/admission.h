@@ -83,9 +83,13 @@ class Admission {
   // `post`: calls it soon, from outside.
   Admission(Post post, Limits limits) : post_(std::move(post)), limits_(limits) {}
   void set(Limits limits);
+  // Called when there is no room: true if something that is not needed has just left.
+  void when_full(std::function<bool()> give_way) { give_way_ = std::move(give_way); }
 
   // At once, if there is room and nobody waits.
   Result<Place, Refusal> take(const Wish& wish);
+  // For what nobody asked for: a quarter of everything stays free for who does.
+  std::optional<Place> take_spare(std::uint64_t memory_bytes);
   // `go` is called when it is its turn.
   Result<Ticket, Refusal> wait(Wish wish, Go go);
 
@@ -105,6 +109,7 @@ class Admission {
     Go go;
   };
   [[nodiscard]] bool fits(std::uint64_t memory_bytes) const;
+  bool make_fit(std::uint64_t memory_bytes);
   [[nodiscard]] std::string why_full(const Wish& wish) const;
   void give_up(const std::string& queue, std::uint64_t number);
   void serve();
@@ -120,6 +125,7 @@ class Admission {
   std::size_t held_bytes_ = 0;
   std::uint64_t next_number_ = 1;
   std::function<void()> stopped_;
+  std::function<bool()> give_way_;
 };
 
 }  // namespace sbx::api

@@ -72,6 +72,19 @@ Result<UniqueFd> Keepers::create(const RunRequest& request, const Peer& peer) {
   return std::move(ours);
 }
 
+Result<UniqueFd> Keepers::create_warm(const RunRequest& request) {
+  auto [ours, theirs] = TRY(os::seqpacket_pair());
+  const UniqueFd payload = TRY(os::sealed_memfd("sbx-request", encode_run_request(request)));
+  TRY(ask(message_of(KeeperMessageType::warm, kOwn), {theirs.get(), payload.get()}));
+  return std::move(ours);
+}
+
+Result<void> adopt(int control, const RunRequest& request, const Peer& peer) {
+  const UniqueFd payload = TRY(os::sealed_memfd("sbx-request", encode_run_request(request)));
+  const std::array<int, 2> descriptors{payload.get(), peer.descriptor};
+  return os::send_struct(control, message_of(KeeperMessageType::adopt, kOwn, peer), descriptors);
+}
+
 Result<UniqueFd> start_command(int control, const RunRequest& request, const std::vector<int>& streams,
                                const Peer& peer) {
   auto [ours, theirs] = TRY(os::seqpacket_pair());

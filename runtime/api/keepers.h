@@ -37,6 +37,8 @@ class Keepers {
   Result<UniqueFd> query(HostQuery query, const RunRequest& request);
   // A keeper of many commands: our end of its control socket.
   Result<UniqueFd> create(const RunRequest& request, const Peer& peer);
+  // The same for nobody yet: somebody's with adopt().
+  Result<UniqueFd> create_warm(const RunRequest& request);
 
  private:
   Result<void> ask(const KeeperMessage& message, const std::vector<int>& descriptors);
@@ -45,6 +47,9 @@ class Keepers {
   std::vector<UniqueFd> nurseries_;
   std::size_t next_ = 0;
 };
+
+// To a keeper of create_warm(): answered on `control`, as a creation is.
+Result<void> adopt(int control, const RunRequest& request, const Peer& peer);
 
 // Our end of a client's socket that was given to a living sandbox.
 Result<UniqueFd> start_command(int control, const RunRequest& request, const std::vector<int>& streams,

@@ -26,6 +26,26 @@ Result<void> LiveSandbox::begin(std::function<void()> over) {
   return {};
 }
 
+void LiveSandbox::is_from_pool(std::function<Result<UniqueFd>()> cold) {
+  from_pool_ = true;
+  cold_ = std::move(cold);
+}
+
+// False: there is no other way.
+bool LiveSandbox::begin_cold() {
+  const auto cold = std::exchange(cold_, {});
+  if (!cold || state_ != SandboxState::creating) return false;
+  from_pool_ = false;
+  auto control = cold();
+  if (!control) return false;
+  control_watch_.stop();
+  control_ = std::move(*control);
+  auto watch = loop_.watch(control_.get(), [this] { read_control(); });
+  if (!watch) return false;
+  control_watch_ = std::move(*watch);
+  return true;
+}
+
 Json LiveSandbox::describe() const {
   Json json = about_.is_object() ? about_ : Json::object();
   json["id"] = id_;
@@ -35,6 +55,7 @@ Json LiveSandbox::describe() const {
   json["labels"] = asked_.labels;
   json["labels"]["sbx.managed"] = "true";
   json["commands"] = commands_;
+  json["from_pool"] = from_pool_;
   json["created_at"] = rfc3339(created_ms_);
   json["message"] = why_failed_.empty() ? Json(nullptr) : Json(why_failed_);
   return json;
@@ -50,6 +71,7 @@ void LiveSandbox::become(SandboxState state) {
   if (is_over(state_)) {
     control_watch_.stop();
     control_.reset();
+    cold_ = {};
     idle_timer_.stop();
     total_timer_.stop();
     for (auto& waiting : std::exchange(waiting_, {}))
@@ -121,8 +143,12 @@ void LiveSandbox::read_control() {
   switch (message->type) {
   case KeeperMessageType::ready:
     about_ = Json::parse(text, nullptr, false);
+    cold_ = {};
     return become(SandboxState::ready);
-  case KeeperMessageType::failed: why_failed_ = text; return become(SandboxState::failed);
+  case KeeperMessageType::failed:
+    if (begin_cold()) return;
+    why_failed_ = text;
+    return become(SandboxState::failed);
   case KeeperMessageType::commands: commands_ = message->value; return rest_or_work();
   case KeeperMessageType::ended:
     if (Json last = Json::parse(text, nullptr, false); last.is_object()) about_ = std::move(last);
@@ -140,6 +166,7 @@ void LiveSandbox::read_control() {
 }
 
 void LiveSandbox::lose_keeper() {
+  if (begin_cold()) return;
   why_failed_ = "its keeper ended unexpectedly";
   lost_keeper_ = true;
   become(state_ == SandboxState::creating ? SandboxState::failed : SandboxState::destroyed);

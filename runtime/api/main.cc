@@ -149,6 +149,7 @@ class Api {
     if (!header) return;
     auto& descriptors = (*message)->descriptors;
     if (header->type == DaemonMessageType::stop) return stop();
+    if (header->type == DaemonMessageType::memory_short) return service_->drain_pool();
     if (descriptors.empty()) return;
     if (header->type == DaemonMessageType::nursery) {
       setup_.metrics.note_nursery_restart();

@@ -131,6 +131,11 @@ std::string Metrics::prometheus(const Now& now) const {
   out.begin("sbx_create_seconds", "histogram", "From the request for a sandbox until it was ready.");
   out.histogram(creations_, "");
   out.one("sbx_create_failures_total", "counter", "Sandboxes that could not be made.", failed_creations_);
+  out.one("sbx_sandboxes_reused_total", "counter", "Requests whose task had its sandbox already.", reused_);
+  out.one("sbx_pool_ready", "gauge", "Sandboxes that were made ahead and wait.", now.pool_ready);
+  out.one("sbx_pool_hits_total", "counter", "Requests that got one of them.", now.pool_hits);
+  out.one("sbx_pool_misses_total", "counter", "Requests that could have, had there been one.",
+          now.pool_misses);
   out.begin("sbx_exec_seconds", "histogram", "From the request for a run or a command to its result.");
   out.histogram(runs_, label("kind", "run"));
   out.histogram(commands_, label("kind", "command"));
@@ -158,6 +163,8 @@ std::string Metrics::json(const Now& now) const {
                   {"kept", {{"runs", now.kept_runs}, {"bytes", now.kept_bytes}}},
                   {"create", histogram_json(creations_)},
                   {"create_failures", failed_creations_},
+                  {"reused", reused_},
+                  {"pool", {{"ready", now.pool_ready}, {"hits", now.pool_hits}, {"misses", now.pool_misses}}},
                   {"run", histogram_json(runs_)},
                   {"command", histogram_json(commands_)},
                   {"swept", {{"sweeps", sweeps_}, {"removed", swept_}}},

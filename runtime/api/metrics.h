@@ -36,6 +36,7 @@ class Metrics {
   // `outcome`: of its result. `alone`: in a sandbox of its own.
   void note_run(std::string_view outcome, bool alone, std::chrono::duration<double> time);
   void note_creation(bool made, std::chrono::duration<double> time);
+  void note_reuse() { ++reused_; }  // a task that had its sandbox already
   void note_sweep(std::size_t removed);
   void note_nursery_restart() { ++nursery_restarts_; }
   // What sbxd knows of the time before this process.
@@ -51,6 +52,9 @@ class Metrics {
     std::size_t running = 0;
     std::size_t kept_runs = 0;
     std::uint64_t kept_bytes = 0;
+    std::size_t pool_ready = 0;
+    std::uint64_t pool_hits = 0;
+    std::uint64_t pool_misses = 0;
   };
   // Text exposition format 0.0.4.
   [[nodiscard]] std::string prometheus(const Now& now) const;
@@ -59,6 +63,7 @@ class Metrics {
  private:
   std::map<std::string, std::uint64_t, std::less<>> outcomes_;
   std::uint64_t failed_creations_ = 0;
+  std::uint64_t reused_ = 0;
   Histogram creations_;
   Histogram runs_;      // in sandboxes of their own
   Histogram commands_;  // in living ones

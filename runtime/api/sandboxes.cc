@@ -90,13 +90,10 @@ void Sandboxes::begin(const SharedCall& call, AskedSandbox asked, const RequestK
                             "the task '" + task + "' has the sandbox '" + id + "', made in another way");
     const auto there = sandbox;
     if (const auto noted = key.with_id(id)) history_.put_key(*noted);
+    metrics_.note_reuse();
     return there->when_settled([call, there] { answer_sandbox(call, *there, 200); });
   }
-  // It does not wait: who knows when another one ends.
-  const std::uint64_t memory = policies_.of(asked.request, admission_.limits());
-  auto admitted = admission_.take({call->client.owner(), memory});
-  if (!admitted) return answer_refusal(*call, admitted.error());
-  const auto asker = call->client.asker(call->exchange->peer_socket());
+  auto asker = call->client.asker(call->exchange->peer_socket());
   if (!asker) return answer_problem(*call, 503, asker.error().text);
   const std::string id = new_run_id();
   asked.request.sandbox_name = sandbox_name(asked.request.project, task, [this](const std::string& name) {
@@ -104,11 +101,19 @@ void Sandboxes::begin(const SharedCall& call, AskedSandbox asked, const RequestK
       return entry.second->asked().request.sandbox_name == name && !is_over(entry.second->state());
     });
   });
-  Result<UniqueFd> control = keepers_.create(asked.request, asker->peer());
-  if (!control) return answer_problem(*call, 503, control.error().text);
+  const auto place = std::make_shared<Admission::Place>();
+  bool warm = false;
+  auto control = start(asked.request, call->client, asker->peer(), *place, warm);
+  if (!control) return answer_refusal(*call, control.error());
   const auto sandbox =
       std::make_shared<LiveSandbox>(loop_, id, std::move(asked), call->client.owner(), std::move(*control));
-  const auto place = std::make_shared<Admission::Place>(std::move(*admitted));
+  if (warm) {
+    const auto kept = std::make_shared<Asker>(std::move(*asker));
+    sandbox->is_from_pool([this, kept, made = sandbox.get()] {
+      pool_.note_stale(made->asked().request);
+      return keepers_.create(made->asked().request, kept->peer());
+    });
+  }
   const auto begun = sandbox->begin([this, place, id, made = sandbox.get()] {
     if (made->lost_keeper()) keepers_.note_lost();
     loop_.post([this, id] { sandboxes_.erase(id); });
@@ -125,6 +130,23 @@ void Sandboxes::begin(const SharedCall& call, AskedSandbox asked, const RequestK
     if (keyed && sandbox->state() == SandboxState::failed) history_.forget_keys_of(sandbox->id());
     answer_made(call, *sandbox);
   });
+}
+
+// One that is there already, if there is one as it is asked for; else it is made.
+Result<UniqueFd, Admission::Refusal> Sandboxes::start(const RunRequest& request, const Client& client,
+                                                      const Peer& peer, Admission::Place& place, bool& warm) {
+  if (auto taken = pool_.take(request, peer)) {
+    place = std::move(taken->place);
+    warm = true;
+    return std::move(taken->control);
+  }
+  // It does not wait: who knows when another one ends.
+  auto admitted = admission_.take({client.owner(), policies_.of(request, admission_.limits())});
+  if (!admitted) return tl::make_unexpected(admitted.error());
+  place = std::move(*admitted);
+  auto control = keepers_.create(request, peer);
+  if (!control) return tl::make_unexpected(Admission::Refusal{503, control.error().text});
+  return std::move(*control);
 }
 
 void Sandboxes::answer_again(const SharedCall& call, const std::string& id) const {

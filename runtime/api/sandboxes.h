@@ -8,6 +8,7 @@
 #include "api/admission.h"
 #include "api/keepers.h"
 #include "api/live_sandbox.h"
+#include "api/pool.h"
 #include "api/router.h"
 #include "api/runs.h"
 
@@ -16,12 +17,13 @@ namespace sbx::api {
 class Sandboxes {
  public:
   Sandboxes(http::Loop& loop, Keepers& keepers, Admission& admission, Metrics& metrics,
-            const PolicyMemory& policies, History& history, Runs& runs)
+            const PolicyMemory& policies, Pool& pool, History& history, Runs& runs)
       : loop_(loop),
         keepers_(keepers),
         admission_(admission),
         metrics_(metrics),
         policies_(policies),
+        pool_(pool),
         history_(history),
         runs_(runs) {}
   void add_routes(Router& router);
@@ -36,6 +38,8 @@ class Sandboxes {
  private:
   void create(const SharedCall& call);
   void begin(const SharedCall& call, AskedSandbox asked, const RequestKey& key);
+  Result<UniqueFd, Admission::Refusal> start(const RunRequest& request, const Client& client,
+                                             const Peer& peer, Admission::Place& place, bool& warm);
   void answer_again(const SharedCall& call, const std::string& id) const;
   void list(const SharedCall& call) const;
   void get(const SharedCall& call) const;
@@ -54,6 +58,7 @@ class Sandboxes {
   Admission& admission_;
   Metrics& metrics_;
   const PolicyMemory& policies_;
+  Pool& pool_;
   History& history_;
   Runs& runs_;
   std::map<std::string, std::shared_ptr<LiveSandbox>, std::less<>> sandboxes_;

@@ -13,12 +13,14 @@ Service::Service(http::Loop& loop, Keepers& keepers, Metrics& metrics,
       gate_(std::move(settings.gate)),
       admission_([&loop](std::function<void()> then) { loop.post(std::move(then)); }, settings.limits),
       policies_(std::move(settings.policies)),
+      pool_(loop, keepers, admission_, policies_),
       output_(places.output),
       history_(places.history, settings.history, output_, std::move(say)),
       runs_(loop, keepers, admission_, metrics, policies_, history_, output_),
-      sandboxes_(loop, keepers, admission_, metrics, policies_, history_, runs_),
+      sandboxes_(loop, keepers, admission_, metrics, policies_, pool_, history_, runs_),
       images_(loop),
       host_(loop, keepers, metrics, images_, cleanup_interval) {
+  pool_.set(std::move(settings.pool));
   add_health_routes(router_, admission_, history_, images_);
   runs_.add_routes(router_);
   sandboxes_.add_routes(router_);
@@ -30,6 +32,8 @@ Service::Service(http::Loop& loop, Keepers& keepers, Metrics& metrics,
   router_.add("GET", "/v1/stats", [this](const SharedCall& call) {
     call->exchange->respond({200, {{"Content-Type", "application/json"}}, metrics_.json(now())});
   });
+  router_.add("GET", "/v1/pool",
+              [this](const SharedCall& call) { answer_json(*call, 200, pool_.describe()); });
   add_file_routes(router_, loop, sandboxes_);
 }
 
@@ -48,18 +52,23 @@ void Service::set(ServiceSettings settings) {
   gate_.set(std::move(settings.gate));
   policies_ = std::move(settings.policies);
   admission_.set(settings.limits);
+  pool_.set(std::move(settings.pool));
 }
 
 Metrics::Now Service::now() const {
   Metrics::Now now;
   runs_.count(now);
   sandboxes_.count(now);
+  now.pool_ready = pool_.ready();
+  now.pool_hits = pool_.hits();
+  now.pool_misses = pool_.misses();
   now.keepers = admission_.alive();
   now.most_keepers = admission_.limits().sandboxes;
   return now;
 }
 
 void Service::stop(std::function<void()> then) {
+  pool_.stop();
   sandboxes_.destroy_all();
   runs_.cancel_all();
   admission_.stop(std::move(then));

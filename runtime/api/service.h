@@ -11,6 +11,7 @@
 #include "api/keepers.h"
 #include "api/metrics.h"
 #include "api/policy_memory.h"
+#include "api/pool.h"
 #include "api/prepared_images.h"
 #include "api/router.h"
 #include "api/runs.h"
@@ -23,6 +24,7 @@ struct ServiceSettings {
   GateSettings gate;
   Admission::Limits limits;
   PolicyMemory policies;
+  PoolSettings pool;
   HistoryLimits history;  // from the start on
 };
 
@@ -42,6 +44,9 @@ class Service {
   // In force from the next request on.
   void set(ServiceSettings settings);
 
+  // The host has too little memory.
+  void drain_pool() { pool_.drain(); }
+
   [[nodiscard]] PreparedImages& images() { return images_; }
 
   // Ends every sandbox and calls `then` when they are gone.
@@ -54,6 +59,7 @@ class Service {
   Gate gate_;
   Admission admission_;
   PolicyMemory policies_;
+  Pool pool_;
   KeptOutput output_;
   History history_;
   Runs runs_;

@@ -17,6 +17,17 @@ Result<PolicyMemory> read_policies(const JsonObject& settings) {
   return policies;
 }
 
+Result<PoolSettings> read_pool(const JsonObject& settings) {
+  PoolSettings pool;
+  pool.memory_bytes = TRY(settings.count("pool_memory_bytes")).value_or(0);
+  for (const JsonObject& kind : TRY(settings.objects("pool")).value_or(std::vector<JsonObject>())) {
+    const std::string image = TRY(kind.text("image")).value_or("");
+    const std::string policy = TRY(kind.text("policy")).value_or("");
+    pool.wanted[{image, policy}] = TRY(kind.count("count")).value_or(0);
+  }
+  return pool;
+}
+
 }  // namespace
 
 Result<http::TlsIdentity> read_identity(int chain, int key) {
@@ -60,6 +71,7 @@ Result<ToldSettings> Told::settle(int settings) {
   gate.origins = TRY(json.texts("origins")).value_or(std::vector<std::string>());
   gate.tokens = TRY(TokenList::read(std::move(tokens_)));
   told.service.policies = TRY(read_policies(json));
+  told.service.pool = TRY(read_pool(json));
   told.certificates = std::move(certificates_);
   certificates_.clear();
   return told;

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "base/names.h"
+#include "keeper/adopt.h"
 #include "keeper/describe_sandbox.h"
 #include "keeper/open_client.h"
 #include "os/clock.h"
@@ -40,7 +41,8 @@ void tell_api(int control, KeeperMessageType type, std::int64_t value, std::stri
   (void)os::send_struct(control, message, std::span(&fd, memory && !text.empty() ? 1U : 0U));
 }
 
-LiveSandbox::LiveSandbox(const Site& site, RunRequest request, PeerIdentity owner, UniqueFd control)
+LiveSandbox::LiveSandbox(const Site& site, RunRequest request, std::optional<PeerIdentity> owner,
+                         UniqueFd control)
     : site_(site), request_(std::move(request)), owner_(std::move(owner)), control_(std::move(control)) {
   about_.mode = "supervisor";
   about_.task_id = request_.task_id;
@@ -219,6 +221,14 @@ void LiveSandbox::read_control() {
   }
   const auto message = os::read_struct<KeeperMessage>(**received, "control");
   if (!message || message->version != kKeeperProtocolVersion || ending_) return;
+  if (!owner_) {
+    const auto adopted = message->type == KeeperMessageType::adopt
+                             ? adopt(std::move((*received)->descriptors), message->token)
+                             : fail("the sandbox is nobody's");
+    if (adopted) return tell(KeeperMessageType::ready, 0, describe());
+    tell(KeeperMessageType::failed, 0, adopted.error().text);
+    return begin_end(adopted.error().text);
+  }
   switch (message->type) {
   case KeeperMessageType::command: return take_command(*message, std::move((*received)->descriptors));
   case KeeperMessageType::files: return take_files(std::move((*received)->descriptors));
@@ -235,12 +245,27 @@ void LiveSandbox::read_control() {
   }
 }
 
+// What was made for nobody becomes what a client asks for, if that needs another name at most.
+Result<void> LiveSandbox::adopt(std::vector<UniqueFd> descriptors, std::int64_t token) {
+  AskedSandbox asked = TRY(read_asked(std::move(descriptors), token));
+  if (!asked.peer) return fail("adopt: for nobody");
+  if (asked.request.hostname.empty()) asked.request.hostname = asked.request.sandbox_name;
+  TRY(check_same_policy(site_.settings, policy_));
+  TRY(check_same_image(site_.settings, request_.image, about_.image_digest));
+  plan_ = TRY(plan_of_adopted({request_, asked.request, policy_, runner_, inputs_.facts, plan_}));
+  TRY(set_hostname(watch_->init_pidfd(), plan_.hostname));
+  request_ = std::move(asked.request);
+  owner_ = std::move(asked.peer);
+  about_.task_id = request_.task_id;
+  return {};
+}
+
 void LiveSandbox::take_command(const KeeperMessage& message, std::vector<UniqueFd> descriptors) {
   const bool from_api = message.value == 1;
   auto asked = open_client(std::move(descriptors), from_api, message.token);
   if (!asked) return;
   const ClientLink client(asked->client.get());
-  if (!asked->peer.may_use_what(owner_, request_.project))
+  if (!asked->peer.may_use_what(*owner_, request_.project))
     return (void)client.answer_error(125, Error{"the sandbox is somebody else's", 0});
   if (const auto room = check_room(); !room) return (void)client.answer_error(125, room.error());
   commands_.emplace_back(*home_, std::move(asked->client), std::move(asked->peer), from_api);

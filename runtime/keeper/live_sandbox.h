@@ -26,7 +26,8 @@ void tell_api(int control, KeeperMessageType type, std::int64_t value, std::stri
 class LiveSandbox {
  public:
   // `control`: the API's end speaks wire/keeper_protocol.h.
-  LiveSandbox(const Site& site, RunRequest request, PeerIdentity owner, UniqueFd control);
+  // No owner: it is made ahead, and does nothing until it is adopted.
+  LiveSandbox(const Site& site, RunRequest request, std::optional<PeerIdentity> owner, UniqueFd control);
 
   // All of its life. What went wrong was told to the API.
   void run();
@@ -38,6 +39,7 @@ class LiveSandbox {
   void end_reset();
   void serve();
   void read_control();
+  Result<void> adopt(std::vector<UniqueFd> descriptors, std::int64_t token);
   void take_command(const KeeperMessage& message, std::vector<UniqueFd> descriptors);
   Result<ShellSession*> session(const std::string& name);
   void check_sessions();
@@ -61,7 +63,7 @@ class LiveSandbox {
 
   const Site& site_;
   RunRequest request_;
-  PeerIdentity owner_;
+  std::optional<PeerIdentity> owner_;
   UniqueFd control_;
   Policy policy_;
   LimitSet granted_;

@@ -11,8 +11,8 @@
 #include <cerrno>
 #include <csignal>
 
+#include "keeper/adopt.h"
 #include "keeper/answer_query.h"
-#include "keeper/check_peer.h"
 #include "keeper/live_sandbox.h"
 #include "keeper/open_client.h"
 #include "keeper/serve_run.h"
@@ -36,17 +36,13 @@ void keep(const Site& site, const KeeperMessage& message, Descriptors descriptor
   }
   if (type == KeeperMessageType::query && descriptors.size() == 1)
     return answer_query(site, static_cast<HostQuery>(message.value), descriptors[0]);
-  if (type != KeeperMessageType::create || descriptors.size() != 3) return;
-  const auto peer = identify_peer(descriptors[2].get(), message.token);
-  descriptors[2].reset();  // else its owner's end would not be seen
-  const auto bytes = os::read_sealed_memfd(descriptors[1].get(), "request", kMaxRequestBytes);
-  Result<RunRequest> request = bytes ? decode_run_request(*bytes) : fail(bytes.error());
-  if (!peer) request = fail(peer.error());
-  if (request) {
-    if (const auto may = check_peer_may(*request, *peer, true); !may) request = fail(may.error());
-  }
-  if (request) return LiveSandbox(site, std::move(*request), *peer, std::move(descriptors[0])).run();
-  tell_api(descriptors[0].get(), KeeperMessageType::failed, 0, request.error().text);
+  const bool warm = type == KeeperMessageType::warm;
+  if ((type != KeeperMessageType::create && !warm) || descriptors.size() != (warm ? 2U : 3U)) return;
+  UniqueFd control = std::move(descriptors[0]);
+  descriptors.erase(descriptors.begin());
+  auto asked = read_asked(std::move(descriptors), message.token);
+  if (asked) return LiveSandbox(site, std::move(asked->request), asked->peer, std::move(control)).run();
+  tell_api(control.get(), KeeperMessageType::failed, 0, asked.error().text);
 }
 
 class Nursery {

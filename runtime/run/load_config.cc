@@ -13,10 +13,10 @@ namespace sbx {
 namespace {
 
 constexpr const char* kDefaultPath = "/etc/sbx/config.yaml";
-constexpr std::array<std::string_view, 17> kKeys{
-    "state_dir",  "run_dir",   "log",          "id_pool",          "cgroup_parent", "image_max_age_days",
-    "auto_build", "languages", "socket_group", "max_sandboxes",    "listen",        "origins",
-    "tokens",     "admission", "history",      "cleanup_interval", "prepare_images"};
+constexpr std::array<std::string_view, 18> kKeys{
+    "state_dir",  "run_dir",   "log",          "id_pool",       "cgroup_parent",    "image_max_age_days",
+    "auto_build", "languages", "socket_group", "max_sandboxes", "listen",           "origins",
+    "tokens",     "admission", "pool",         "history",       "cleanup_interval", "prepare_images"};
 constexpr std::array<std::string_view, 3> kHistoryKeys{"runs", "output_bytes", "days"};
 constexpr std::array<std::string_view, 3> kLogKeys{"path", "rotate", "keep"};
 constexpr std::array<std::string_view, 2> kPoolKeys{"first", "ranges"};
@@ -167,6 +167,7 @@ Result<void> parse_config(std::string_view path, std::string_view text, Settings
   if (const yaml::Node* origins = map.find("origins")) TRY(read_origins(path, *origins, settings.origins));
   if (const yaml::Node* admission = map.find("admission"))
     TRY(read_admission(path, *admission, settings.admission));
+  if (const yaml::Node* pool = map.find("pool")) TRY(read_warm_pool(path, *pool, settings.pool));
   settings.auto_build = TRY(map.boolean("auto_build", settings.auto_build));
   if (const yaml::Node* languages = map.find("languages"))
     TRY(read_languages(path, *languages, settings.language_images));

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/names.h"
 #include "base/units.h"
 
 namespace sbx {
@@ -15,6 +16,9 @@ namespace {
 constexpr std::array<std::string_view, 3> kListenKeys{"address", "port", "tls"};
 constexpr std::array<std::string_view, 2> kTlsKeys{"certificate", "key"};
 constexpr std::array<std::string_view, 4> kAdmissionKeys{"memory", "queue", "per_client_rate", "burst"};
+constexpr std::array<std::string_view, 2> kPoolKeys{"memory", "sandboxes"};
+constexpr std::array<std::string_view, 3> kPoolKindKeys{"image", "policy", "count"};
+constexpr std::uint64_t kMostWarm = 1'000;
 constexpr std::size_t kMostListeners = 16;
 constexpr std::size_t kMostOrigins = 100;
 
@@ -83,11 +87,6 @@ Result<void> read_count(const yaml::Map& map, std::string_view key, std::uint64_
   return {};
 }
 
-std::uint64_t memory_of_host() {
-  return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
-         static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
 Result<void> read_memory(const yaml::Map& map, std::optional<std::uint64_t>& bytes) {
   constexpr std::string_view kKey = "memory";
   if (map.find(kKey) == nullptr) return {};
@@ -114,7 +113,24 @@ bool is_origin(std::string_view text) {
              std::string_view::npos;
 }
 
+Result<PoolConfig::Kind> read_kind(std::string_view path, const yaml::Node& node) {
+  const yaml::Map map = TRY(yaml::Map::open(path, node, "pool.sandboxes", kPoolKindKeys));
+  PoolConfig::Kind kind;
+  kind.image = TRY(map.need_text("image"));
+  if (const auto name = check_name("image", kind.image); !name) return map.error("image", name.error().text);
+  if (map.find("policy") != nullptr) kind.policy = TRY(map.need_text("policy"));
+  if (const auto name = check_name("policy", kind.policy); !name)
+    return map.error("policy", name.error().text);
+  TRY(read_count(map, "count", kMostWarm, kind.count));
+  return kind;
+}
+
 }  // namespace
+
+std::uint64_t memory_of_host() {
+  return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+         static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
 
 std::string TcpListener::text() const {
   const bool six = address.find(':') != std::string::npos;
@@ -157,6 +173,26 @@ Result<void> read_admission(std::string_view path, const yaml::Node& node, Admis
   TRY(read_count(map, "per_client_rate", 1'000'000, admission.per_client_rate));
   TRY(read_count(map, "burst", 1'000'000, admission.burst));
   if (admission.burst == 0) return map.error("burst", "must be at least 1");
+  return {};
+}
+
+Result<void> read_warm_pool(std::string_view path, const yaml::Node& node, PoolConfig& pool) {
+  const yaml::Map map = TRY(yaml::Map::open(path, node, "pool", kPoolKeys));
+  TRY(read_memory(map, pool.memory_bytes));
+  constexpr std::uint64_t kAny = 1ULL << 62U;
+  if (map.find("memory") != nullptr && !pool.memory_bytes) pool.memory_bytes = kAny;
+  if (map.find("sandboxes") == nullptr) return {};
+  for (const yaml::Node& item : *TRY(map.need_list("sandboxes"))) {
+    PoolConfig::Kind kind = TRY(read_kind(path, item));
+    const auto same = [&](const PoolConfig::Kind& other) {
+      return other.image == kind.image && other.policy == kind.policy;
+    };
+    if (std::ranges::any_of(pool.kinds, same))
+      return yaml::error_at(
+          path, item,
+          "pool.sandboxes: '" + kind.image + "' with the policy '" + kind.policy + "' is there twice");
+    pool.kinds.push_back(std::move(kind));
+  }
   return {};
 }
 

@@ -16,5 +16,8 @@ Result<void> read_listeners(std::string_view path, const yaml::Node& node,
                             std::vector<TcpListener>& listeners);
 Result<void> read_origins(std::string_view path, const yaml::Node& node, std::vector<std::string>& origins);
 Result<void> read_admission(std::string_view path, const yaml::Node& node, AdmissionSettings& admission);
+Result<void> read_warm_pool(std::string_view path, const yaml::Node& node, PoolConfig& pool);
+
+std::uint64_t memory_of_host();
 
 }  // namespace sbx

@@ -45,6 +45,18 @@ struct AdmissionSettings {
   std::uint32_t burst = 1000;
 };
 
+// Sandboxes that sbxd makes before they are asked for.
+struct PoolConfig {
+  struct Kind {
+    std::string image;
+    std::string policy = "default";
+    std::uint32_t count = 1;
+  };
+  std::vector<Kind> kinds;
+  std::optional<std::uint64_t>
+      memory_bytes;  // what their limits may come to; missing: a quarter of the host's
+};
+
 struct Settings {
   std::string state_dir = "/var/lib/sbx";
   std::string run_dir = "/run/sbx";
@@ -68,6 +80,7 @@ struct Settings {
   std::vector<std::string> origins;  // of web pages that may ask: "https://host:port"
   std::string tokens = "/etc/sbx/tokens.yaml";
   AdmissionSettings admission;
+  PoolConfig pool;
 
   // What is made from content and can be made again.
   [[nodiscard]] std::string cache_dir() const { return state_dir + "/cache"; }

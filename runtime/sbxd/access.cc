@@ -11,6 +11,7 @@
 #include "os/file.h"
 #include "policy/policy.h"
 #include "run/load_tokens.h"
+#include "run/read_api_config.h"
 #include "sbxd/child_program.h"
 #include "wire/spill.h"
 
@@ -78,6 +79,13 @@ json policy_memories(const Settings& settings, std::vector<std::string>& warning
   return list;
 }
 
+json pool_kinds(const PoolConfig& pool) {
+  json list = json::array();
+  for (const PoolConfig::Kind& kind : pool.kinds)
+    list.push_back({{"image", kind.image}, {"policy", kind.policy}, {"count", kind.count}});
+  return list;
+}
+
 }  // namespace
 
 Result<Access> read_access(const Settings& settings) {
@@ -96,6 +104,8 @@ Result<Access> read_access(const Settings& settings) {
                      {"queue", settings.admission.queue},
                      {"per_client_rate", settings.admission.per_client_rate},
                      {"burst", settings.admission.burst},
+                     {"pool_memory_bytes", settings.pool.memory_bytes.value_or(memory_of_host() / 4)},
+                     {"pool", pool_kinds(settings.pool)},
                      {"origins", settings.origins},
                      {"history_runs", settings.history.runs},
                      {"history_bytes", settings.history.output_bytes},

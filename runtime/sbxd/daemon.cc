@@ -23,6 +23,7 @@
 #include "os/socket.h"
 #include "resource/own_directories.h"
 #include "run/run_one.h"
+#include "sbxd/memory_pressure.h"
 #include "sbxd/passed_sockets.h"
 #include "sbxd/tcp_listener.h"
 #include "supervise/poll_set.h"
@@ -147,6 +148,11 @@ Result<void> Daemon::run() {
   sweep();
   TRY(read_programs());
   cpus_ = usable_cpus();
+  if (auto pressure = watch_memory_pressure()) {
+    pressure_ = std::move(*pressure);
+  } else if (!options_.settings.pool.kinds.empty()) {
+    say("the pool is kept also when memory is short: " + pressure.error().text);
+  }
   TRY(start_api());
   Result<void> served = serve();
   end_preparing();
@@ -221,6 +227,7 @@ Result<void> Daemon::try_reload() {
   Settings next = options_.settings;
   next.max_sandboxes = fresh.max_sandboxes;
   next.admission = fresh.admission;
+  next.pool = std::move(fresh.pool);
   next.origins = std::move(fresh.origins);
   next.tokens = std::move(fresh.tokens);
   // Of the same listeners other files.
@@ -354,6 +361,8 @@ Result<void> Daemon::serve() {
     turn.add(api_socket_.get(), [&] { read_api(); });
     turn.add(preparer_.pidfd(), [&] { (void)preparer_.reap(); });  // the API knows what came of it
     turn.add(api_.pidfd(), [&] { failure = restart_api(); });
+    turn.add(
+        pressure_.get(), [&] { (void)tell_api(DaemonMessageType::memory_short, 0, {}); }, POLLPRI);
     for (std::size_t i = 0; i < nurseries_.size(); ++i) {
       turn.add(nurseries_[i].program.pidfd(), [&, i] {
         if (failure) failure = look_after_nursery(i);

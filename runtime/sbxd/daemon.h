@@ -64,6 +64,7 @@ class Daemon {
   std::vector<UniqueFd> tcp_listeners_;
   ChildProgram api_;
   UniqueFd api_socket_;
+  UniqueFd pressure_;      // -1: the kernel does not tell
   ChildProgram preparer_;  // of images, at each start of the API
   std::vector<Nursery> nurseries_;
   std::vector<std::int64_t> api_starts_;

@@ -37,6 +37,8 @@ class SandboxWatch {
 
   // Init runs, or did.
   [[nodiscard]] bool launched() const { return launched_; }
+  // Of init, while it runs; else -1.
+  [[nodiscard]] int init_pidfd() const { return init_pidfd_.get(); }
   // Where the launch failed.
   [[nodiscard]] const LaunchFailure& failure() const { return failure_; }
   // Every process is gone, or none can be told to be (the spawner died; removing the cgroup tells then).

@@ -10,7 +10,7 @@
 //       │◀──────────────────────────────────────────┤
 //       │  Nursery + socket (one died)              │
 //       │  Certificate…, Tokens, Settings + JSON    │  from then on all of these are in force
-//       │  Stop                                     │
+//       │  MemoryShort…, Stop                       │
 //       ├──────────────────────────────────────────▶│  ends its sandboxes, then itself
 //
 // At end-of-file either ends.
@@ -35,7 +35,8 @@ enum class DaemonMessageType : std::uint32_t {
   past = 9,         // memfd: what is to be counted on, as JSON
   ready = 10,
   alive = 11,
-  keeper_lost = 12,  // one ended without a word: what it left is to be swept
+  keeper_lost = 12,   // one ended without a word: what it left is to be swept
+  memory_short = 13,  // the host is; once in two seconds at most
 };
 
 struct DaemonMessage {

@@ -8,6 +8,8 @@
 //       │                                                  │  wire/client_protocol.h says, and ends
 //       │  Create + control, payload, peer                 │
 //       ├────────────────────────────────────────────────▶│  forks a keeper of a sandbox of many commands
+//       │  Warm + control, payload                         │
+//       ├────────────────────────────────────────────────▶│  the same, for nobody yet
 //       │  Query{what} + client                            │
 //       ├────────────────────────────────────────────────▶│  forks a process that answers the request there
 //       with │                                                  │  a text, JSON, and ends
@@ -15,6 +17,8 @@
 //   API                                               keeper of many commands, on `control`
 //       │                          Ready + JSON            │
 //       │◀────────────────────────────────────────────────┤  or Failed + text, and its end
+//       │  Adopt + payload, peer                           │  a warm one becomes that peer's: Ready again;
+//       │                                                  │  or Failed, and its end, if it is not as asked
 //       │  Command + client, peer                          │  serves a client, whose command runs there
 //       │  Files + client, two pipes                       │  runs sbx-files there (wire/files_protocol.h)
 //       │                                                  │  until `client`, who is told its end, is closed
@@ -38,7 +42,7 @@
 
 namespace sbx {
 
-inline constexpr std::uint32_t kKeeperProtocolVersion = 2;
+inline constexpr std::uint32_t kKeeperProtocolVersion = 3;
 // In a nursery; kInitProgramFd is init's program, as in a spawner.
 inline constexpr int kNurserySocketFd = 3;
 inline constexpr int kFilesProgramFd = 5;  // that of sbx-files
@@ -48,6 +52,7 @@ enum class KeeperMessageType : std::uint32_t {
   run = 1,  // value: 1: the request is the API's; 0: a client's own, who chooses no run id
   create = 2,
   query = 12,  // value: HostQuery; only the API can ask
+  warm = 13,
   // to a keeper
   command = 3,  // value: as of run
   pause = 4,
@@ -57,6 +62,7 @@ enum class KeeperMessageType : std::uint32_t {
   stats = 8,
   reset = 9,
   files = 10,
+  adopt = 11,
   // from a keeper
   ready = 20,
   failed = 21,

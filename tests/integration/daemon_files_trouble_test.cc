@@ -1,4 +1,6 @@
 // Files of a living sandbox through sbxd's API: what goes wrong on the way, and those inside who want it to.
+#include <algorithm>
+
 #include "integration/daemon_files.h"
 
 namespace sbx::test {

@@ -56,6 +56,20 @@ TEST_CASE("admission and origins, and what they are when nothing is said") {
   CHECK(*half >= host / 100 * 49);
 }
 
+TEST_CASE("which sandboxes are made ahead") {
+  CHECK(read("max_sandboxes: 1\n").pool.kinds.empty());
+  const PoolConfig pool =
+      read("pool: {memory: 3G, sandboxes: [{image: a}, {image: a, policy: p, count: 7}]}\n").pool;
+  CHECK(pool.memory_bytes == 3ULL << 30U);
+  CHECK_FALSE(read("pool: {sandboxes: []}\n").pool.memory_bytes);
+  CHECK(read("pool: {memory: none}\n").pool.memory_bytes == 1ULL << 62U);
+  REQUIRE(pool.kinds.size() == 2);
+  CHECK(pool.kinds[0].policy == "default");
+  CHECK(pool.kinds[0].count == 1);
+  CHECK(pool.kinds[1].policy == "p");
+  CHECK(pool.kinds[1].count == 7);
+}
+
 TEST_CASE("what is wrong with who may come is said, by place") {
   struct Case {
     const char* text;
@@ -84,7 +98,15 @@ TEST_CASE("what is wrong with who may come is said, by place") {
         Case{"admission: {memory: much}\n", "memory"},
         Case{"admission: {queue: 100000}\n", "too large"},
         Case{"admission: {burst: none}\n", "burst"},
-        Case{"admission: {rate: 1}\n", "rate"}}) {
+        Case{"admission: {rate: 1}\n", "rate"},
+        Case{"pool: {sandboxes: [{image: a}, {image: a, policy: default}]}\n", "twice"},
+        Case{"pool: {sandboxes: [{policy: a}]}\n", "image"},
+        Case{"pool: {sandboxes: [{image: ../a}]}\n", "image"},
+        Case{"pool: {sandboxes: [{image: a, policy: ./b.yaml}]}\n", "policy"},
+        Case{"pool: {sandboxes: [{image: a, count: 1001}]}\n", "too large"},
+        Case{"pool: {sandboxes: {image: a}}\n", "sandboxes"},
+        Case{"pool: {memory: much}\n", "memory"},
+        Case{"pool: [a]\n", "pool"}}) {
     CAPTURE(std::string(one.text));
     const std::string said = refusal(one.text);
     CHECK(said.starts_with("config.yaml:"));
