@@ -30,6 +30,7 @@ Result<AskedSandbox> read_asked(std::vector<UniqueFd> descriptors, std::int64_t 
   if (descriptors.size() > 1) asked.peer = TRY(identify_peer(descriptors[1].get(), token));
   const PeerIdentity nobody{.uid = kNobody, .gid = kNobody, .groups = {}, .token = {}};
   TRY(check_peer_may(asked.request, asked.peer.value_or(nobody), true));
+  if (!asked.peer && !asked.request.project.empty()) return fail("request: a project is somebody's");
   return asked;
 }
 

@@ -111,6 +111,13 @@ class LiveSandboxClient {
     REQUIRE(os::send_struct(control_.get(), message, descriptors));
   }
   void go_away() { control_.reset(); }
+  // One that was made for nobody becomes this test's.
+  void adopt(RunRequest request) const {
+    request.action = RequestAction::keep;
+    const auto payload = os::sealed_memfd("request", encode_run_request(request));
+    const Connection connection;
+    say(KeeperMessageType::adopt, 0, {payload->get(), connection.servers()});
+  }
 
   Command start(RunRequest request) const {
     const Connection connection;
@@ -194,16 +201,18 @@ class Nursery {
     REQUIRE(first.type == KeeperMessageType::ready);
     return made;
   }
-  LiveSandboxClient ask(RunRequest request) const {
+  // For nobody.
+  LiveSandboxClient ask_warm(const RunRequest& request = {}) const { return ask(request, true); }
+  LiveSandboxClient ask(RunRequest request, bool warm = false) const {
     request.action = RequestAction::keep;
     auto pair = os::seqpacket_pair();
     REQUIRE(pair);
     const auto payload = os::sealed_memfd("request", encode_run_request(request));
     KeeperMessage message;
-    message.type = KeeperMessageType::create;
+    message.type = warm ? KeeperMessageType::warm : KeeperMessageType::create;
     const Connection connection;
     const std::array<int, 3> descriptors{pair->second.get(), payload->get(), connection.servers()};
-    REQUIRE(os::send_struct(socket_.get(), message, descriptors));
+    REQUIRE(os::send_struct(socket_.get(), message, std::span(descriptors).first(warm ? 2 : 3)));
     return LiveSandboxClient(std::move(pair->first));
   }
   [[nodiscard]] pid_t pid() const { return pid_; }
