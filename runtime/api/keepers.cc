@@ -54,8 +54,8 @@ Result<UniqueFd> Keepers::start_run(const RunRequest& request, const std::vector
   return std::move(ours);
 }
 
-Result<void> Keepers::give_client(int connection) {
-  return ask(message_of(KeeperMessageType::run, kClients), {connection});
+Result<void> Keepers::give_client(int connection, int place) {
+  return ask(message_of(KeeperMessageType::run, kClients), {place, connection});
 }
 
 Result<UniqueFd> Keepers::query(HostQuery query, const RunRequest& request) {

@@ -32,7 +32,8 @@ class Keepers {
   // A keeper for one run: our end of the client's socket, where the request waits already.
   Result<UniqueFd> start_run(const RunRequest& request, const std::vector<int>& streams, const Peer& peer);
   // A keeper for a client that asks it by itself: it answers over `connection`.
-  Result<void> give_client(int connection);
+  // `place`: its end of Guests.
+  Result<void> give_client(int connection, int place);
   // Answered on our end of a client's socket, with a text or an error. `request`: what the question is about.
   Result<UniqueFd> query(HostQuery query, const RunRequest& request);
   // A keeper of many commands: our end of its control socket.

@@ -78,18 +78,24 @@ void Sandboxes::stats(const SharedCall& call) const {
 
 // The connection becomes a way to hand over one descriptor: a keeper sends the client a socket over it.
 void Sandboxes::connect(const SharedCall& call) const {
-  std::shared_ptr<LiveSandbox> sandbox;
-  if (!call->parts.empty()) {
-    sandbox = find(call, SandboxRequest::exec);
-    if (!sandbox) return;
-  } else if (const auto place = admission_.take({call->client.owner(), 0}); !place) {
-    return answer_refusal(*call, place.error());
-  }
-  call->exchange->take_over("sbx-client", {}, [this, sandbox](Result<UniqueFd> connection) {
-    if (!connection) return;
-    const bool given = sandbox ? give_client(sandbox->control(), connection->get()).has_value()
-                               : keepers_.give_client(connection->get()).has_value();
-    if (given && sandbox) sandbox->note_command();  // else the client sees its connection end
+  if (call->parts.empty()) return connect_run(call);
+  const auto sandbox = find(call, SandboxRequest::exec);
+  if (!sandbox) return;
+  call->exchange->take_over("sbx-client", {}, [sandbox](Result<UniqueFd> connection) {
+    // Else the client sees its connection end.
+    if (connection && give_client(sandbox->control(), connection->get())) sandbox->note_command();
+  });
+}
+
+// What it will ask for is not known: most ask for the limits of the default policy.
+void Sandboxes::connect_run(const SharedCall& call) const {
+  auto place = admission_.take({call->client.owner(), policies_.of(RunRequest(), admission_.limits())});
+  if (!place) return answer_refusal(*call, place.error());
+  auto guest = guests_.add(std::move(*place));
+  if (!guest) return answer_problem(*call, 503, guest.error().text);
+  const auto kept = std::make_shared<UniqueFd>(std::move(*guest));
+  call->exchange->take_over("sbx-client", {}, [this, kept](Result<UniqueFd> connection) {
+    if (connection) (void)keepers_.give_client(connection->get(), kept->get());
   });
 }
 

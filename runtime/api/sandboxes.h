@@ -6,6 +6,7 @@
 #include <string>
 
 #include "api/admission.h"
+#include "api/guests.h"
 #include "api/keepers.h"
 #include "api/live_sandbox.h"
 #include "api/pool.h"
@@ -17,13 +18,14 @@ namespace sbx::api {
 class Sandboxes {
  public:
   Sandboxes(http::Loop& loop, Keepers& keepers, Admission& admission, Metrics& metrics,
-            const PolicyMemory& policies, Pool& pool, History& history, Runs& runs)
+            const PolicyMemory& policies, Pool& pool, Guests& guests, History& history, Runs& runs)
       : loop_(loop),
         keepers_(keepers),
         admission_(admission),
         metrics_(metrics),
         policies_(policies),
         pool_(pool),
+        guests_(guests),
         history_(history),
         runs_(runs) {}
   void add_routes(Router& router);
@@ -52,6 +54,7 @@ class Sandboxes {
   void stop(const SharedCall& call) const;
   void stats(const SharedCall& call) const;
   void connect(const SharedCall& call) const;
+  void connect_run(const SharedCall& call) const;
 
   http::Loop& loop_;
   Keepers& keepers_;
@@ -59,6 +62,7 @@ class Sandboxes {
   Metrics& metrics_;
   const PolicyMemory& policies_;
   Pool& pool_;
+  Guests& guests_;
   History& history_;
   Runs& runs_;
   std::map<std::string, std::shared_ptr<LiveSandbox>, std::less<>> sandboxes_;

@@ -14,10 +14,11 @@ Service::Service(http::Loop& loop, Keepers& keepers, Metrics& metrics,
       admission_([&loop](std::function<void()> then) { loop.post(std::move(then)); }, settings.limits),
       policies_(std::move(settings.policies)),
       pool_(loop, keepers, admission_, policies_),
+      guests_(loop),
       output_(places.output),
       history_(places.history, settings.history, output_, std::move(say)),
       runs_(loop, keepers, admission_, metrics, policies_, history_, output_),
-      sandboxes_(loop, keepers, admission_, metrics, policies_, pool_, history_, runs_),
+      sandboxes_(loop, keepers, admission_, metrics, policies_, pool_, guests_, history_, runs_),
       images_(loop),
       host_(loop, keepers, metrics, images_, cleanup_interval) {
   pool_.set(std::move(settings.pool));
@@ -69,6 +70,7 @@ Metrics::Now Service::now() const {
 
 void Service::stop(std::function<void()> then) {
   pool_.stop();
+  guests_.forget_all();
   sandboxes_.destroy_all();
   runs_.cancel_all();
   admission_.stop(std::move(then));

@@ -60,6 +60,7 @@ class Service {
   Admission admission_;
   PolicyMemory policies_;
   Pool pool_;
+  Guests guests_;
   KeptOutput output_;
   History history_;
   Runs runs_;

@@ -111,7 +111,7 @@ Result<void> serve() {
   const Result<void> places = check_own_directories(settings->state_dir, settings->run_dir);
   const Sweep sweep = places ? sweep_orphans(*settings) : Sweep();  // the run says why not
   const RunContext context{*settings, *policy,         image_there,          places,   cgroups, spawner,
-                           true,      kClientSocketFd, Caller{getuid(), {}}, "direct", cpus};
+                           true,      kClientSocketFd, Caller{getuid(), {}}, "direct", cpus,    {}};
   RunReport report = run_one(context, request, std::move(received->streams));
   std::vector<std::string> notices = setting_warnings();
   std::ranges::move(bind_warnings(request), std::back_inserter(notices));

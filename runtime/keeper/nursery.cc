@@ -30,8 +30,13 @@ void keep(const Site& site, const KeeperMessage& message, Descriptors descriptor
   const KeeperMessageType type = message.type;
   if (type == KeeperMessageType::run) {
     const bool from_api = message.value == 1;
-    auto asked = open_client(std::move(descriptors), from_api, message.token);
-    if (asked) serve_run(site, asked->client, asked->peer, from_api);
+    UniqueFd place;
+    if (!from_api && descriptors.size() == 2) {
+      place = std::move(descriptors.front());
+      descriptors.erase(descriptors.begin());
+    }
+    const auto asked = open_client(std::move(descriptors), from_api, message.token);
+    if (asked) serve_run(site, *asked, from_api, place.get());
     return;
   }
   if (type == KeeperMessageType::query && descriptors.size() == 1)

@@ -1,8 +1,10 @@
 #include "keeper/serve_run.h"
 
 #include "keeper/check_peer.h"
+#include "os/socket.h"
 #include "run/client_link.h"
 #include "run/run_one.h"
+#include "wire/keeper_protocol.h"
 
 namespace sbx {
 namespace {
@@ -10,7 +12,15 @@ namespace {
 constexpr int kUsageError = 2;
 constexpr int kOurFailure = 125;
 
-Result<void> serve(const Site& site, int socket, const PeerIdentity& peer, bool from_api) {
+// The API counts it: a place that cannot be told is that of an API that is gone.
+void tell_memory(int place, std::uint64_t bytes) {
+  KeeperMessage message;
+  message.type = KeeperMessageType::memory;
+  message.value = static_cast<std::int64_t>(bytes);
+  if (place >= 0) (void)os::send_struct(place, message);
+}
+
+Result<void> serve(const Site& site, int socket, const PeerIdentity& peer, bool from_api, int place) {
   const ClientLink client(socket);
   Result<ReceivedRequest> received = client.receive_request();
   if (!received) return client.answer_error(kOurFailure, received.error());
@@ -27,15 +37,17 @@ Result<void> serve(const Site& site, int socket, const PeerIdentity& peer, bool 
     return text ? client.answer_text(*text) : client.answer_error(kOurFailure, text.error());
   }
   const Result<void> fine;
-  const RunContext context{site.settings, *policy, fine,          fine,         site.cgroups, site.starter,
-                           true,          socket,  peer.caller(), "supervisor", site.cpus};
+  const RunContext context{
+      site.settings, *policy,      fine,      fine,
+      site.cgroups,  site.starter, true,      socket,
+      peer.caller(), "supervisor", site.cpus, [place](std::uint64_t bytes) { tell_memory(place, bytes); }};
   return client.answer_finished(request, run_one(context, request, std::move(received->streams)));
 }
 
 }  // namespace
 
-void serve_run(const Site& site, const UniqueFd& client, const PeerIdentity& peer, bool from_api) {
-  (void)serve(site, client.get(), peer, from_api);  // else nobody is there to tell
+void serve_run(const Site& site, const AskedBy& asked, bool from_api, int place) {
+  (void)serve(site, asked.client.get(), asked.peer, from_api, place);  // else nobody is there to tell
 }
 
 }  // namespace sbx

@@ -1,13 +1,12 @@
 // One run for one client of a supervisor.
 #pragma once
 
-#include "base/unique_fd.h"
-#include "keeper/peer.h"
+#include "keeper/open_client.h"
 #include "keeper/site.h"
 
 namespace sbx {
 
-// `client` speaks wire/client_protocol.h, and is who the kernel says.
-void serve_run(const Site& site, const UniqueFd& client, const PeerIdentity& peer, bool from_api);
+// `place`: of a client's own run, where its memory is told (wire/keeper_protocol.h); else -1.
+void serve_run(const Site& site, const AskedBy& asked, bool from_api, int place);
 
 }  // namespace sbx

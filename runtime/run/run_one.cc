@@ -60,6 +60,7 @@ class Run {
     if (request_.language) language_ = TRY(choose_language(context_.settings, request_));
     result.image_name = request_.image;
     const LimitSet granted = TRY(grant(request_, needed_by(request_, language_)));
+    if (context_.note_memory && granted.memory_bytes) context_.note_memory(*granted.memory_bytes);
     result.limits = granted;
     if (language_ && compiles(request_, language_->language)) TRY(plan_compile_step());
     std::optional<LanguageCommand> command = TRY(command_of(LanguageStep::act, granted));

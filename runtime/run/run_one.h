@@ -2,6 +2,7 @@
 // A stage that fails is still an outcome and a record.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +31,8 @@ struct RunContext {
   Caller caller;
   std::string mode = "direct";
   CpuMask cpus{};  // those that the program may use
+  // Called with the limit of memory that it gets; missing: nobody wants to know.
+  std::function<void(std::uint64_t bytes)> note_memory;
 };
 
 struct RunReport {

@@ -36,6 +36,8 @@
 //
 // A client that is no program of HTTP (sbxrun) speaks to the keeper itself: then `client` is missing, and the
 // keeper sends its end of a new pair over `peer`. So what such a one asks for was never in the API's hands.
+// A run of such a one comes with a socket besides, which tells the API that it is there, and its limit of
+// memory.
 #pragma once
 
 #include <cstdint>
@@ -70,6 +72,7 @@ enum class KeeperMessageType : std::uint32_t {
   stats_are = 23,
   done = 24,  // of pause, resume and reset; value: 0, else a text says why not
   ended = 25,
+  memory = 26,  // value: bytes
 };
 
 // What the API cannot see for itself. Nothing of it is a secret, and a sweep removes only what has no owner.

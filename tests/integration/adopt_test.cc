@@ -62,7 +62,8 @@ TEST_CASE("who needs a sandbox that is made in another way does not get one that
     LiveSandboxClient sandbox = nursery.ask_warm();
     (void)sandbox.answer(KeeperMessageType::ready);
     sandbox.adopt(request);
-    CHECK(sandbox.answer(KeeperMessageType::failed).text != "");
+    const KeeperAnswer refused = sandbox.answer(KeeperMessageType::failed);
+    CHECK(refused.text != "");
     CHECK(sandbox.answer(KeeperMessageType::ended).value == 0);
   }
   // Nobody has no project, and no rights.

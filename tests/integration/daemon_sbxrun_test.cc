@@ -32,6 +32,32 @@ TEST_CASE("sbxrun uses the socket when it is there, and is as without") {
   CHECK(daemon.sbxrun({"--quiet", "--", "sleep", "100"}, ended).exit_status == 143);
 }
 
+TEST_CASE("what sbxrun runs takes a place, and its memory") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const std::string config = place.directory() + "/config.yaml";
+  write_file(config, "max_sandboxes: 2\nadmission: {memory: 1G}\n");
+  const Daemon daemon(place, {"--config", config});
+  const auto health = [&] { return daemon.get("/v1/health/ready").body; };
+  ProgramOptions how;
+  how.environment.emplace_back("SBX_SOCKET", daemon.socket());
+  how.after_start = [&](pid_t pid) {
+    CHECK(comes_true([&] { return health()["memory_bytes"] == 600U << 20U; }));
+    CHECK(health()["sandboxes"] == 1);
+    const HttpAnswer full = daemon.post("/v1/sandboxes", json::object());  // 512M
+    CHECK(full.status == 429);
+    const std::string id = daemon.create({{"limits", {{"memory_bytes", 64U << 20U}}}});
+    const ProgramResult second = daemon.sbxrun({"--memory=10M", "--", "true"});
+    CHECK(second.exit_status == 125);
+    CHECK(second.err.find("max_sandboxes") != std::string::npos);
+    CHECK(daemon.ask("DELETE", "/v1/sandboxes/" + id).status == 200);
+    (void)kill(pid, SIGKILL);
+  };
+  (void)run_program({program_directory() + "/sbxrun", "--memory=600M", "--", "sleep", "1000"}, how);
+  CHECK(comes_true([&] { return health()["sandboxes"] == 0 && health()["memory_bytes"] == 0; }));
+  CHECK(daemon.sbxrun({"--quiet", "--", "echo", "again"}).out == "again\n");
+}
+
 TEST_CASE("sbxrun runs a command in a living sandbox") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
