@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/printable.h"
+#include "base/suggest.h"
 
 namespace sbx::api {
 namespace {
@@ -16,29 +17,26 @@ constexpr std::uint32_t kEntries = 1000;  // of a page, if not said
 
 std::vector<std::string_view> known_fields(FileOperation operation) {
   switch (operation) {
-  case FileOperation::read: return {"path"};
-  case FileOperation::write: return {"path", "mode", "parents"};
-  case FileOperation::list: return {"path", "limit", "cursor"};
-  case FileOperation::stat: return {"path", "follow"};
-  case FileOperation::remove: return {"path", "recursive"};
-  case FileOperation::directory: return {"path", "parents"};
-  case FileOperation::move: return {"from", "to", "parents", "replace"};
+  case FileOperation::read: return {"path", "path_base64"};
+  case FileOperation::write: return {"path", "path_base64", "mode", "parents"};
+  case FileOperation::list: return {"path", "path_base64", "limit", "cursor"};
+  case FileOperation::stat: return {"path", "path_base64", "follow"};
+  case FileOperation::remove: return {"path", "path_base64", "recursive"};
+  case FileOperation::directory: return {"path", "path_base64", "parents"};
+  case FileOperation::move: return {"from", "from_base64", "to", "to_base64", "parents", "replace"};
   }
   return {};
 }
-
-bool is_name(std::string_view field) { return field == "path" || field == "from" || field == "to"; }
 
 Result<void> check_fields(FileOperation operation, const http::Request& request) {
   constexpr std::string_view kBase64 = "_base64";
   const auto known = known_fields(operation);
   std::vector<std::string_view> seen;
   for (const auto& [name, value] : request.query) {
+    if (std::ranges::find(known, name) == known.end())
+      return fail("'" + printable(name.substr(0, 64)) + "' is not known: " + suggest(name, known));
     std::string_view field = name;
-    if (field.ends_with(kBase64) && is_name(field.substr(0, field.size() - kBase64.size())))
-      field.remove_suffix(kBase64.size());
-    if (std::ranges::find(known, field) == known.end())
-      return fail("the query has no '" + printable(name.substr(0, 64)) + "' here");
+    if (field.ends_with(kBase64)) field.remove_suffix(kBase64.size());
     if (std::ranges::find(seen, field) != seen.end()) return fail(std::string(field) + ": is there twice");
     seen.push_back(field);
   }

@@ -20,10 +20,10 @@ constexpr std::array<std::string_view, 7> kOfLanguage{"language",  "code",   "pa
 constexpr std::array<std::string_view, 8> kOfRun{"image",    "policy",          "project_id",
                                                  "task_id",  "session_id",      "workspace_mode",
                                                  "hostname", "environment_type"};
-constexpr std::array<std::string_view, 16> kOfSandbox{
-    "task_id",  "session_id", "project_id", "image",   "environment_type", "policy",   "limits",
-    "env",      "env_vars",   "labels",     "idle_ms", "total_ms",         "hostname", "workspace_mode",
-    "packages", "language"};
+constexpr std::array<std::string_view, 15> kOfSandbox{
+    "task_id", "session_id", "project_id", "image",          "environment_type",
+    "policy",  "limits",     "env",        "env_vars",       "labels",
+    "idle_ms", "total_ms",   "hostname",   "workspace_mode", "packages"};
 
 // Both names of one thing: only one may be given.
 Result<std::optional<std::string>> either(const JsonObject& body, std::string_view one,
@@ -79,7 +79,7 @@ Result<void> read_command(const JsonObject& body, AskedRun& asked) {
   request.limits = TRY(body.limits("limits"));
   if (const auto timeout = TRY(body.count("timeout_ms"))) {
     if (request.limits.wall_ms) return fail("'timeout_ms' and 'limits.wall_ms' mean the same: give one");
-    if (*timeout == 0) return fail("'timeout_ms': must be above 0");
+    TRY(check_limit(*find_limit("wall-time"), "'timeout_ms'", *timeout));
     request.limits.wall_ms = *timeout;
   }
   if (body.has("stdin") && body.has("stdin_base64")) return fail("'stdin' and 'stdin_base64': give one");
@@ -194,18 +194,21 @@ Result<AskedRun> parse_command(const JsonObject& body) {
 }
 
 Result<AskedSandbox> parse_sandbox(const JsonObject& body) {
+  if (body.has("language")) return fail("'language': a sandbox is made of an image; give 'image'");
   TRY(body.only(kOfSandbox));
   if (const auto packages = TRY(body.texts("packages")); packages && !packages->empty())
     return fail("'packages': cannot be installed yet; make an image that has them");
-  if (body.has("language")) return fail("'language': a sandbox is made of an image; give 'image'");
   AskedSandbox asked;
   asked.request.action = RequestAction::keep;
   TRY(read_place(body, asked.request));
   TRY(read_environment(body, asked.request));
   asked.request.limits = TRY(body.limits("limits"));
   asked.labels = TRY(read_labels(body));
-  asked.idle_ms = TRY(body.count("idle_ms"));
-  asked.total_ms = TRY(body.count("total_ms"));
+  for (const auto& [key, time] :
+       {std::pair("idle_ms", &AskedSandbox::idle_ms), std::pair("total_ms", &AskedSandbox::total_ms)}) {
+    asked.*time = TRY(body.count(key));
+    if (asked.*time > kMostMilliseconds) return fail("'" + std::string(key) + "': at most 100 years");
+  }
   return asked;
 }
 

@@ -31,7 +31,10 @@ OrderedJson run_json(const Run& run, bool with_output) {
   OrderedJson json;
   if (run.ended()) {
     json = OrderedJson::parse(run.result(), nullptr, false);
-    if (json.is_object()) json["created_at"] = rfc3339(about.created_ms);  // as it was told before the end
+    if (json.is_object()) {  // as it was told before the end
+      json["created_at"] = rfc3339(about.created_ms);
+      if (!about.sandbox.empty()) json["sandbox_id"] = about.sandbox;
+    }
     if (with_output && json.is_object()) {
       if (json.contains("stdout")) put_output(json["stdout"], run, 0);
       if (json.contains("stderr")) put_output(json["stderr"], run, 1);
