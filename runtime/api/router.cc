@@ -1,6 +1,7 @@
 #include "api/router.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "api/gate.h"
 
@@ -42,21 +43,27 @@ void Router::add(std::string method, std::string path, Handler handler) {
 }
 
 void Router::add(std::string method, std::string path, Handler handler, Scope scope) {
-  routes_.push_back({std::move(method), std::move(path), std::move(handler), scope});
+  routes_.push_back({{std::move(method), std::move(path), scope}, std::move(handler)});
+}
+
+std::vector<Router::Address> Router::addresses() const {
+  std::vector<Address> addresses;
+  std::ranges::transform(routes_, std::back_inserter(addresses), &Route::address);
+  return addresses;
 }
 
 void Router::handle(const SharedCall& call) const {
   const std::string& asked = call->request.method;
   const std::string_view method = asked == "HEAD" ? std::string_view("GET") : std::string_view(asked);
   std::string allowed;
-  for (const Route& route : routes_) {
-    if (!matches(route.path, call->request.path, call->parts)) continue;
-    if (route.method == method) {
-      if (call->client.may(route.scope)) return route.handler(call);
-      const Gate::Refusal refusal = Gate::lacks(call->client, route.scope);
+  for (const auto& [address, handler] : routes_) {
+    if (!matches(address.path, call->request.path, call->parts)) continue;
+    if (address.method == method) {
+      if (call->client.may(address.scope)) return handler(call);
+      const Gate::Refusal refusal = Gate::lacks(call->client, address.scope);
       return answer_problem(*call, refusal.status, refusal.why, refusal.headers);
     }
-    allowed += (allowed.empty() ? "" : ", ") + route.method;
+    allowed += (allowed.empty() ? "" : ", ") + address.method;
   }
   const std::string& path = call->request.path;
   if (allowed.empty())

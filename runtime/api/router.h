@@ -16,15 +16,19 @@ class Router {
   // GET and `run` for all else; a GET that changes something has to say so.
   void add(std::string method, std::string path, Handler handler);
   void add(std::string method, std::string path, Handler handler, Scope scope);
+  struct Address {
+    std::string method;
+    std::string path;
+    Scope scope = Scope::admin;
+  };
+  [[nodiscard]] std::vector<Address> addresses() const;
   // 403, 404 and 405 (with Allow) are answered here. HEAD is a GET.
   void handle(const SharedCall& call) const;
 
  private:
   struct Route {
-    std::string method;
-    std::string path;
+    Address address;
     Handler handler;
-    Scope scope = Scope::admin;
   };
   std::vector<Route> routes_;
 };

@@ -47,6 +47,7 @@ class Service {
   // The host has too little memory.
   void drain_pool() { pool_.drain(); }
 
+  [[nodiscard]] const Router& router() const { return router_; }
   [[nodiscard]] PreparedImages& images() { return images_; }
 
   // Ends every sandbox and calls `then` when they are gone.
