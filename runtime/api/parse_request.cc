@@ -94,6 +94,8 @@ Result<std::vector<SourceFile>> read_files(const JsonObject& body) {
   constexpr std::array<std::string_view, 3> kKeys{"name", "content", "content_base64"};
   std::vector<SourceFile> files;
   const auto list = TRY(body.objects("files"));
+  if (list && list->size() > kMostSourceFiles)
+    return fail("'files': more than " + std::to_string(kMostSourceFiles));
   for (const JsonObject& item : list.value_or(std::vector<JsonObject>())) {
     TRY(item.only(kKeys));
     SourceFile file;
@@ -158,6 +160,12 @@ Result<void> read_place(const JsonObject& body, RunRequest& request) {
   return {};
 }
 
+// As the keeper will, which could tell it only as the end of a run.
+Result<void> check_readable(const RunRequest& request) {
+  TRY(decode_run_request(encode_run_request(request)));
+  return {};
+}
+
 }  // namespace
 
 Result<AskedRun> parse_run(const JsonObject& body) {
@@ -169,6 +177,7 @@ Result<AskedRun> parse_run(const JsonObject& body) {
   TRY(read_language(body, asked.request));
   TRY(read_place(body, asked.request));
   TRY(read_command(body, asked));
+  TRY(check_readable(asked.request));
   return asked;
 }
 
@@ -190,6 +199,7 @@ Result<AskedRun> parse_command(const JsonObject& body) {
     asked.request.session = *session;
     asked.request.command = {*line};
   }
+  TRY(check_readable(asked.request));
   return asked;
 }
 
@@ -209,6 +219,7 @@ Result<AskedSandbox> parse_sandbox(const JsonObject& body) {
     asked.*time = TRY(body.count(key));
     if (asked.*time > kMostMilliseconds) return fail("'" + std::string(key) + "': at most 100 years");
   }
+  TRY(check_readable(asked.request));
   return asked;
 }
 

@@ -6,6 +6,7 @@
 
 #include <set>
 
+#include "api/parse_request.h"
 #include "api/run_events.h"
 #include "api/sandbox_name.h"
 #include "api/sandbox_state.h"
@@ -108,6 +109,25 @@ TEST_CASE("a character that is cut waits for its rest, and what is none does not
   put_text_or_bytes(json, text);
   CHECK(json["encoding"] == "base64");
   CHECK(json["data"] == "Yf8=");
+}
+
+TEST_CASE("what no keeper could read is refused, and says why") {
+  const auto refusal = [](const auto& parse, const Json& json) {
+    const auto body = JsonObject::parse(json.dump());
+    REQUIRE(body);
+    const auto asked = parse(*body);
+    return asked ? "" : asked.error().text;
+  };
+  const std::string zero = std::string("a") + '\0';
+  CHECK(refusal(parse_run, {{"shell", "true"}}).empty());
+  CHECK(refusal(parse_run, {{"shell", zero}}).find("NUL") != std::string::npos);
+  CHECK(refusal(parse_command, {{"command", {zero}}}).find("NUL") != std::string::npos);
+  CHECK(refusal(parse_sandbox, {{"env", {{"A", zero}}}}).find("NUL") != std::string::npos);
+  const Json files(kMostSourceFiles + 1, {{"name", "a"}, {"content", ""}});
+  CHECK(refusal(parse_run, {{"language", "c"}, {"files", files}}) == "'files': more than 1000");
+  CHECK(refusal(parse_run, {{"language", "c"}, {"code", std::string(kMostSourceBytes + 1, 'x')}}) ==
+        "files: more than 4M together");
+  CHECK(refusal(parse_sandbox, {{"idle_ms", kMostMilliseconds + 1}}).find("100 years") != std::string::npos);
 }
 
 TEST_CASE("names of sandboxes are host names, and no two are the same") {
