@@ -243,6 +243,23 @@ def fill(sbx: Caller, places: int) -> None:
     sbx.expect(200, "GET", f"/v1/runs/{waits}/events")
 
 
+def forget(sbx: Caller) -> None:
+    """With a history of four runs and 100 KB: output is forgotten first, then runs."""
+    place = f"/v1/sandboxes/{sbx.expect(201, 'POST', '/v1/sandboxes', {}).json['id']}"
+    runs = []
+    for path, key in ((f"{place}/exec", "e"), ("/v1/runs", "r"), ("/v1/runs", "x")):
+        answer = sbx.expect(200, "POST", path, {"shell": "head -c 40000 /dev/zero"}, query={"wait": ""}, headers={"Idempotency-Key": key})
+        runs.append(f"/v1/runs/{answer.json['run_id']}")
+    sbx.expect(410, "GET", f"{runs[0]}/output")
+    sbx.expect(200, "GET", f"{runs[0]}/events")
+    sbx.expect(101, "GET", f"{runs[0]}/events", headers=WEBSOCKET)
+    for _ in range(3):
+        sbx.expect(200, "POST", "/v1/runs", {"shell": "true"}, query={"wait": ""})
+    sbx.expect(404, "GET", runs[0])
+    for path, key in ((f"{place}/exec", "e"), ("/v1/runs", "r")):
+        sbx.expect(410, "POST", path, {"shell": "head -c 40000 /dev/zero"}, headers={"Idempotency-Key": key})
+
+
 def bodies_of(operation) -> object:
     if operation.body is None:
         return None

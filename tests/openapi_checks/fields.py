@@ -85,7 +85,7 @@ class Target:
             answer = self.send({**self.base("command"), "command": ["true"], field: None} if "command" in self.fields else {field: None})
             if answer.status == 400 and field != "command":
                 self.sbx.document.fault(f"{self.name}: {field} may not be null: {answer}")
-            own = {"files": [[one] for one in OF_FILE], "labels": OF_LABELS, "hostname": ["a.b", "a-.b", "-", "x" * 64, "a..b"],
+            own = {"files": [*([one] for one in OF_FILE), *([{"name": "a", "content": ""}] * number for number in (1000, 1001))], "labels": OF_LABELS, "hostname": ["a.b", "a-.b", "-", "x" * 64, "a..b"],
                    **dict.fromkeys(("timeout_ms", "idle_ms", "total_ms"), [3153600000000, 3153600000001])}.get(field, [])
             if field in ("limits", "compile_limits"):
                 own = [{limit: value} for limit in self.sbx.document.json["components"]["schemas"]["Limits"]["properties"]
