@@ -20,7 +20,7 @@ def status_of(sbx: Caller, run: str) -> str:
 
 
 def ask_host(sbx: Caller) -> None:
-    for path in ("health/live", "health/ready", "version", "metrics", "stats", "images", "languages", "capabilities"):
+    for path in ("health/live", "health/ready", "version", "metrics", "stats", "pool", "images", "languages", "capabilities"):
         sbx.expect(200, "GET", f"/v1/{path}")
         sbx.expect(200, "HEAD", f"/v1/{path}")
     sbx.expect(200, "GET", "/v1/capabilities", query={"policy": "strict"}, headers={"X-Request-Id": "mine"})
@@ -244,7 +244,9 @@ def fill(sbx: Caller, places: int) -> None:
 
 
 def forget(sbx: Caller) -> None:
-    """With a history of four runs and 100 KB: output is forgotten first, then runs."""
+    """With a history of four runs and 100 KB: output is forgotten first, then runs. And with a pool."""
+    if not sbx.expect(200, "GET", "/v1/pool").json["kinds"]:
+        sbx.document.fault("nothing is in the pool")
     place = f"/v1/sandboxes/{sbx.expect(201, 'POST', '/v1/sandboxes', {}).json['id']}"
     runs = []
     for path, key in ((f"{place}/exec", "e"), ("/v1/runs", "r"), ("/v1/runs", "x")):
