@@ -35,11 +35,6 @@ bool wants(const Call& call, std::string_view name, bool otherwise) {
   return value == nullptr ? otherwise : *value == "true" || *value == "1" || value->empty();
 }
 
-bool asks_for_another(const Call& call, std::string_view name, std::string_view value) {
-  const std::string* wanted = call.request.query_value(name);
-  return wanted != nullptr && *wanted != value;
-}
-
 void with_body(const SharedCall& call, std::function<void(const JsonObject&)> then) {
   call->exchange->read_body(kMostBody, [call, then = std::move(then)](Result<std::string> body) {
     if (!body) return;  // it has its answer

@@ -35,8 +35,6 @@ void answer_refusal(Call& call, const Admission::Refusal& refusal);
 
 // A switch of the query: "?wait", "?wait=true".
 bool wants(const Call& call, std::string_view name, bool otherwise);
-// Whether the query asks for another value than this.
-bool asks_for_another(const Call& call, std::string_view name, std::string_view value);
 // The body as an object; where it is none, that is answered.
 void with_body(const SharedCall& call, std::function<void(const JsonObject&)> then);
 

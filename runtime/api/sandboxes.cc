@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/sandbox_filter.h"
 #include "api/sandbox_name.h"
 #include "base/names.h"
 
@@ -39,6 +40,7 @@ void Sandboxes::add_routes(Router& router) {
   };
   add("POST", "/v1/sandboxes", &Sandboxes::create);
   add("GET", "/v1/sandboxes", &Sandboxes::list);
+  add("DELETE", "/v1/sandboxes", &Sandboxes::destroy_several);
   add("GET", "/v1/sandboxes/{sandbox}", &Sandboxes::get);
   add("DELETE", "/v1/sandboxes/{sandbox}", &Sandboxes::destroy);
   add("POST", "/v1/sandboxes/{sandbox}/exec", &Sandboxes::exec);
@@ -176,25 +178,34 @@ std::shared_ptr<LiveSandbox> Sandboxes::find(const SharedCall& call, SandboxRequ
 }
 
 void Sandboxes::list(const SharedCall& call) const {
+  const auto filter = parse_sandbox_filter(call->request);
+  if (!filter) return answer_problem(*call, 400, filter.error().text);
   Json list = Json::array();
   for (const auto& [id, sandbox] : sandboxes_) {
-    if (!sees(*call, *sandbox)) continue;
-    if (asks_for_another(*call, "project_id", sandbox->asked().request.project) ||
-        asks_for_another(*call, "task_id", sandbox->asked().request.task_id) ||
-        asks_for_another(*call, "state", std::string(state_name(sandbox->state()))))
-      continue;
-    const std::string* label = call->request.query_value("label");
-    if (label != nullptr) {
-      const std::size_t equals = label->find('=');
-      const auto found = sandbox->asked().labels.find(label->substr(0, equals));
-      const bool managed = *label == "sbx.managed=true";
-      if (!managed && (found == sandbox->asked().labels.end() ||
-                       (equals != std::string::npos && found->second != label->substr(equals + 1))))
-        continue;
-    }
-    list.push_back(sandbox->describe());
+    if (sees(*call, *sandbox) && filter->fits(*sandbox)) list.push_back(sandbox->describe());
   }
   answer_json(*call, 200, {{"sandboxes", std::move(list)}});
+}
+
+// All that it sees and that the query is about. It has to be about something: a slip is not the end of all.
+void Sandboxes::destroy_several(const SharedCall& call) const {
+  const auto filter = parse_sandbox_filter(call->request);
+  if (!filter) return answer_problem(*call, 400, filter.error().text);
+  if (call->request.query.empty())
+    return answer_problem(*call, 400,
+                          "say which ones: project_id, task_id, state or label; all: label=sbx.managed=true");
+  const auto gone = std::make_shared<Json>(Json::array());
+  // The answer, when the last one that holds it is gone.
+  const std::shared_ptr<void> all(nullptr, [call, gone](void*) {
+    answer_json(*call, 200, {{"destroyed", *gone}});
+  });
+  for (const auto& [id, sandbox] : std::map(sandboxes_)) {
+    if (!sees(*call, *sandbox) || !filter->fits(*sandbox) ||
+        !may_ask(sandbox->state(), SandboxRequest::destroy))
+      continue;
+    sandbox->when_over([gone, all, id = id] { gone->push_back(id); });
+    sandbox->destroy();
+  }
 }
 
 void Sandboxes::get(const SharedCall& call) const {

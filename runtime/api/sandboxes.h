@@ -44,6 +44,7 @@ class Sandboxes {
                                              const Peer& peer, Admission::Place& place, bool& warm);
   void answer_again(const SharedCall& call, const std::string& id) const;
   void list(const SharedCall& call) const;
+  void destroy_several(const SharedCall& call) const;
   void get(const SharedCall& call) const;
   // sandbox_actions.cc
   void destroy(const SharedCall& call) const;
