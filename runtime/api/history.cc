@@ -119,6 +119,10 @@ Result<T> History::read(const std::function<Result<T>(HistoryFile&)>& ask) {
   return answer;
 }
 
+Result<void> History::with_database(const std::function<Result<void>(const Database&)>& use) {
+  return read<void>([&](const HistoryFile& file) { return use(file.database()); });
+}
+
 // --- runs ----------------------------------------------------------------------------------------------
 
 void History::begin(const RunRecord& run, const std::optional<MadeByKey>& key) {

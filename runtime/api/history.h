@@ -47,6 +47,9 @@ class History {
   // Nothing came of it.
   void forget_keys_of(const std::string& id);
 
+  // What else is in its file. Tried again where that was broken and another one was begun.
+  Result<void> with_database(const std::function<Result<void>(const Database&)>& use);
+
   // A short piece of what is to be done: writes what is late, forgets what is too much, removes output that
   // is nobody's. When to call it again.
   std::chrono::milliseconds look_after();

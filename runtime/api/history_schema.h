@@ -60,6 +60,20 @@ CREATE INDEX keys_by_time ON keys (created_ms);
 CREATE INDEX keys_by_id ON keys (id);
 )";
 
-inline constexpr std::array kHistorySchema{kHistoryRuns, kHistoryKeys};
+// What projects make sandboxes with, by name.
+inline constexpr const char* kConfigurations = R"(
+CREATE TABLE configurations (
+  project TEXT NOT NULL,
+  name TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  json TEXT NOT NULL,
+  created_ms INTEGER NOT NULL,
+  updated_ms INTEGER NOT NULL,
+  PRIMARY KEY (project, name)
+);
+CREATE INDEX configurations_by_owner ON configurations (owner);
+)";
+
+inline constexpr std::array kHistorySchema{kHistoryRuns, kHistoryKeys, kConfigurations};
 
 }  // namespace sbx::api

@@ -75,6 +75,32 @@ const Json* JsonObject::find(std::string_view key) const {
 
 bool JsonObject::has(std::string_view key) const { return find(key) != nullptr; }
 
+std::string JsonObject::dump() const { return json_.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+void JsonObject::rename(std::string_view from, std::string_view to) {
+  if (!has(from)) return;
+  json_[std::string(to)] = *find(from);
+  json_.erase(std::string(from));
+}
+
+JsonObject JsonObject::completed_by(const JsonObject& other,
+                                    std::span<const std::string_view> objects) const {
+  const auto complete = [](Json& json, const Json& from) {
+    for (const auto& [key, value] : from.items()) {
+      if (Json& own = json[key]; own.is_null()) own = value;
+    }
+  };
+  JsonObject whole = *this;
+  for (const std::string_view key : objects) {
+    const Json* own = find(key);
+    const Json* its = other.find(key);
+    if (own != nullptr && its != nullptr && own->is_object() && its->is_object())
+      complete(whole.json_[std::string(key)], *its);
+  }
+  complete(whole.json_, other.json_);
+  return whole;
+}
+
 Unexpected JsonObject::expected(std::string_view key, std::string_view what) const {
   return fail("'" + name(key) + "' is not " + std::string(what));
 }

@@ -41,6 +41,14 @@ class JsonObject {
   Result<LimitSet> limits(std::string_view key) const;
 
   [[nodiscard]] std::string name(std::string_view key) const;
+  [[nodiscard]] std::string dump() const;
+
+  // Where the first key is missing nothing happens.
+  void rename(std::string_view from, std::string_view to);
+  // With what it lacks (or has as null) from another one; of the objects that both have with these names each
+  // key by itself.
+  [[nodiscard]] JsonObject completed_by(const JsonObject& other,
+                                        std::span<const std::string_view> objects) const;
 
  private:
   JsonObject(Json json, std::string where) : json_(std::move(json)), where_(std::move(where)) {}

@@ -52,6 +52,7 @@ Json LiveSandbox::describe() const {
   json["state"] = state_name(state_);
   json["task_id"] = asked_.request.task_id.empty() ? Json(nullptr) : Json(asked_.request.task_id);
   json["project_id"] = asked_.request.project.empty() ? Json(nullptr) : Json(asked_.request.project);
+  json["configuration"] = asked_.configuration.empty() ? Json(nullptr) : Json(asked_.configuration);
   json["labels"] = asked_.labels;
   json["labels"]["sbx.managed"] = "true";
   json["commands"] = commands_;

@@ -20,10 +20,10 @@ constexpr std::array<std::string_view, 7> kOfLanguage{"language",  "code",   "pa
 constexpr std::array<std::string_view, 8> kOfRun{"image",    "policy",          "project_id",
                                                  "task_id",  "session_id",      "workspace_mode",
                                                  "hostname", "environment_type"};
-constexpr std::array<std::string_view, 15> kOfSandbox{
+constexpr std::array<std::string_view, 16> kOfSandbox{
     "task_id", "session_id", "project_id", "image",          "environment_type",
     "policy",  "limits",     "env",        "env_vars",       "labels",
-    "idle_ms", "total_ms",   "hostname",   "workspace_mode", "packages"};
+    "idle_ms", "total_ms",   "hostname",   "workspace_mode", "packages", "configuration"};
 
 // Both names of one thing: only one may be given.
 Result<std::optional<std::string>> either(const JsonObject& body, std::string_view one,
@@ -214,6 +214,10 @@ Result<AskedSandbox> parse_sandbox(const JsonObject& body) {
   TRY(read_environment(body, asked.request));
   asked.request.limits = TRY(body.limits("limits"));
   asked.labels = TRY(read_labels(body));
+  if (const auto name = TRY(body.text("configuration"))) {
+    TRY(check_name("configuration", *name));
+    asked.configuration = *name;
+  }
   for (const auto& [key, time] :
        {std::pair("idle_ms", &AskedSandbox::idle_ms), std::pair("total_ms", &AskedSandbox::total_ms)}) {
     asked.*time = TRY(body.count(key));

@@ -27,6 +27,7 @@ Result<AskedRun> parse_command(const JsonObject& body);
 
 struct AskedSandbox {
   RunRequest request;
+  std::string configuration;  // a name; empty: none
   Labels labels;
   std::optional<std::uint64_t> idle_ms;  // destroyed when so long no command ran
   std::optional<std::uint64_t> total_ms;

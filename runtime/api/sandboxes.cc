@@ -68,11 +68,22 @@ void Sandboxes::create(const SharedCall& call) {
   with_body(call, [this, call](const JsonObject& body) {
     Result<AskedSandbox> asked = parse_sandbox(body);
     if (!asked) return answer_problem(*call, 400, asked.error().text);
-    if (const std::string why = call->client.why_not(asked->request); !why.empty())
-      return answer_problem(*call, 403, why);
+    const bool completed = !asked->configuration.empty();
+    const auto refuse = [&] {
+      const std::string why = call->client.why_not(asked->request);
+      if (!why.empty()) answer_problem(*call, 403, why);
+      return !why.empty();
+    };
+    if (!completed && refuse()) return;
     const auto key = find_request_key(call, history_);
     if (!key) return;
     if (!key->made.empty()) return answer_again(call, key->made);
+    if (completed) {
+      std::optional<AskedSandbox> whole = configurations_.complete(call, body, *asked);
+      if (!whole) return;
+      asked = std::move(*whole);
+      if (refuse()) return;
+    }
     begin(call, std::move(*asked), *key);
   });
 }

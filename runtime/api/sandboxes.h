@@ -6,6 +6,7 @@
 #include <string>
 
 #include "api/admission.h"
+#include "api/configurations.h"
 #include "api/guests.h"
 #include "api/keepers.h"
 #include "api/live_sandbox.h"
@@ -18,7 +19,8 @@ namespace sbx::api {
 class Sandboxes {
  public:
   Sandboxes(http::Loop& loop, Keepers& keepers, Admission& admission, Metrics& metrics,
-            const PolicyMemory& policies, Pool& pool, Guests& guests, History& history, Runs& runs)
+            const PolicyMemory& policies, Pool& pool, Guests& guests, History& history,
+            const Configurations& configurations, Runs& runs)
       : loop_(loop),
         keepers_(keepers),
         admission_(admission),
@@ -27,6 +29,7 @@ class Sandboxes {
         pool_(pool),
         guests_(guests),
         history_(history),
+        configurations_(configurations),
         runs_(runs) {}
   void add_routes(Router& router);
   void destroy_all();
@@ -65,6 +68,7 @@ class Sandboxes {
   Pool& pool_;
   Guests& guests_;
   History& history_;
+  const Configurations& configurations_;
   Runs& runs_;
   std::map<std::string, std::shared_ptr<LiveSandbox>, std::less<>> sandboxes_;
 };

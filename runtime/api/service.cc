@@ -17,14 +17,17 @@ Service::Service(http::Loop& loop, Keepers& keepers, Metrics& metrics,
       guests_(loop),
       output_(places.output),
       history_(places.history, settings.history, output_, std::move(say)),
+      configurations_(history_),
       runs_(loop, keepers, admission_, metrics, policies_, history_, output_),
-      sandboxes_(loop, keepers, admission_, metrics, policies_, pool_, guests_, history_, runs_),
+      sandboxes_(loop, keepers, admission_, metrics, policies_, pool_, guests_, history_, configurations_,
+                 runs_),
       images_(loop),
       host_(loop, keepers, metrics, images_, cleanup_interval) {
   pool_.set(std::move(settings.pool));
   add_health_routes(router_, admission_, history_, images_);
   runs_.add_routes(router_);
   sandboxes_.add_routes(router_);
+  configurations_.add_routes(router_);
   host_.add_routes(router_);
   router_.add("GET", "/v1/metrics", [this](const SharedCall& call) {
     call->exchange->respond(

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "api/admission.h"
+#include "api/configurations.h"
 #include "api/gate.h"
 #include "api/history.h"
 #include "api/host_routes.h"
@@ -64,6 +65,7 @@ class Service {
   Guests guests_;
   KeptOutput output_;
   History history_;
+  Configurations configurations_;
   Runs runs_;
   Sandboxes sandboxes_;
   PreparedImages images_;

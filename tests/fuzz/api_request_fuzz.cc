@@ -1,4 +1,6 @@
 // What clients send to the API as JSON: what is accepted is a request that a keeper accepts, too.
+#include <array>
+
 #include "api/parse_request.h"
 #include "fuzz/fuzz.h"
 
@@ -16,7 +18,12 @@ void try_request(std::string_view text) {
   if (!body) return;
   if (const auto run = api::parse_run(*body)) must_be_decodable(run->request);
   if (const auto command = api::parse_command(*body)) must_be_decodable(command->request);
-  if (const auto sandbox = api::parse_sandbox(*body)) must_be_decodable(sandbox->request);
+  if (const auto sandbox = api::parse_sandbox(*body)) {
+    must_be_decodable(sandbox->request);
+    constexpr std::array<std::string_view, 3> kMerged{"env", "labels", "limits"};
+    const auto whole = api::parse_sandbox(body->completed_by(*body, kMerged));
+    must(whole && whole->request == sandbox->request, "with itself as its configuration it is the same");
+  }
 }
 
 }  // namespace

@@ -132,6 +132,10 @@ TEST_CASE("who is not root sees only what is theirs, and gets nothing of the hos
   CHECK(json::parse(as_nobody({"http://sbx/v1/sandboxes"}).out)["sandboxes"].empty());
   CHECK(json::parse(as_nobody({"http://sbx/v1/sandboxes/" + id + "/exec", "-d", R"({"shell":"true"})"})
                         .out)["status"] == 404);
+  CHECK(json::parse(
+            as_nobody({"-X", "DELETE", "http://sbx/v1/sandboxes?label=sbx.managed=true"}).out)["destroyed"] ==
+        json::array());
+  CHECK(daemon.get("/v1/sandboxes/" + id).body["state"] == "ready");
   const ProgramResult bind = run_program({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
                                           "env", "SBX_SOCKET=" + daemon.socket(),
                                           program_directory() + "/sbxrun", "--bind=/etc:/mnt", "--", "true"});

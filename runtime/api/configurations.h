@@ -1,0 +1,39 @@
+// What projects store under names to make sandboxes with.
+#pragma once
+
+#include <string>
+
+#include "api/configuration_table.h"
+#include "api/history.h"
+#include "api/parse_request.h"
+#include "api/router.h"
+
+namespace sbx::api {
+
+class Configurations {
+ public:
+  explicit Configurations(History& history) : history_(history) {}
+  void add_routes(Router& router);
+
+  // The sandbox that the body asks for, with what it lacks from the configuration that it names. Nothing: it
+  // has its answer.
+  std::optional<AskedSandbox> complete(const SharedCall& call, const JsonObject& body,
+                                       const AskedSandbox& asked) const;
+
+ private:
+  void put(const SharedCall& call) const;
+  void get(const SharedCall& call) const;
+  void list(const SharedCall& call) const;
+  void remove(const SharedCall& call) const;
+  void store(const SharedCall& call, const JsonObject& body) const;
+  // False: it has its answer.
+  bool with_database(const SharedCall& call, const std::function<Result<void>(const Database&)>& use) const;
+  // Also one that the client does not see.
+  Result<std::optional<Configuration>> find(const std::string& project, const std::string& name) const;
+  // That the path names. Nothing: it has its answer.
+  std::optional<Configuration> find_seen(const SharedCall& call) const;
+
+  History& history_;
+};
+
+}  // namespace sbx::api
