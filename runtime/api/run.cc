@@ -120,9 +120,17 @@ Result<UniqueFd> Run::open_output() const {
 
 void Run::signal(int number) {
   if (ended()) return;
-  if (!client_.valid()) return end_with(unbegun_result(about_));
+  if (!begun()) return end_with(unbegun_result(about_));
+  tell_keeper(ClientMessageType::signal, number);
+}
+
+void Run::pass_signal(int number) {
+  if (begun()) tell_keeper(ClientMessageType::pass_signal, number);
+}
+
+void Run::tell_keeper(ClientMessageType type, int number) {
   ClientHeader header;
-  header.type = ClientMessageType::signal;
+  header.type = type;
   header.value = number;
   (void)os::send_struct(client_.get(), header);  // one that ended meanwhile needs none
 }

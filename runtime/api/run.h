@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "http/loop.h"
+#include "wire/client_protocol.h"
 
 namespace sbx::api {
 
@@ -50,13 +51,18 @@ class Run : public std::enable_shared_from_this<Run> {
     return std::chrono::steady_clock::now() - begun_;
   }
 
+  // It is to end: in 5 s, and at the second one at once, as one that waits.
   void signal(int number);
+  // For the program, whatever it does about it. Only to one that has begun.
+  void pass_signal(int number);
+  [[nodiscard]] bool begun() const { return client_.valid(); }
 
   // Called when there is more output, and at the end; until it is let go.
   using Follower = std::shared_ptr<std::function<void()>>;
   [[nodiscard]] Follower follow(std::function<void()> changed);
 
  private:
+  void tell_keeper(ClientMessageType type, int number);
   void read_client();
   void write_input();
   void end_with(std::string result);

@@ -8,6 +8,7 @@
 #include "api/run_events.h"
 #include "api/run_filter.h"
 #include "api/run_json.h"
+#include "api/signal_request.h"
 #include "api/stream_events.h"
 #include "base/names.h"
 #include "base/times.h"
@@ -69,6 +70,7 @@ void Runs::add_routes(Router& router) {
   add("GET", "/v1/runs", &Runs::list);
   add("GET", "/v1/runs/{run}", &Runs::get);
   add("DELETE", "/v1/runs/{run}", &Runs::cancel);
+  add("POST", "/v1/runs/{run}/signal", &Runs::signal);
   add("GET", "/v1/runs/{run}/output", &Runs::get_output);
   add("GET", "/v1/runs/{run}/events", &Runs::get_events);
 }
@@ -256,6 +258,22 @@ void Runs::cancel(const SharedCall& call) const {
   if (run->ended()) return answer_problem(*call, 409, "the run has ended");
   run->signal(SIGTERM);
   answer_json(*call, 202, run_json(*run, false));
+}
+
+void Runs::signal(const SharedCall& call) const {
+  with_body(call, [this, call](const JsonObject& body) {
+    constexpr std::array<std::string_view, 1> kKeys{"signal"};
+    const auto known = body.only(kKeys);
+    const auto number = known ? parse_signal(body) : fail(known.error());
+    if (!number) return answer_problem(*call, 400, number.error().text);
+    const auto run = find(call);
+    if (!run) return;
+    if (run->ended()) return answer_problem(*call, 409, "the run has ended");
+    if (!run->begun())
+      return answer_problem(*call, 409, "the run has not begun: it waits for its turn; DELETE ends that");
+    run->pass_signal(*number);
+    answer_json(*call, 202, run_json(*run, false));
+  });
 }
 
 void Runs::get_output(const SharedCall& call) const {

@@ -46,6 +46,7 @@ class Runs {
   void list(const SharedCall& call) const;
   void get(const SharedCall& call) const;
   void cancel(const SharedCall& call) const;
+  void signal(const SharedCall& call) const;
   void get_output(const SharedCall& call) const;
   void get_events(const SharedCall& call) const;
   // What is left to do with a run until it begins.

@@ -1,6 +1,7 @@
 #include "keeper/command_step.h"
 
 #include <algorithm>
+#include <csignal>
 
 #include "os/clock.h"
 #include "resource/denial_table.h"
@@ -52,7 +53,11 @@ Result<void> CommandStep::begin_program(const ExecPlan& exec, std::vector<Unique
          .leftovers = home_.policy.background_processes ? Leftovers::stay : Leftovers::killed,
          .captures = std::move(streams.captures),
          .kill = [this] { group_->kill(); },
-         .signal = [this, id](int number) { home_.watch.signal(id, number); }},
+         .signal = [this, id](int number) { home_.watch.signal(id, number); },
+         .pass_signal =
+             [this, id](int number) {
+               number == SIGKILL ? group_->kill() : home_.watch.signal(id, number);
+             }},
         spill);
   return home_.sandbox.send({.id = id, .exec = exec, .streams = streams, .group = &*group_}, home_.site.cpus);
 }
@@ -67,7 +72,8 @@ Result<void> CommandStep::begin_line(Spill* spill) {
          .leftovers = Leftovers::stay,
          .captures = std::move(output),
          .kill = [this] { session_->end_soon(); },
-         .signal = [this](int) { session_->interrupt(); }},
+         .signal = [this](int) { session_->interrupt(); },
+         .pass_signal = [this](int number) { session_->signal(number); }},
         spill);
   session_->run(*execution_, request_.command.front());
   return {};

@@ -137,6 +137,13 @@ void ShellSession::let_go(const Execution& line) {
 // The shell, too: then it knows, when its children end of it, that it is to give up the line.
 void ShellSession::interrupt() { ready_ ? group_.signal_at_once(SIGINT) : group_.kill(); }
 
+// What the line runs, and what lines before it left running: they are one group.
+void ShellSession::signal(int number) {
+  if (number == SIGKILL) return group_.kill();
+  if (!ready_) return;
+  number == SIGINT ? interrupt() : group_.signal_all(number, shell_pid_);
+}
+
 void ShellSession::end_soon() {
   if (interrupted_) return;
   interrupted_ = true;

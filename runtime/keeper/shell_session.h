@@ -44,7 +44,9 @@ class ShellSession {
   void let_go(const Execution& line);
   // SIGINT to what the line started, at which the shell gives up the line.
   void interrupt();
-  // The same; where it has not ended in half a second, the shell ends, too.
+  // What a caller sends besides. SIGKILL is the end of the session.
+  void signal(int number);
+  // The same as interrupt(); where it has not ended in half a second, the shell ends, too.
   void end_soon();
 
  private:

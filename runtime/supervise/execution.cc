@@ -155,6 +155,9 @@ void Execution::read_client() {
   const auto message = os::read_struct<ClientHeader>(**received, "client");
   if (!message) return;
   if (message->type == ClientMessageType::signal) forward_signal(message->value);
+  const bool is_signal = message->value >= 1 && message->value <= 64;
+  if (message->type == ClientMessageType::pass_signal && is_signal && !ended_ && in_.pass_signal)
+    in_.pass_signal(message->value);
   if (message->type == ClientMessageType::output_exceeded && !ended_) {
     report_.output_bytes = message->bytes;
     end_because(Ending::Cause::output_limit);

@@ -42,7 +42,8 @@ struct ExecutionInput {
   Spill* spill = nullptr;                                  // what is captured goes there; null: into memory
   std::function<std::optional<std::uint64_t>()> cpu_us{};  // its own processes', so far
   std::function<void()> kill{};                            // all of its processes
-  std::function<void(int)> signal{};                       // its program
+  std::function<void(int)> signal{};                       // its program, which is to end
+  std::function<void(int)> pass_signal{};                  // a caller's that says no more than that
 };
 
 struct ExecutionReport {

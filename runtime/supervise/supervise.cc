@@ -23,7 +23,8 @@ SuperviseReport supervise(SuperviseInput input) {
                        .spill = input.spill,
                        .cpu_us = [&] { return cgroup != nullptr ? cgroup->cpu_us() : std::nullopt; },
                        .kill = [&] { sandbox.kill(); },
-                       .signal = [&](int number) { sandbox.signal(0, number); }});
+                       .signal = [&](int number) { sandbox.signal(0, number); },
+                       .pass_signal = [&](int number) { sandbox.signal(0, number); }});
   program = &execution;
   sandbox.add(execution);
   while (!execution.finished()) {

@@ -9,7 +9,8 @@
 //       │               CompilerOutput + memfd         │   of a compile step that was not captured
 //       │               Output + file, eventfd         │   with streams that are spilled
 //       │◀────────────────────────────────────────────┤
-//       │  Signal{number}, OutputExceeded{}            │
+//       │  Signal{number}, OutputExceeded{},           │
+//       │  PassSignal{number}                          │
 //       ├────────────────────────────────────────────▶│
 //       │        Text{exit status} + memfd             │   a plan, --explain
 //       │        Finished{exit status} + memfd         │
@@ -34,13 +35,14 @@ inline constexpr int kClientSocketFd = 3;  // in a direct supervisor
 
 enum class ClientMessageType : std::uint32_t {
   request = 1,  // payload memfd (RunRequest), then one descriptor per stream that is passed or relayed
-  signal = 2,   // value: number
+  signal = 2,   // value: number; it ends the run
   output_exceeded = 3,  // sbxrun counted more output than was asked for on streams that it relays
   terminal = 4,         // the master of the sandbox's pty
   text = 5,             // the answer to a request that runs nothing: memfd; value: exit status
   finished = 6,         // value: exit status of sbxrun; memfd: FinishedRun
   compiler_output = 7,  // for the caller's standard error: memfd
   output = 8,           // of streams that are spilled: the file, and an eventfd that counts (wire/spill.h)
+  pass_signal = 9,      // value: number; for the program alone: it is no cancellation
 };
 
 struct ClientHeader {

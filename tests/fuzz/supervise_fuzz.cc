@@ -85,7 +85,7 @@ void say_what_init_says(int socket, Input& input) {
 void say_what_a_client_says(int socket, Input& input) {
   const auto shape = input.take<std::uint8_t>();
   ClientHeader header;
-  header.type = static_cast<ClientMessageType>(input.take<std::uint8_t>() % 8U);
+  header.type = static_cast<ClientMessageType>(input.take<std::uint8_t>() % 10U);
   header.value = input.take<std::int32_t>();
   header.bytes = input.take<std::uint64_t>();
   send(socket, header, shape);
