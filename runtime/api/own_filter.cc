@@ -51,7 +51,9 @@ Result<void> enter_own_filter() {
   for (const char* name : kAllowed) TRY(allow(filter.get(), name));
   const scmp_arg_cmp not_executable{2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0};
   for (const char* name : {"mmap", "mprotect"}) TRY(allow(filter.get(), name, &not_executable));
-  for (const unsigned request : {unsigned{FIONBIO}, unsigned{FIONREAD}}) {
+  // The last three: of a terminal, for its client (api/terminal.cc).
+  for (const unsigned request : {unsigned{FIONBIO}, unsigned{FIONREAD}, unsigned{TIOCSWINSZ},
+                                 unsigned{TIOCSIG}, unsigned{TIOCGPTPEER}}) {
     const scmp_arg_cmp is_it{1, SCMP_CMP_MASKED_EQ, UINT32_MAX, request};
     TRY(allow(filter.get(), "ioctl", &is_it));
   }

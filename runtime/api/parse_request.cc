@@ -11,8 +11,9 @@ namespace {
 
 constexpr std::size_t kMostLabels = 64;
 
-constexpr std::array<std::string_view, 10> kOfCommand{
-    "command", "shell", "cwd", "env", "env_vars", "limits", "stdin", "labels", "stdin_base64", "timeout_ms"};
+constexpr std::array<std::string_view, 13> kOfCommand{
+    "command", "shell",        "cwd",        "env", "env_vars", "limits", "stdin",
+    "labels",  "stdin_base64", "timeout_ms", "tty", "rows",     "cols"};
 // Of a sandbox that is there only.
 constexpr std::array<std::string_view, 1> kOfExec{"session"};
 constexpr std::array<std::string_view, 7> kOfLanguage{"language",  "code",   "path",          "files",
@@ -63,6 +64,27 @@ Result<std::uint8_t> read_choice(const JsonObject& body, std::string_view key,
   return static_cast<std::uint8_t>(found - words.begin());
 }
 
+Result<void> read_terminal(const JsonObject& body, RunRequest& request) {
+  request.tty = TRY(body.boolean("tty")).value_or(false);
+  for (const auto& [key, size] :
+       {std::pair<const char*, std::uint16_t*>{"rows", &request.tty_rows}, {"cols", &request.tty_columns}}) {
+    const auto value = TRY(body.count(key));
+    if (!value) continue;
+    if (!request.tty) return fail("'" + std::string(key) + "' needs 'tty': true");
+    if (*value < 1 || *value > UINT16_MAX)
+      return fail("'" + std::string(key) + "': give 1 to " + std::to_string(UINT16_MAX));
+    *size = static_cast<std::uint16_t>(*value);
+  }
+  if (!request.tty) return {};
+  for (const char* key : {"stdin", "stdin_base64", "session"}) {
+    if (body.has(key))
+      return fail("'" + std::string(key) + "': does not go with 'tty'; type it at the terminal");
+  }
+  if (request.limits.output_bytes)
+    return fail("'limits.output_bytes': does not go with 'tty': what is written to a terminal is not kept");
+  return {};
+}
+
 Result<void> read_command(const JsonObject& body, AskedRun& asked) {
   RunRequest& request = asked.request;
   const int ways = (body.has("command") ? 1 : 0) + (body.has("shell") ? 1 : 0) + (request.language ? 1 : 0);
@@ -85,6 +107,7 @@ Result<void> read_command(const JsonObject& body, AskedRun& asked) {
   if (body.has("stdin") && body.has("stdin_base64")) return fail("'stdin' and 'stdin_base64': give one");
   asked.input = body.has("stdin") ? TRY(body.text("stdin")) : TRY(body.bytes("stdin_base64"));
   asked.labels = TRY(read_labels(body));
+  TRY(read_terminal(body, request));
   request.streams = {asked.input ? StreamMode::relay : StreamMode::null, StreamMode::spill,
                      StreamMode::spill};
   return {};

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "api/own_result.h"
+#include "api/run_events.h"
 #include "os/file.h"
 #include "os/socket.h"
 #include "wire/client_protocol.h"
@@ -83,6 +85,11 @@ void Run::read_client() {
     if (when_started_) std::exchange(when_started_, {})(*this);
     return;
   }
+  if (header->type == ClientMessageType::terminal && descriptors.size() == 1 && terminal_) {
+    // Who gave what is no terminal ends: nobody could be at it.
+    if (!terminal_->connect(std::move(descriptors.front()))) signal(SIGKILL);
+    return;
+  }
   if (header->type != ClientMessageType::finished || descriptors.size() != 1) return;
   constexpr std::size_t kMostResult = 64U << 20U;
   const auto bytes = os::read_sealed_memfd(descriptors.front().get(), "result", kMostResult);
@@ -107,6 +114,7 @@ void Run::end_with(std::string result) {
   ticket_ = {};
   if (when_ended_) std::exchange(when_ended_, {})(*this);
   tell_followers();
+  if (terminal_) terminal_->end(exit_event(*this, 1));
   place_.leave();
 }
 
@@ -122,6 +130,18 @@ void Run::signal(int number) {
   if (ended()) return;
   if (!begun()) return end_with(unbegun_result(about_));
   tell_keeper(ClientMessageType::signal, number);
+}
+
+void Run::make_terminal(std::function<void(const Run&)> over) {
+  const auto tell = [weak = weak_from_this()](const auto& what) {
+    if (const auto self = weak.lock()) what(*self);
+  };
+  terminal_ = std::make_shared<Terminal>(
+      loop_,
+      Terminal::Hooks{[tell] { tell([](Run& run) { run.signal(SIGHUP); }); },
+                      [tell](int number) { tell([number](Run& run) { run.pass_signal(number); }); },
+                      [tell, over = std::move(over)] { tell(over); }},
+      Terminal::Patience{});
 }
 
 void Run::pass_signal(int number) {

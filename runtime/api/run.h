@@ -12,6 +12,7 @@
 #include "api/admission.h"
 #include "api/kept_output.h"
 #include "api/run_record.h"
+#include "api/terminal.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "http/loop.h"
@@ -53,6 +54,9 @@ class Run : public std::enable_shared_from_this<Run> {
 
   // It is to end: in 5 s, and at the second one at once, as one that waits.
   void signal(int number);
+  // It has one, where somebody may come to (api/terminal.h).
+  void make_terminal(std::function<void(const Run&)> over);
+  [[nodiscard]] const std::shared_ptr<Terminal>& terminal() const { return terminal_; }
   // For the program, whatever it does about it. Only to one that has begun.
   void pass_signal(int number);
   [[nodiscard]] bool begun() const { return client_.valid(); }
@@ -83,6 +87,7 @@ class Run : public std::enable_shared_from_this<Run> {
   bool lost_keeper_ = false;
   std::optional<std::uint64_t> kept_bytes_;
   std::string result_;
+  std::shared_ptr<Terminal> terminal_;
   std::function<void(const Run&)> when_started_;
   std::function<void(const Run&)> when_ended_;
   std::vector<std::weak_ptr<std::function<void()>>> followers_;

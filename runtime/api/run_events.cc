@@ -19,6 +19,17 @@ std::string one_line(const OrderedJson& json) {
 
 }  // namespace
 
+std::string exit_event(const Run& run, std::uint64_t sequence) {
+  const OrderedJson result = OrderedJson::parse(run.result(), nullptr, false);
+  OrderedJson json = {{"type", "exit"},
+                      {"data", result.is_object() ? result.value("status", "error") : "error"}};
+  for (const char* field : {"outcome", "exit_code", "signal", "message"})
+    json[field] = result.is_object() && result.contains(field) ? result[field] : OrderedJson(nullptr);
+  json["run_id"] = run.about().id;
+  json["seq"] = sequence;
+  return one_line(json);
+}
+
 Result<std::array<std::uint64_t, 2>> parse_event_id(std::string_view id) {
   std::array<std::uint64_t, 2> offsets{};
   const std::size_t dot = id.find('.');
@@ -90,18 +101,6 @@ std::optional<RunEvent> RunEvents::forgotten() {
   return {};
 }
 
-RunEvent RunEvents::exit_event() {
-  ended_ = true;
-  const OrderedJson result = OrderedJson::parse(run_->result(), nullptr, false);
-  OrderedJson json = {{"type", "exit"},
-                      {"data", result.is_object() ? result.value("status", "error") : "error"}};
-  for (const char* field : {"outcome", "exit_code", "signal", "message"})
-    json[field] = result.is_object() && result.contains(field) ? result[field] : OrderedJson(nullptr);
-  json["run_id"] = run_->about().id;
-  json["seq"] = ++sequence_;
-  return {"exit", id(), one_line(json)};
-}
-
 std::optional<RunEvent> RunEvents::next() {
   if (ended_) return {};
   const bool over = run_->ended();  // looked at first: nothing is written after it
@@ -124,7 +123,8 @@ std::optional<RunEvent> RunEvents::next() {
     if (auto gap = forgotten()) return gap;
   }
   if (auto rest = flush()) return rest;
-  return exit_event();
+  ended_ = true;
+  return RunEvent{"exit", id(), exit_event(*run_, ++sequence_)};
 }
 
 }  // namespace sbx::api

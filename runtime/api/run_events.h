@@ -23,6 +23,9 @@ struct RunEvent {
 // From the id of an event.
 Result<std::array<std::uint64_t, 2>> parse_event_id(std::string_view id);
 
+// The last of all, of a run that has ended.
+std::string exit_event(const Run& run, std::uint64_t sequence);
+
 class RunEvents {
  public:
   // From these offsets on.
@@ -34,7 +37,6 @@ class RunEvents {
 
  private:
   RunEvent output_event(SpillPiece piece);
-  RunEvent exit_event();
   std::optional<RunEvent> forgotten();
   std::optional<RunEvent> flush();
   [[nodiscard]] std::string id() const;

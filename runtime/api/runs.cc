@@ -8,13 +8,15 @@
 #include "api/run_events.h"
 #include "api/run_filter.h"
 #include "api/run_json.h"
-#include "api/signal_request.h"
 #include "api/stream_events.h"
 #include "base/names.h"
 #include "base/times.h"
 
 namespace sbx::api {
 namespace {
+
+// Runs that have ended, with a terminal that nobody came to.
+constexpr std::size_t kMostUnattended = 64;
 
 // The pipe of standard input, where there is one, and what a keeper is given of it.
 struct Input {
@@ -73,6 +75,8 @@ void Runs::add_routes(Router& router) {
   add("POST", "/v1/runs/{run}/signal", &Runs::signal);
   add("GET", "/v1/runs/{run}/output", &Runs::get_output);
   add("GET", "/v1/runs/{run}/events", &Runs::get_events);
+  router.add(
+      "GET", "/v1/runs/{run}/terminal", [this](const SharedCall& call) { be_at_terminal(call); }, Scope::run);
 }
 
 void Runs::create(const SharedCall& call) {
@@ -118,6 +122,7 @@ void Runs::begin(const SharedCall& call, AskedRun asked, const RequestKey& key, 
         if (ended.lost_keeper()) keepers_.note_lost();
         note_end(ended);
       });
+  if (asked.request.tty) run->make_terminal([this](const Run& over) { runs_.erase(over.about().id); });
   Start start{std::move(asked.request), std::move(asked.input), std::move(*asker)};
   if (sandbox == nullptr) {
     if (!admit(call, run, std::move(start))) return;
@@ -196,8 +201,15 @@ void Runs::note_end(const Run& run) {
   record.finished_ms = utc_ms();
   record.output_bytes = run.kept_bytes();
   history_.end(record);
-  runs_.erase(run.about().id);
+  // What it wrote to a terminal is there for a while, for who comes late.
+  if (!run.terminal() || run.terminal()->taken() || unattended() > kMostUnattended)
+    runs_.erase(run.about().id);
   look_after();
+}
+
+std::size_t Runs::unattended() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(runs_, [](const auto& run) { return run.second->ended(); }));
 }
 
 void Runs::count(Metrics::Now& now) const {
@@ -249,31 +261,6 @@ void Runs::list(const SharedCall& call) const {
   answer_json(*call, 200,
               {{"runs", std::move(list)},
                {"next_cursor", page->next ? OrderedJson(cursor_of(*page->next)) : OrderedJson(nullptr)}});
-}
-
-// Once: SIGTERM, and 5 s; again: at once.
-void Runs::cancel(const SharedCall& call) const {
-  const auto run = find(call);
-  if (!run) return;
-  if (run->ended()) return answer_problem(*call, 409, "the run has ended");
-  run->signal(SIGTERM);
-  answer_json(*call, 202, run_json(*run, false));
-}
-
-void Runs::signal(const SharedCall& call) const {
-  with_body(call, [this, call](const JsonObject& body) {
-    constexpr std::array<std::string_view, 1> kKeys{"signal"};
-    const auto known = body.only(kKeys);
-    const auto number = known ? parse_signal(body) : fail(known.error());
-    if (!number) return answer_problem(*call, 400, number.error().text);
-    const auto run = find(call);
-    if (!run) return;
-    if (run->ended()) return answer_problem(*call, 409, "the run has ended");
-    if (!run->begun())
-      return answer_problem(*call, 409, "the run has not begun: it waits for its turn; DELETE ends that");
-    run->pass_signal(*number);
-    answer_json(*call, 202, run_json(*run, false));
-  });
 }
 
 void Runs::get_output(const SharedCall& call) const {

@@ -47,6 +47,7 @@ class Runs {
   void get(const SharedCall& call) const;
   void cancel(const SharedCall& call) const;
   void signal(const SharedCall& call) const;
+  void be_at_terminal(const SharedCall& call) const;
   void get_output(const SharedCall& call) const;
   void get_events(const SharedCall& call) const;
   // What is left to do with a run until it begins.
@@ -56,6 +57,7 @@ class Runs {
   // False: it has its answer.
   bool admit(const SharedCall& call, const std::shared_ptr<Run>& run, Start start);
   void note_end(const Run& run);
+  [[nodiscard]] std::size_t unattended() const;
   void look_after();
   // Null without an error: there is none.
   Result<std::shared_ptr<Run>> look_for(const std::string& id) const;

@@ -55,9 +55,7 @@ Result<void> CommandStep::begin_program(const ExecPlan& exec, std::vector<Unique
          .kill = [this] { group_->kill(); },
          .signal = [this, id](int number) { home_.watch.signal(id, number); },
          .pass_signal =
-             [this, id](int number) {
-               number == SIGKILL ? group_->kill() : home_.watch.signal(id, number);
-             }},
+             [this, id](int number) { number == SIGKILL ? group_->kill() : home_.watch.signal(id, number); }},
         spill);
   return home_.sandbox.send({.id = id, .exec = exec, .streams = streams, .group = &*group_}, home_.site.cpus);
 }

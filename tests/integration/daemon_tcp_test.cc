@@ -52,6 +52,8 @@ TEST_CASE("over TCP each token sees and makes what it is for, and nothing is had
   CHECK(lacks.status == 403);
   CHECK(lacks.body["detail"].get<std::string>().find("'run'") != std::string::npos);
   CHECK(ask(host.plain() + "/v1/connect", look).status == 403);
+  CHECK(ask(runs + "/any/terminal", look).status == 403);
+  CHECK(ask(runs + "/any/terminal", ci).status == 404);
 
   const Answer made = ask(runs + "?wait", ci, in_project("p", {{"shell", "id -u"}}));
   REQUIRE(made.status == 200);

@@ -1,27 +1,10 @@
-// Events of runs through `ws`, a client of WebSockets that is not ours: SBX_SOCKET is that of a running sbxd.
+// Events of runs through `ws`, a client of WebSockets that is not ours.
 "use strict";
 
 const assert = require("node:assert/strict");
-const http = require("node:http");
 const { once } = require("node:events");
 const { test } = require("node:test");
-const { WebSocket } = require("ws");
-
-const socketPath = process.env.SBX_SOCKET;
-
-// The JSON that sbxd answers.
-function ask(method, path, body) {
-  return new Promise((resolve, reject) => {
-    const request = http.request({ socketPath, method, path, agent: false }, (answer) => {
-      let text = "";
-      answer.setEncoding("utf8");
-      answer.on("data", (part) => (text += part));
-      answer.on("end", () => resolve({ status: answer.statusCode, body: JSON.parse(text) }));
-    });
-    request.on("error", reject);
-    request.end(body === undefined ? undefined : JSON.stringify(body));
-  });
-}
+const { ask, connectTo, result } = require("./sbxd.js");
 
 async function begin(shell, more = {}) {
   const answer = await ask("POST", "/v1/runs", { shell, ...more });
@@ -29,12 +12,8 @@ async function begin(shell, more = {}) {
   return answer.body.run_id;
 }
 
-async function result(run) {
-  return (await ask("GET", `/v1/runs/${run}?wait&output=false`)).body;
-}
-
-function connect(run, query = "", options = {}) {
-  return new WebSocket(`ws+unix:${socketPath}:/v1/runs/${run}/events${query}`, options);
+function connect(run, query = "") {
+  return connectTo(`/v1/runs/${run}/events${query}`);
 }
 
 // Everything until the server closes it.
@@ -171,7 +150,7 @@ test("who goes away, and what is sent, changes nothing; pings are answered", asy
 test("what cannot be followed is refused before there is a WebSocket", async () => {
   const run = await begin("true");
   for (const [path, status] of [["/v1/runs/nothing/events", 404], [`/v1/runs/${run}/events?after=x`, 400]]) {
-    const socket = new WebSocket(`ws+unix:${socketPath}:${path}`);
+    const socket = connectTo(path);
     const [, answer] = await once(socket, "unexpected-response");
     assert.equal(answer.statusCode, status);
     assert.equal(answer.headers["content-type"], "application/problem+json");

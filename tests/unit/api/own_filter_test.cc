@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 
 namespace sbx::api {
 namespace {
@@ -48,6 +50,12 @@ TEST_CASE("behind its filter the API can serve and keep files") {
           if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0) _exit(4);
           if (openat(AT_FDCWD, "/", O_RDONLY) < 0 || unlink("/no/such") == 0) _exit(5);
         }) == 0);
+  CHECK(behind_the_filter([] {
+          const int master = posix_openpt(O_RDWR | O_NOCTTY);
+          const winsize size{24, 80, 0, 0};
+          if (ioctl(master, TIOCSWINSZ, &size) != 0 || ioctl(master, TIOCSIG, SIGINT) != 0) _exit(1);
+          (void)ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY);  // locked
+        }) == 0);
 }
 
 TEST_CASE("behind its filter the API can start nothing, reach nobody, and make no memory executable") {
@@ -63,6 +71,9 @@ TEST_CASE("behind its filter the API can start nothing, reach nobody, and make n
   CHECK(behind_the_filter([] { (void)setuid(0); }) == kKilled);
   CHECK(behind_the_filter([] { (void)syscall(SYS_ptrace, 0, 0, 0, 0); }) == kKilled);
   CHECK(behind_the_filter([] { (void)chroot("/"); }) == kKilled);
+  // Nothing is typed into a terminal as if somebody had, and none becomes its own.
+  CHECK(behind_the_filter([] { (void)ioctl(0, TIOCSTI, "x"); }) == kKilled);
+  CHECK(behind_the_filter([] { (void)ioctl(0, TIOCSCTTY, 0); }) == kKilled);
 }
 
 }  // namespace sbx::api
