@@ -30,25 +30,38 @@ std::string exit_event(const Run& run, std::uint64_t sequence) {
   return one_line(json);
 }
 
-Result<std::array<std::uint64_t, 2>> parse_event_id(std::string_view id) {
-  std::array<std::uint64_t, 2> offsets{};
-  const std::size_t dot = id.find('.');
-  const auto number = [](std::string_view text, std::uint64_t& value) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc{} && end == text.data() + text.size();
-  };
-  if (dot == std::string_view::npos || !number(id.substr(0, dot), offsets[0]) ||
-      !number(id.substr(dot + 1), offsets[1]))
-    return fail("the id of the last event is none of ours: two offsets, as in '1234.56'");
-  return offsets;
+Result<SpillPlace> parse_event_id(std::string_view id) {
+  std::array<std::uint64_t, 3> numbers{};
+  std::size_t count = 0;
+  const char* at = id.data();
+  const char* const end = id.data() + id.size();
+  while (count < numbers.size()) {
+    const auto [after, error] = std::from_chars(at, end, numbers.at(count));
+    if (error != std::errc{}) break;
+    ++count;
+    at = after;
+    if (at == end || *at != '.' || count == numbers.size()) break;
+    ++at;
+  }
+  if (count < 2 || at != end || id.back() == '.')
+    return fail(
+        "the id of the last event is none of ours: two offsets and a number of stages, as in '1234.56.1'");
+  return SpillPlace{{numbers[0], numbers[1]}, count == 3 ? std::optional(numbers[2]) : std::nullopt};
 }
 
-RunEvents::RunEvents(std::shared_ptr<const Run> run, std::array<std::uint64_t, 2> from)
-    : run_(std::move(run)), offsets_(from) {}
+RunEvents::RunEvents(std::shared_ptr<const Run> run, SpillPlace from)
+    : run_(std::move(run)), from_(from), offsets_(from.offsets) {}
 
 std::string RunEvents::id() const {
+  const std::uint64_t stages = std::max(from_.stages.value_or(0), reader_ ? reader_->stages() : 0);
   return std::to_string(offsets_[0] - tails_[0].size()) + "." +
-         std::to_string(offsets_[1] - tails_[1].size());
+         std::to_string(offsets_[1] - tails_[1].size()) + "." + std::to_string(stages);
+}
+
+RunEvent RunEvents::event_of(SpillPiece piece) {
+  if (piece.stream != kStagePiece) return output_event(std::move(piece));
+  const OrderedJson json = {{"type", "stage"}, {"data", piece.bytes}, {"seq", ++sequence_}};
+  return {"stage", id(), one_line(json)};
 }
 
 RunEvent RunEvents::output_event(SpillPiece piece) {
@@ -107,13 +120,13 @@ std::optional<RunEvent> RunEvents::next() {
   if (!reader_ && run_->started()) {
     if (auto file = run_->open_output()) {
       reader_.emplace(std::move(*file));
-      reader_->skip_to(offsets_);
+      reader_->skip_to(from_);
     }
   }
   while (reader_) {
     auto piece = reader_->next();
     if (!piece || !*piece) break;
-    RunEvent event = output_event(std::move(**piece));
+    RunEvent event = event_of(std::move(**piece));
     if (event.type != "gap" && event.json.find("\"data\":\"\"") != std::string::npos)
       continue;  // only a tail
     return event;

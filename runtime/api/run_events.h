@@ -15,33 +15,36 @@
 namespace sbx::api {
 
 struct RunEvent {
-  std::string type;  // stdout, stderr, gap, exit
-  std::string id;    // to go on behind it after a reconnect: the offsets of both streams, "1234.56"
+  std::string type;  // stdout, stderr, stage, gap, exit
+  // To go on behind it after a reconnect: the offsets of both streams, and how many stages were told,
+  // "1234.56.1".
+  std::string id;
   std::string json;
 };
 
-// From the id of an event.
-Result<std::array<std::uint64_t, 2>> parse_event_id(std::string_view id);
+// From the id of an event. Two offsets alone will do: then a stage that begins exactly there is told (again).
+Result<SpillPlace> parse_event_id(std::string_view id);
 
 // The last of all, of a run that has ended.
 std::string exit_event(const Run& run, std::uint64_t sequence);
 
 class RunEvents {
  public:
-  // From these offsets on.
-  RunEvents(std::shared_ptr<const Run> run, std::array<std::uint64_t, 2> from);
+  RunEvents(std::shared_ptr<const Run> run, SpillPlace from);
 
   // Nothing: there is none yet, or with ended() none any more.
   std::optional<RunEvent> next();
   [[nodiscard]] bool ended() const { return ended_; }
 
  private:
+  RunEvent event_of(SpillPiece piece);
   RunEvent output_event(SpillPiece piece);
   std::optional<RunEvent> forgotten();
   std::optional<RunEvent> flush();
   [[nodiscard]] std::string id() const;
 
   std::shared_ptr<const Run> run_;
+  SpillPlace from_;
   std::array<std::uint64_t, 2> offsets_;  // told so far
   std::array<std::string, 2> tails_;      // the first bytes of a character whose rest is not there yet
   std::optional<SpillReader> reader_;

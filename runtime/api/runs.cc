@@ -280,7 +280,7 @@ void Runs::get_output(const SharedCall& call) const {
 void Runs::get_events(const SharedCall& call) const {
   const auto run = find(call);
   if (!run) return;
-  std::array<std::uint64_t, 2> from{};
+  SpillPlace from;
   const std::string* id = call->request.header("Last-Event-ID");
   if (id == nullptr) id = call->request.query_value("after");
   if (id != nullptr) {

@@ -27,6 +27,7 @@ bool is_gap(const SpillHeader& header) {
 }
 
 std::size_t stream_of(const SpillHeader& header) {
+  if (header.kind == SpillKind::stage) return kStagePiece;
   return header.kind == SpillKind::standard_error || header.kind == SpillKind::error_gap ? 1 : 0;
 }
 
@@ -35,38 +36,52 @@ Result<std::optional<SpillHeader>> read_header(int fd, std::uint64_t at) {
   SpillHeader header;
   const std::size_t read = TRY(read_at(fd, reinterpret_cast<char*>(&header), sizeof header, at));
   if (read < sizeof header) return std::optional<SpillHeader>();
-  if (header.size > kMostPiece || header.kind < SpillKind::standard_output ||
-      header.kind > SpillKind::error_gap)
+  if (header.size > kMostPiece || header.kind < SpillKind::standard_output || header.kind > SpillKind::stage)
     return fail("the kept output is spoiled at byte " + std::to_string(at));
   return std::optional(header);
 }
 
 }  // namespace
 
+bool SpillReader::knows(const SpillHeader& header) const {
+  if (header.kind != SpillKind::stage) {
+    const std::uint64_t end = header.offset + (is_gap(header) ? header.missing : header.size);
+    return end <= from_.offsets.at(stream_of(header));
+  }
+  if (from_.stages) return stages_ < *from_.stages;
+  const std::array<std::uint64_t, 2> at{header.offset, header.missing};
+  return at != from_.offsets && at[0] <= from_.offsets[0] && at[1] <= from_.offsets[1];
+}
+
+// Nothing: its bytes are not all there.
+Result<std::optional<SpillPiece>> SpillReader::read_piece(const SpillHeader& header) {
+  SpillPiece piece;
+  piece.stream = stream_of(header);
+  piece.offset = header.offset;
+  piece.missing = is_gap(header) ? header.missing : 0;
+  piece.bytes.resize(header.size);
+  if (TRY(read_at(file_.get(), piece.bytes.data(), header.size, at_ + sizeof header)) < header.size)
+    return std::optional<SpillPiece>();
+  if (piece.stream == kStagePiece || is_gap(header)) return std::optional(std::move(piece));
+  if (const std::uint64_t from = from_.offsets.at(piece.stream); from > piece.offset) {
+    piece.bytes.erase(0, from - piece.offset);
+    piece.offset = from;
+  }
+  return std::optional(std::move(piece));
+}
+
 Result<std::optional<SpillPiece>> SpillReader::next() {
   while (true) {
-    const auto read = TRY(read_header(file_.get(), at_));
-    if (!read) return std::optional<SpillPiece>();
-    const SpillHeader& header = *read;
-    const bool gap = is_gap(header);
-    SpillPiece piece;
-    piece.stream = stream_of(header);
-    piece.offset = header.offset;
-    piece.missing = gap ? header.missing : 0;
-    const std::uint64_t end = header.offset + (gap ? header.missing : header.size);
-    const bool wanted = end > from_[piece.stream];
-    if (wanted) {
-      piece.bytes.resize(header.size);
-      if (TRY(read_at(file_.get(), piece.bytes.data(), header.size, at_ + sizeof header)) < header.size)
-        return std::optional<SpillPiece>();
+    const auto header = TRY(read_header(file_.get(), at_));
+    if (!header) return std::optional<SpillPiece>();
+    std::optional<SpillPiece> piece;
+    if (!knows(*header)) {
+      piece = TRY(read_piece(*header));
+      if (!piece) return std::optional<SpillPiece>();
     }
-    at_ += sizeof header + header.size;
-    if (!wanted) continue;
-    if (const std::uint64_t from = from_[piece.stream]; !gap && from > piece.offset) {
-      piece.bytes.erase(0, from - piece.offset);
-      piece.offset = from;
-    }
-    return std::optional(std::move(piece));
+    at_ += sizeof *header + header->size;
+    if (header->kind == SpillKind::stage) ++stages_;
+    if (piece) return piece;
   }
 }
 
@@ -86,8 +101,9 @@ std::array<std::uint64_t, 2> count_spilled(UniqueFd file) {
   for (std::uint64_t at = 0;;) {
     const auto header = read_header(file.get(), at);
     if (!header || !*header) return bytes;
-    bytes.at(stream_of(**header)) =
-        (*header)->offset + (is_gap(**header) ? (*header)->missing : (*header)->size);
+    if ((*header)->kind != SpillKind::stage)
+      bytes.at(stream_of(**header)) =
+          (*header)->offset + (is_gap(**header) ? (*header)->missing : (*header)->size);
     at += sizeof **header + (*header)->size;
   }
 }

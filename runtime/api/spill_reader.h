@@ -13,10 +13,19 @@
 
 namespace sbx::api {
 
+// Up to where somebody knows it already.
+struct SpillPlace {
+  std::array<std::uint64_t, 2> offsets{};   // of both streams
+  std::optional<std::uint64_t> stages = 0;  // how many; nothing: those before these offsets
+  bool operator==(const SpillPlace&) const = default;
+};
+
+inline constexpr std::size_t kStagePiece = 2;
+
 struct SpillPiece {
-  std::size_t stream = 0;  // 0 standard output, 1 standard error
+  std::size_t stream = 0;  // 0 standard output, 1 standard error, kStagePiece
   std::uint64_t offset = 0;
-  std::string bytes;
+  std::string bytes;          // of a stage its name
   std::uint64_t missing = 0;  // then it is a gap, without bytes
 };
 
@@ -25,16 +34,22 @@ class SpillReader {
   // `file` is its own: its position is not used.
   explicit SpillReader(UniqueFd file) : file_(std::move(file)) {}
 
-  // Of each stream nothing before that offset is told.
-  void skip_to(std::array<std::uint64_t, 2> offsets) { from_ = offsets; }
+  // What is before it is not told.
+  void skip_to(SpillPlace place) { from_ = place; }
+  // How many it has passed.
+  [[nodiscard]] std::uint64_t stages() const { return stages_; }
 
   // The next piece that is there; nothing: it is not written yet, or never will be.
   Result<std::optional<SpillPiece>> next();
 
  private:
   UniqueFd file_;
+  [[nodiscard]] bool knows(const SpillHeader& header) const;
+  Result<std::optional<SpillPiece>> read_piece(const SpillHeader& header);
+
   std::uint64_t at_ = 0;
-  std::array<std::uint64_t, 2> from_{};
+  std::uint64_t stages_ = 0;
+  SpillPlace from_;
 };
 
 // All of one stream, at most `most` bytes of it; of what is missing nothing.

@@ -12,7 +12,7 @@ constexpr std::chrono::seconds kHeartbeat{15};
 class SseStream : public std::enable_shared_from_this<SseStream> {
  public:
   SseStream(http::Loop& loop, std::shared_ptr<http::Exchange> exchange, const std::shared_ptr<Run>& run,
-            std::array<std::uint64_t, 2> from)
+            SpillPlace from)
       : loop_(loop), exchange_(std::move(exchange)), events_(run, from) {}
 
   void begin(Run& run) {
@@ -67,8 +67,7 @@ class SseStream : public std::enable_shared_from_this<SseStream> {
 
 class WebSocketStream : public std::enable_shared_from_this<WebSocketStream> {
  public:
-  WebSocketStream(std::shared_ptr<http::WebSocket> socket, const std::shared_ptr<Run>& run,
-                  std::array<std::uint64_t, 2> from)
+  WebSocketStream(std::shared_ptr<http::WebSocket> socket, const std::shared_ptr<Run>& run, SpillPlace from)
       : socket_(std::move(socket)), events_(run, from) {}
 
   void begin(Run& run) {
@@ -131,12 +130,12 @@ class OutputStream : public std::enable_shared_from_this<OutputStream> {
 }  // namespace
 
 void send_events_by_sse(http::Loop& loop, const std::shared_ptr<http::Exchange>& exchange,
-                        const std::shared_ptr<Run>& run, std::array<std::uint64_t, 2> from) {
+                        const std::shared_ptr<Run>& run, SpillPlace from) {
   std::make_shared<SseStream>(loop, exchange, run, from)->begin(*run);
 }
 
 void send_events_by_websocket(const std::shared_ptr<http::Exchange>& exchange,
-                              const std::shared_ptr<Run>& run, std::array<std::uint64_t, 2> from) {
+                              const std::shared_ptr<Run>& run, SpillPlace from) {
   exchange->accept_websocket({}, [run, from](Result<std::shared_ptr<http::WebSocket>> socket) {
     if (socket) std::make_shared<WebSocketStream>(std::move(*socket), run, from)->begin(*run);
   });

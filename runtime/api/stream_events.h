@@ -2,20 +2,19 @@
 // (WHATWG HTML, 9.2) or WebSocket.
 #pragma once
 
-#include <array>
-#include <cstdint>
 #include <memory>
 
 #include "api/run.h"
+#include "api/spill_reader.h"
 #include "http/exchange.h"
 #include "http/loop.h"
 
 namespace sbx::api {
 
 void send_events_by_sse(http::Loop& loop, const std::shared_ptr<http::Exchange>& exchange,
-                        const std::shared_ptr<Run>& run, std::array<std::uint64_t, 2> from);
+                        const std::shared_ptr<Run>& run, SpillPlace from);
 void send_events_by_websocket(const std::shared_ptr<http::Exchange>& exchange,
-                              const std::shared_ptr<Run>& run, std::array<std::uint64_t, 2> from);
+                              const std::shared_ptr<Run>& run, SpillPlace from);
 
 // One stream of what is there of the output, as it is.
 void stream_output(const std::shared_ptr<http::Exchange>& exchange, UniqueFd file, std::size_t stream);

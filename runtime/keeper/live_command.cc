@@ -101,6 +101,7 @@ Result<void> LiveCommand::try_begin(ReceivedRequest received) {
   if (request_.language) return begin_language();
   if (request_.session.empty()) return begin_program();
   step_ = std::make_unique<CommandStep>(home_, request_, result_.limits, client_.get());
+  if (spill_) spill_->begin_stage(stage_of(request_));
   return step_->begin_line(spill_.get());
 }
 
@@ -134,6 +135,7 @@ Result<void> LiveCommand::begin_program() {
   result_.command = exec.command;
   result_.cwd = exec.cwd;
   step_ = std::make_unique<CommandStep>(home_, request_, result_.limits, client_.get());
+  if (spill_) spill_->begin_stage(stage_of(request_));
   return step_->begin_program(exec, std::move(passed_), spill_.get());
 }
 
@@ -165,6 +167,7 @@ Result<void> LiveCommand::begin_compiler() {
   compile_.cwd = exec.cwd;
   compile_.started_at = timestamp_now();
   compiling_ = true;
+  if (spill_) spill_->begin_stage("compile");
   step_ = std::make_unique<CommandStep>(home_, compile_request_, compile_.limits, client_.get());
   return step_->begin_program(exec, {}, nullptr);
 }

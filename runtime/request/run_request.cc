@@ -161,6 +161,11 @@ bool spills_output(const RunRequest& request) {
   return std::ranges::find(request.streams, StreamMode::spill) != request.streams.end();
 }
 
+std::string stage_of(const RunRequest& request) {
+  const auto action = request.language ? request.language->action : LanguageAction::run;
+  return std::string(kLanguageActions.at(static_cast<std::size_t>(action)));
+}
+
 bool keeps_workspace(const RunRequest& request) {
   return !request.project.empty() && request.workspace_mode == WorkspaceMode::persistent;
 }

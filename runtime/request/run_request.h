@@ -129,6 +129,8 @@ RunRequest compile_request(const RunRequest& request);
 // Whether output is read by the supervisor, into the result or into a spill.
 bool captures_output(const RunRequest& request);
 bool spills_output(const RunRequest& request);
+// What its last step is called, behind "compile": the action of a language, else "run".
+std::string stage_of(const RunRequest& request);
 // Whether the workspace is a project's own, which stays.
 bool keeps_workspace(const RunRequest& request);
 

@@ -51,15 +51,38 @@ bool Spill::write_gaps() {
   return true;
 }
 
+bool Spill::write_stages() {
+  while (!stages_.empty()) {
+    SpillHeader header;
+    header.kind = SpillKind::stage;
+    header.size = static_cast<std::uint32_t>(stages_.front().size());
+    header.offset = offsets_[0];
+    header.missing = offsets_[1];
+    header.when_ms = utc_ms();
+    if (!write_record(header, stages_.front())) return false;
+    stages_.erase(stages_.begin());
+  }
+  return true;
+}
+
 void Spill::append(std::size_t stream, std::string_view bytes) {
   SpillHeader header;
   header.kind = stream == 0 ? SpillKind::standard_output : SpillKind::standard_error;
   header.size = static_cast<std::uint32_t>(bytes.size());
   header.offset = offsets_[stream];
   header.when_ms = utc_ms();
-  const bool kept = write_gaps() && write_record(header, bytes);
+  const bool kept = write_gaps() && write_stages() && write_record(header, bytes);
   offsets_[stream] += bytes.size();
   if (!kept) missing_[stream] += bytes.size();
+  tell_readers();
+}
+
+void Spill::begin_stage(std::string name) {
+  stages_.push_back(std::move(name));
+  if (write_gaps() && write_stages()) tell_readers();
+}
+
+void Spill::tell_readers() const {
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t told = write(event_.get(), &one, sizeof one);  // full: told already
 }

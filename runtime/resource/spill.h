@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -21,6 +22,9 @@ class Spill {
   // `stream`: 0 standard output, 1 standard error. What cannot be written is a gap, told when it can be.
   void append(std::size_t stream, std::string_view bytes);
 
+  // A step of the run begins.
+  void begin_stage(std::string name);
+
   // To be handed out: the file, open for reading, and an eventfd that counts what was appended.
   [[nodiscard]] int reader() const { return reader_.get(); }
   [[nodiscard]] int event() const { return event_.get(); }
@@ -30,6 +34,8 @@ class Spill {
       : file_(std::move(file)), reader_(std::move(reader)), event_(std::move(event)) {}
   bool write_record(const SpillHeader& header, std::string_view bytes);
   bool write_gaps();
+  bool write_stages();
+  void tell_readers() const;
 
   UniqueFd file_;
   UniqueFd reader_;
@@ -37,6 +43,7 @@ class Spill {
   std::uint64_t size_ = 0;                  // of the file: whole records
   std::array<std::uint64_t, 2> offsets_{};  // of the streams
   std::array<std::uint64_t, 2> missing_{};  // and what is not yet told of as a gap
+  std::vector<std::string> stages_;         // nor as having begun
 };
 
 }  // namespace sbx

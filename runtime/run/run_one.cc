@@ -20,6 +20,7 @@
 #include "run/gather_facts.h"
 #include "run/inputs.h"
 #include "run/run_step.h"
+#include "run/streams.h"
 #include "wire/client_protocol.h"
 
 namespace sbx {
@@ -78,6 +79,8 @@ class Run {
     inputs_ = TRY(gather_inputs(context_.settings, context_.policy, request_, granted, result.degradations));
     result.image_digest = inputs_.image_digest;
     result.language = language_ ? language_->language.name : inputs_.language;
+    spill_ = TRY(open_spill(request_, context_.settings.state_dir, result.run_id, context_.client,
+                            granted.memory_bytes.value_or(0)));
     if (compile_ && !TRY(compile(granted))) return {};
     return carry_out({request_, granted, std::move(command)}, std::move(passed), result);
   }
@@ -161,9 +164,17 @@ class Run {
     result.command = plan.exec.command;
     result.cwd = plan.exec.cwd;
     const OpenSources open{inputs_.project, inputs_.binds, build_.get()};
-    StepInput input{
-        context_,      *context_.cgroups,          wish.request,     plan, ids_, open, report_.result.run_id,
-        report_format, &result == &report_.result, std::move(passed)};
+    StepInput input{context_,
+                    *context_.cgroups,
+                    wish.request,
+                    plan,
+                    ids_,
+                    open,
+                    report_.result.run_id,
+                    report_format,
+                    &result == &report_.result,
+                    std::move(passed),
+                    spill_.get()};
     StepReport report;
     report.degradations = report_.result.degradations;
     Result<void> done = run_step(std::move(input), result, report);
@@ -251,6 +262,7 @@ class Run {
   IdClaim ids_;
   Inputs inputs_;
   UniqueFd build_;
+  std::unique_ptr<Spill> spill_;
 };
 
 }  // namespace

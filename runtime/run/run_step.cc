@@ -38,15 +38,14 @@ class Step {
       if (given_up && control.limit != nullptr) (result_.limits.*control.limit).reset();
     }
     ExecStreams streams = TRY(make_streams(in_.request, std::move(in_.passed), in_.ids.outside(kWorkloadId)));
-    const auto spill = TRY(open_spill(in_.request, context_.settings.state_dir, in_.run_id, context_.client,
-                                      in_.plan.limits.memory_bytes.value_or(0)));
     if (!context_.starter) return fail(context_.starter.error());
     TRY(sandbox_.send({.exec = plan_.exec, .streams = streams}, context_.cpus));
+    if (in_.spill != nullptr) in_.spill->begin_stage(in_.last ? stage_of(in_.request) : "compile");
     result_.started_at = timestamp_now();
     launched_ns_ = os::monotonic_ns();
     const auto channel = TRY(sandbox_.start(**context_.starter, in_.last && context_.last_launch));
     streams.inside = {};  // the sandbox's copies are all there are: their end is its end
-    watch(*channel, std::move(streams.captures), spill.get());
+    watch(*channel, std::move(streams.captures), in_.last ? in_.spill : nullptr);
     return {};
   }
 

@@ -26,6 +26,7 @@ struct StepInput {
   std::optional<ReportFormat> test_report;  // that the program leaves at kReportPath
   bool last = true;                         // the starter is not used again by this run
   std::vector<UniqueFd> passed;
+  Spill* spill = nullptr;  // told that the step begins, and where the output of the last one goes
 };
 
 struct StepReport : SandboxReport {

@@ -12,6 +12,7 @@ enum class SpillKind : std::uint32_t {
   standard_error = 2,
   output_gap = 3,  // `missing` bytes of standard output could not be kept (a full disk)
   error_gap = 4,
+  stage = 5,  // a step of the run begins: its name; `offset` and `missing` are how far both streams are
 };
 
 struct SpillHeader {

@@ -299,6 +299,7 @@ class Streams(Case):
 
     def test_a_line_is_there_before_the_end(self):
         with self.client.get_sandbox() as sandbox, sandbox.stream("echo one; until [ -e /tmp/go ]; do sleep 0.01; done; echo two") as events:
+            self.assertEqual(next(events).name, "run")
             self.assertEqual(next(events).text, "one\n")
             sandbox.execute("touch /tmp/go").check()
             self.assertEqual([event.type for event in events], ["stdout", "exit"])
@@ -322,7 +323,7 @@ class Streams(Case):
         with RunningSbxd() as other:
             client = self.connect(other.socket, retry_for=0.5)
             with client.stream("echo one; sleep 1000") as events:
-                next(events)
+                self.assertEqual([next(events).type, next(events).type], ["stage", "stdout"])
                 other.end(signal.SIGKILL)
                 with self.assertRaises(sbx.ConnectionFailed):
                     next(events)
@@ -338,7 +339,7 @@ class Streams(Case):
             other.start()
             self.assertEqual((client.run(events.run_id).stdout, client.run(events.run_id).exit_code), ("one\n", 3))
             with client.events(events.run_id) as again:
-                self.assertEqual([event.type for event in again], ["stdout", "exit"])
+                self.assertEqual([event.type for event in again], ["stage", "stdout", "exit"])
 
 
 class Connections(Case):
@@ -466,7 +467,8 @@ class Languages(Case):
             self.assertEqual(sandbox.run_code("python", "print(open('data').read())").check().stdout, "text\n")
             self.assertEqual(sandbox.run_code("python", path="there.py", arguments=["a"], timeout=60).check().stdout, "a text\n")
             with sandbox.stream_code("python", "import sys; sys.exit(4)") as events:
-                self.assertEqual([event.exit_code for event in events], [4])
+                self.assertEqual([event.type for event in events], ["stage", "exit"])
+                self.assertEqual(events.exit.exit_code, 4)
             sandbox.write_file("t/test_a.py", "def test_a(): pass\ndef test_b(): assert 0\n", parents=True)
             tests = sandbox.run_tests("t").tests
             self.assertEqual((tests.passed, tests.failed), (1, 1))

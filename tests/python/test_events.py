@@ -6,7 +6,7 @@ from random import Random
 
 from sbx.core.sse import EventParser, Message
 from sbx.errors import ProtocolError
-from sbx.events import Exit, Gap, Other, Output, event_of
+from sbx.events import Exit, Gap, Other, Output, Stage, event_of
 
 
 def parse(pieces):
@@ -65,6 +65,7 @@ class Events(unittest.TestCase):
     def test_each_kind_is_a_value(self):
         self.assertEqual(event(type="stdout", data="ä", offset=3, seq=1), Output("stdout", "ä".encode(), 3, "1.2"))
         self.assertEqual(event(type="stderr", data="//4A", encoding="base64", offset=0), Output("stderr", b"\xff\xfe\0", 0, "1.2"))
+        self.assertEqual(event(type="stage", data="compile"), Stage("stage", "compile", "1.2"))
         self.assertEqual(event(type="gap", data="stdout", offset=5, missing=7), Gap("gap", "stdout", 5, 7, "1.2"))
         self.assertEqual(event(type="exit", data="error", outcome="exited", exit_code=3, signal=None, message="so"),
                          Exit("exit", "error", "exited", 3, None, "so", "1.2"))

@@ -93,8 +93,7 @@ for (const own of [false, true]) {
       assert.deepEqual([code, stdout], [7, null]);
       // Its events have no output.
       const events = connectTo(`/v1/runs/${run}/events`);
-      const [last] = await once(events, "message");
-      assert.equal(JSON.parse(last).type, "exit");
+      for (const type of ["stage", "exit"]) assert.equal(JSON.parse((await once(events, "message"))[0]).type, type);
     });
   });
 }

@@ -54,6 +54,8 @@ test("events come as they happen, and the end is the last of them", async () => 
   const run = (await ask("POST", `/v1/sandboxes/${id}/exec`, command)).body.run_id;
   const socket = connect(run);
   const all = follow(socket);
+  const [stage] = await once(socket, "message");
+  assert.deepEqual(JSON.parse(stage), { type: "stage", data: "run", seq: 1 });
   const [first] = await once(socket, "message");
   assert.equal(JSON.parse(first).data, "one\n");
   await ask("POST", `/v1/sandboxes/${id}/exec?wait`, { shell: "touch /tmp/go" });
@@ -88,6 +90,7 @@ test("a reader goes on where its connection broke", async () => {
   await result(run);
   const whole = (await follow(connect(run))).events;
   const socket = connect(run);
+  await once(socket, "message");
   const [message] = await once(socket, "message");
   socket.terminate();
   const first = JSON.parse(message);

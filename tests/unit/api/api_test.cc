@@ -57,11 +57,13 @@ TEST_CASE("a sandbox that is over stays so, and what may be asked depends on its
   CHECK_FALSE(may_become(SandboxState::ready, SandboxState::failed));
 }
 
-TEST_CASE("the id of an event is two offsets, and nothing else is") {
-  const auto good = parse_event_id("12.345");
+TEST_CASE("the id of an event is two offsets and a number of stages, or the offsets alone; nothing else is") {
+  const auto good = parse_event_id("12.345.6");
   REQUIRE(good);
-  CHECK(*good == std::array<std::uint64_t, 2>{12, 345});
-  for (const char* bad : {"", ".", "1", "1.", ".1", "1.2.3", "-1.2", "1.2 ", "99999999999999999999.1"}) {
+  CHECK(*good == SpillPlace{{12, 345}, 6});
+  CHECK(*parse_event_id("12.345") == SpillPlace{{12, 345}, std::nullopt});
+  for (const char* bad : {"", ".", "1", "1.", ".1", "1.2.", "1.2.x", "1.2.3.", "1.2.3.4", "-1.2", "1.2 ",
+                          "1..2", "99999999999999999999.1", "1.2.99999999999999999999"}) {
     CAPTURE(std::string(bad));
     CHECK_FALSE(parse_event_id(bad));
   }
@@ -82,7 +84,7 @@ TEST_CASE("output is read by record, from any offset, as far as it is whole") {
   }
   CHECK_FALSE(*all.next());
   SpillReader from(file.open());
-  from.skip_to({3, 3});
+  from.skip_to({.offsets = {3, 3}});
   CHECK((*from.next())->bytes == "st");
   CHECK((*from.next())->missing == 10);
   CHECK((*from.next())->offset == 15);
@@ -97,6 +99,43 @@ TEST_CASE("output is read by record, from any offset, as far as it is whole") {
   CHECK_FALSE(*cut.next());
   file.add_bytes(std::string(100, '\xFF'));
   CHECK_FALSE(cut.next());  // no kind that there is
+}
+
+TEST_CASE("stages are told where they begin, once each, and are no output") {
+  const SpillFile file;
+  const auto stage = [&](std::uint64_t out, const char* name, std::uint64_t error) {
+    file.add(SpillKind::stage, out, name, error);
+  };
+  stage(0, "compile", 0);
+  stage(0, "run", 0);
+  file.add(SpillKind::standard_output, 0, "first");
+  stage(5, "more", 0);
+  file.add(SpillKind::standard_error, 0, "bad");
+  const auto rest = [&](const SpillPlace& place) {
+    SpillReader reader(file.open());
+    reader.skip_to(place);
+    std::string all;
+    for (auto piece = reader.next(); *piece; piece = reader.next()) {
+      CHECK(((*piece)->missing == 0));
+      all += (*piece)->bytes + ((*piece)->stream == kStagePiece ? "! " : " ");
+    }
+    CHECK(reader.stages() == 3);
+    return all;
+  };
+  CHECK(rest({}) == "compile! run! first more! bad ");
+  CHECK(rest({{0, 0}, 1}) == "run! first more! bad ");
+  CHECK(rest({{0, 0}, 2}) == "first more! bad ");
+  CHECK(rest({{5, 0}, 2}) == "more! bad ");
+  CHECK(rest({{5, 0}, 3}) == "bad ");
+  CHECK(rest({{5, 3}, 3}).empty());
+  // Without their number: those that begin exactly there again.
+  CHECK(rest({{0, 0}, std::nullopt}) == "compile! run! first more! bad ");
+  CHECK(rest({{2, 0}, std::nullopt}) == "rst more! bad ");
+  CHECK(rest({{5, 0}, std::nullopt}) == "more! bad ");
+  CHECK(rest({{5, 1}, std::nullopt}) == "ad ");
+  CHECK(*read_spilled(file.open(), 0, 100) == "first");
+  CHECK(*read_spilled(file.open(), 1, 100) == "bad");
+  CHECK(count_spilled(file.open()) == std::array<std::uint64_t, 2>{5, 3});
 }
 
 TEST_CASE("a character that is cut waits for its rest, and what is none does not") {

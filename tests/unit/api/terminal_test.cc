@@ -24,8 +24,7 @@ class Place {
     REQUIRE(loop);
     loop_ = std::move(*loop);
     terminal_ = std::make_shared<Terminal>(
-        *loop_,
-        Terminal::Hooks{[this] { ++told.hung_up; }, [](int) {}, [this] { ++told.over; }}, patience);
+        *loop_, Terminal::Hooks{[this] { ++told.hung_up; }, [](int) {}, [this] { ++told.over; }}, patience);
   }
   Terminal& terminal() { return *terminal_; }
   // At most half a minute.

@@ -27,6 +27,15 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A step of the run begins: compile, or run, test and other actions of a language."""
+
+    type: str
+    name: str
+    id: str
+
+
+@dataclass(frozen=True)
 class Gap:
     """Bytes of a stream that could not be kept."""
 
@@ -60,7 +69,7 @@ class Other:
     raw: Mapping[str, Any] = field(repr=False, compare=False)
 
 
-Event: TypeAlias = Output | Gap | Exit | Other
+Event: TypeAlias = Output | Stage | Gap | Exit | Other
 
 
 def event_of(message: Message) -> Event:
@@ -73,6 +82,8 @@ def event_of(message: Message) -> Event:
             raise ProtocolError(f"an event has an encoding that is not known: {encoding!r}")
         content = text.encode("utf-8", "surrogatepass") if encoding is None else decode_base64(text)
         return Output(kind, content, need(json, "offset", int), message.id)
+    if kind == "stage":
+        return Stage(kind, need(json, "data", str), message.id)
     if kind == "gap":
         return Gap(kind, need(json, "data", str), need(json, "offset", int), need(json, "missing", int), message.id)
     if kind == "exit":
