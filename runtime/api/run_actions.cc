@@ -1,6 +1,7 @@
 // What is asked of a run that is there.
 #include <fcntl.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "api/run_json.h"
@@ -51,6 +52,11 @@ void Runs::be_at_terminal(const SharedCall& call) const {
                                    [terminal, connection](Result<std::shared_ptr<http::WebSocket>> socket) {
                                      if (socket) terminal->attach(std::move(*socket), std::move(*connection));
                                    });
+}
+
+std::size_t Runs::unattended() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(runs_, [](const auto& run) { return run.second->ended(); }));
 }
 
 }  // namespace sbx::api

@@ -207,11 +207,6 @@ void Runs::note_end(const Run& run) {
   look_after();
 }
 
-std::size_t Runs::unattended() const {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(runs_, [](const auto& run) { return run.second->ended(); }));
-}
-
 void Runs::count(Metrics::Now& now) const {
   for (const auto& [id, run] : runs_) {
     if (!run->ended()) ++(run->started() ? now.running : now.queued);

@@ -40,7 +40,8 @@ std::string kinds(const std::string& stream, std::vector<std::string>* ids = nul
 
 }  // namespace
 
-TEST_CASE("the steps of a run are told when they begin, again when it is replayed, and once after a reconnect") {
+TEST_CASE(
+    "the steps of a run are told when they begin, again when it is replayed, and once after a reconnect") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
   import_toy(place, "toy-1", kRunner);
@@ -78,7 +79,8 @@ TEST_CASE("the steps of a run are told when they begin, again when it is replaye
     CHECK(events_of({{"command", {"/none"}}}) == "stage:run exit");
   }
   // What never began has none.
-  const json refused = daemon.run({{"image", "toy-1"}, {"command", {"x"}}, {"limits", {{"memory_bytes", 1ULL << 50U}}}});
+  const json refused =
+      daemon.run({{"image", "toy-1"}, {"command", {"x"}}, {"limits", {{"memory_bytes", 1ULL << 50U}}}});
   CHECK(kinds(daemon.get("/v1/runs/" + refused["run_id"].get<std::string>() + "/events").text) == "exit");
 }
 

@@ -69,9 +69,9 @@ class Events(unittest.TestCase):
         self.assertEqual(event(type="gap", data="stdout", offset=5, missing=7), Gap("gap", "stdout", 5, 7, "1.2"))
         self.assertEqual(event(type="exit", data="error", outcome="exited", exit_code=3, signal=None, message="so"),
                          Exit("exit", "error", "exited", 3, None, "so", "1.2"))
-        other = event(type="stage", data="run", more=1)
+        other = event(type="weather", data="run", more=1)
         self.assertIsInstance(other, Other)
-        self.assertEqual((other.type, other.data, other.raw["more"]), ("stage", "run", 1))
+        self.assertEqual((other.type, other.data, other.raw["more"]), ("weather", "run", 1))
 
     def test_what_is_none_is_refused(self):
         for members in ({}, {"type": 1}, {"type": "stdout"}, {"type": "stdout", "data": 1, "offset": 0},

@@ -29,6 +29,15 @@ function follow(socket) {
   });
 }
 
+function firstOf(socket, type) {
+  return new Promise((resolve) => {
+    socket.on("message", (data) => {
+      const event = JSON.parse(data.toString("utf8"));
+      if (event.type === type) resolve(event);
+    });
+  });
+}
+
 const bytesOf = (event) => Buffer.from(event.data, event.encoding ?? "utf8");
 
 // What was written to a stream; every byte of it is told once, in order.
@@ -54,15 +63,13 @@ test("events come as they happen, and the end is the last of them", async () => 
   const run = (await ask("POST", `/v1/sandboxes/${id}/exec`, command)).body.run_id;
   const socket = connect(run);
   const all = follow(socket);
-  const [stage] = await once(socket, "message");
-  assert.deepEqual(JSON.parse(stage), { type: "stage", data: "run", seq: 1 });
-  const [first] = await once(socket, "message");
-  assert.equal(JSON.parse(first).data, "one\n");
+  assert.equal((await firstOf(socket, "stdout")).data, "one\n");
   await ask("POST", `/v1/sandboxes/${id}/exec?wait`, { shell: "touch /tmp/go" });
   const { events, code, reason } = await all;
   assert.equal(code, 1000);
   assert.equal(reason, "the run has ended");
   inOrder(events);
+  assert.deepEqual(events[0], { type: "stage", data: "run", seq: 1 });
   assert.equal(written(events, "stdout").toString(), "one\n");
   assert.equal(written(events, "stderr").toString(), "two\n");
   const { type, data, outcome, exit_code, signal, run_id } = events.at(-1);
@@ -90,11 +97,8 @@ test("a reader goes on where its connection broke", async () => {
   await result(run);
   const whole = (await follow(connect(run))).events;
   const socket = connect(run);
-  await once(socket, "message");
-  const [message] = await once(socket, "message");
+  const first = await firstOf(socket, "stdout");
   socket.terminate();
-  const first = JSON.parse(message);
-  assert.equal(first.type, "stdout");
   const seen = bytesOf(first).length;
   const { events, code } = await follow(connect(run, `?after=${seen}.0`));
   assert.equal(code, 1000);
