@@ -22,9 +22,9 @@ constexpr std::array<std::string_view, 8> kOfRun{"image",    "policy",          
                                                  "task_id",  "session_id",      "workspace_mode",
                                                  "hostname", "environment_type"};
 constexpr std::array<std::string_view, 16> kOfSandbox{
-    "task_id", "session_id", "project_id", "image",          "environment_type",
-    "policy",  "limits",     "env",        "env_vars",       "labels",
-    "idle_ms", "total_ms",   "hostname",   "workspace_mode", "packages", "configuration"};
+    "task_id",  "session_id",   "project_id", "image",   "environment_type", "policy",   "limits",
+    "env",      "env_vars",     "labels",     "idle_ms", "total_ms",         "hostname", "workspace_mode",
+    "packages", "configuration"};
 
 // Both names of one thing: only one may be given.
 Result<std::optional<std::string>> either(const JsonObject& body, std::string_view one,
