@@ -48,7 +48,7 @@ Pool::Pool(http::Loop& loop, Keepers& keepers, Admission& admission, const Polic
   admission_.when_full([this] { return give_way(); });
 }
 
-void Pool::set(PoolSettings settings) {
+void Pool::set(const PoolSettings& settings) {
   budget_ = settings.memory_bytes;
   for (auto& [name, kind] : kinds_) kind.wanted = 0;
   for (const auto& [name, wanted] : settings.wanted) {

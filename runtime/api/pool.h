@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 
 #include "api/admission.h"
 #include "api/call.h"
@@ -21,7 +22,10 @@ namespace sbx::api {
 struct PoolKind {
   std::string image;
   std::string policy;
-  auto operator<=>(const PoolKind&) const = default;
+  bool operator==(const PoolKind&) const = default;
+  bool operator<(const PoolKind& other) const {
+    return std::tie(image, policy) < std::tie(other.image, other.policy);
+  }
 };
 
 struct PoolSettings {
@@ -39,7 +43,7 @@ class Pool {
   };
 
   Pool(http::Loop& loop, Keepers& keepers, Admission& admission, const PolicyMemory& policies);
-  void set(PoolSettings settings);
+  void set(const PoolSettings& settings);
 
   // Nothing: none is ready that is as this one asks; then it has to be made.
   std::optional<Taken> take(const RunRequest& request, const Peer& peer);

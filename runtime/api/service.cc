@@ -23,7 +23,7 @@ Service::Service(http::Loop& loop, Keepers& keepers, Metrics& metrics,
                  runs_),
       images_(loop),
       host_(loop, keepers, metrics, images_, cleanup_interval) {
-  pool_.set(std::move(settings.pool));
+  pool_.set(settings.pool);
   add_health_routes(router_, admission_, history_, images_);
   runs_.add_routes(router_);
   sandboxes_.add_routes(router_);
@@ -56,7 +56,7 @@ void Service::set(ServiceSettings settings) {
   gate_.set(std::move(settings.gate));
   policies_ = std::move(settings.policies);
   admission_.set(settings.limits);
-  pool_.set(std::move(settings.pool));
+  pool_.set(settings.pool);
 }
 
 Metrics::Now Service::now() const {
