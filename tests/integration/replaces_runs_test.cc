@@ -41,13 +41,15 @@ TEST_CASE("replaces: streamed exec") {
   for (std::string line; std::getline(lines, line);) {
     if (line.starts_with("data: ")) events.push_back(json::parse(line.substr(6)));
   }
-  REQUIRE_MESSAGE(events.size() == 3, seen.out);
-  CHECK(events[0]["type"] == "stdout");
-  CHECK(events[0]["data"] == "one\n");
-  CHECK(events[1]["type"] == "stderr");
-  CHECK(events[1]["data"] == "two\n");
-  CHECK(events[2]["type"] == "exit");
-  CHECK(events[2]["exit_code"] == 3);
+  REQUIRE_MESSAGE(events.size() == 4, seen.out);
+  CHECK(events[0]["type"] == "stage");
+  CHECK(events[0]["data"] == "run");
+  CHECK(events[1]["type"] == "stdout");
+  CHECK(events[1]["data"] == "one\n");
+  CHECK(events[2]["type"] == "stderr");
+  CHECK(events[2]["data"] == "two\n");
+  CHECK(events[3]["type"] == "exit");
+  CHECK(events[3]["exit_code"] == 3);
 }
 
 TEST_CASE("replaces: a run by language with inline code") {
@@ -84,6 +86,7 @@ TEST_CASE("replaces: live logs by WebSocket") {
   const std::string id = daemon.create();
   const std::string run = daemon.post("/v1/sandboxes/" + id + "/exec", kGated).body["run_id"];
   EventSocket socket(daemon, "/v1/runs/" + run + "/events");
+  CHECK(socket.next().value()["type"] == "stage");
   const json first = socket.next().value();
   CHECK(first["type"] == "stdout");
   CHECK(first["data"] == "one\n");
