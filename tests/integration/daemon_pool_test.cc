@@ -39,8 +39,6 @@ json create(const Daemon& daemon, const json& request = json::object()) {
 
 }  // namespace
 
-TEST_SUITE_BEGIN("v2");
-
 TEST_CASE("who asks for a plain sandbox gets one that is there, as it would have been made") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
@@ -245,7 +243,5 @@ TEST_CASE("a host that is short of memory has no pool for a while") {
   CHECK(daemon.get("/v1/pool").body["paused"] == "the host is short of memory");
   (void)daemon.ask("DELETE", "/v1/runs/" + begun.body["run_id"].get<std::string>());
 }
-
-TEST_SUITE_END();
 
 }  // namespace sbx::test
