@@ -38,7 +38,7 @@ class Answer:
 
 
 def messages(reader):
-    """The texts of a WebSocket until it is closed; how it was, last (RFC 6455, section 5.2)."""
+    """The texts and bytes of a WebSocket until it is closed; how it was, last (RFC 6455, section 5.2)."""
     while True:
         head = reader.read(2)
         length = head[1] & 0x7F
@@ -52,14 +52,23 @@ def messages(reader):
             return
         if head[0] & 0x0F == 1:
             yield payload.decode()
+        if head[0] & 0x0F == 2:
+            yield payload
+
+
+def frame(message: str | bytes) -> bytes:
+    payload = message.encode() if isinstance(message, str) else message
+    assert len(payload) < 126
+    return bytes([0x81 if isinstance(message, str) else 0x82, 0x80 | len(payload)]) + bytes(4) + payload  # masked with zeros
 
 
 class Caller:
     def __init__(self, document: Document, place: str | int, token: str | None = None) -> None:
         self.document, self.place, self.token = document, place, token
 
-    def ask(self, method: str, path: str, body=None, query=(), headers=None, wrong: bool = False) -> Answer:
-        """`wrong`: it is not as the document says. A body that is no dict is sent as it is."""
+    def ask(self, method: str, path: str, body=None, query=(), headers=None, wrong: bool = False, says=(), closed: int = 1000) -> Answer:
+        """`wrong`: it is not as the document says. A body that is no dict is sent as it is. `says`: messages to a WebSocket, JSON and
+        bytes, which is then closed with `closed`; the bytes that came are the body of the answer."""
         query = list(query.items()) if isinstance(query, dict) else list(query)
         headers = dict(headers or {})
         if self.token is not None:
@@ -77,14 +86,17 @@ class Caller:
         response = connection.getresponse()
         told: list[str] = []
         if response.status == 101 and response.headers["Upgrade"] == "websocket":
+            for message in says:
+                connection.sock.sendall(frame(message if isinstance(message, bytes) else json.dumps(message)))
             told = list(messages(response.fp))
-            for text in told[:-1]:
+            for text in filter(lambda one: isinstance(one, str), told[:-1]):
                 self.document.check_event(f"{method} {path}", operation.responses["101"]["x-websocket-message"], text)
-            if told[-1] != 1000:
+            if told[-1] != closed:
                 self.document.fault(f"{method} {path}: the WebSocket was closed with {told[-1]}")
         answer = Answer(response.status, response.headers, b"" if response.status == 101 else response.read())
         connection.close()
         self.document.check_answer(operation, answer.status, answer.headers, answer.body, method == "HEAD")
+        answer.body += b"".join(one for one in told if isinstance(one, bytes))
         if answer.status < 400 and not faults:
             self.document.sent |= {(operation.id, name) for name, _ in query}
             self.document.sent |= {(operation.id, name.lower()) for name in headers if name.lower() in operation.headers}

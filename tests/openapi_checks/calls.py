@@ -57,6 +57,7 @@ def ask_runs(sbx: Caller, has_python: bool) -> None:
         sbx.expect(200, "GET", f"{of_run}/events")
         sbx.expect(101, "GET", f"{of_run}/events", headers=WEBSOCKET)
     sbx.expect(200, "GET", of_run, query={"wait": "true", "output": "false"})
+    sbx.expect(200, "GET", f"{of_run}/events", query={"after": "4.0.1"})
     sbx.expect(200, "GET", f"{of_run}/events", query={"after": "4.0"})
     sbx.expect(200, "GET", f"{of_run}/events", headers={"Last-Event-ID": "0.4"})
     sbx.expect(400, "GET", f"{of_run}/events", query={"after": "x"}, wrong=True)
@@ -78,14 +79,74 @@ def ask_runs(sbx: Caller, has_python: bool) -> None:
     for body in ({"command": ["true"], "limits": {"memory_bytes": 10**12}}, {"command": ["/nothing"]}, {"shell": "true", "image": "nothing"},
                  {"shell": "sleep 9", "timeout_ms": 100}, {"shell": "kill -9 $$"}, {"command": ["echo", "a" * 5000] + ["x"] * 100}):
         sbx.expect(200, "POST", "/v1/runs", body, query={"wait": ""})
-    slow = sbx.expect(202, "POST", "/v1/runs", {"shell": "sleep 60"}).json["run_id"]
-    wait_until(lambda: status_of(sbx, slow) == "running")
+    slow = sbx.expect(202, "POST", "/v1/runs", {"shell": "trap '' TERM; echo here; while :; do sleep 0.1; done"}).json["run_id"]
+    wait_until(lambda: sbx.ask("GET", f"/v1/runs/{slow}").json["status"] == "running" and sbx.ask("GET", f"/v1/runs/{slow}/output").body == b"here\n")
     for _ in range(2):
         sbx.expect(202, "DELETE", f"/v1/runs/{slow}")
     sbx.expect(200, "GET", f"/v1/runs/{slow}", query={"wait": ""})
     for name in ("", "/output", "/events"):
         sbx.expect(404, "GET", f"/v1/runs/nothing{name}")
     sbx.expect(404, "DELETE", "/v1/runs/nothing")
+
+
+def ask_programs(sbx: Caller) -> None:
+    """Signals to them, and their terminals."""
+    run = sbx.expect(202, "POST", "/v1/runs", {"shell": "trap 'echo got; exit 4' USR1; echo here; while :; do sleep 0.1; done"}).json["run_id"]
+    wait_until(lambda: sbx.ask("GET", f"/v1/runs/{run}/output").body == b"here\n")
+    sbx.expect(409, "GET", f"/v1/runs/{run}/terminal", headers=WEBSOCKET)
+    sbx.expect(202, "POST", f"/v1/runs/{run}/signal", {"signal": "SIGUSR1"})
+    if sbx.expect(200, "GET", f"/v1/runs/{run}", query={"wait": ""}).json["exit_code"] != 4:
+        sbx.document.fault("the signal did not come")
+    sbx.expect(409, "POST", f"/v1/runs/{run}/signal", {"signal": 10})
+    sbx.expect(400, "POST", f"/v1/runs/{run}/signal", {"signal": "SEGV"}, wrong=True)
+    sbx.expect(404, "POST", "/v1/runs/nothing/signal", {"signal": "TERM"})
+    run = sbx.expect(202, "POST", "/v1/runs", {"shell": "read line; stty size; echo it is $line; exit 5", "tty": True, "rows": 10, "cols": 20}).json["run_id"]
+    terminal = f"/v1/runs/{run}/terminal"
+    sbx.expect(426, "GET", terminal)
+    sbx.expect(426, "GET", terminal, headers={**WEBSOCKET, "Sec-WebSocket-Version": "8"})
+    messages = [{"type": "resize", "rows": 50, "cols": 132}, {"type": "signal", "signal": "CONT"}]
+    for message in messages:
+        for error in sbx.document.errors(sbx.document.at("#/components/schemas/TerminalMessage"), message):
+            sbx.document.fault(f"no message to a terminal: {message}: {error}")
+    shown = sbx.expect(101, "GET", terminal, headers=WEBSOCKET, says=[*messages, b"hello\n"]).body
+    if b"50 132" not in shown or b"it is hello" not in shown:
+        sbx.document.fault(f"the terminal shows {shown!r}")
+    sbx.expect(409, "GET", terminal, headers=WEBSOCKET)
+    sbx.expect(404, "GET", "/v1/runs/nothing/terminal", headers=WEBSOCKET)
+    if sbx.expect(200, "GET", f"/v1/runs/{run}", query={"wait": ""}).json["exit_code"] != 5:
+        sbx.document.fault("the program at the terminal did not end as it says")
+
+
+def ask_configurations(sbx: Caller) -> None:
+    place = "/v1/projects/kept/configurations"
+    small = {"env": {"A": "1"}, "limits": {"memory_bytes": 100000000}}
+    sbx.expect(201, "PUT", f"{place}/small", small)
+    sbx.expect(200, "PUT", f"{place}/small", small)
+    sbx.expect(400, "PUT", f"{place}/small", {"task_id": "t"}, wrong=True)
+    sbx.expect(413, "PUT", f"{place}/small", {"env": {"A": "x" * 70000}})
+    if sbx.expect(200, "GET", f"{place}/small").json["configuration"] != small:
+        sbx.document.fault("a configuration is not what was stored")
+    asked = {"project_id": "kept", "task_id": "k", "configuration": "small", "labels": {"kept": "yes"}}
+    if sbx.expect(201, "POST", "/v1/sandboxes", asked).json["configuration"] != "small":
+        sbx.document.fault("a sandbox does not name its configuration")
+    sbx.expect(422, "POST", "/v1/sandboxes", {"project_id": "kept", "configuration": "nothing"})
+    for query in ([], [("zz", "1")], [("state", "x")], [("task_id", "a"), ("task_id", "b")], [("label", "a")] * 9):
+        sbx.expect(400, "DELETE", "/v1/sandboxes", query=query, wrong=True)
+    for query in ([("state", "x")], [("label", "a")] * 9):
+        sbx.expect(400, "GET", "/v1/sandboxes", query=query, wrong=True)
+    fits = [("project_id", "kept"), ("task_id", "k"), ("state", "ready"), ("label", "kept"), ("label", "kept=yes")]
+    if len(sbx.expect(200, "GET", "/v1/sandboxes", query=fits).json["sandboxes"]) != 1:
+        sbx.document.fault("the list has not what fits")
+    if len(sbx.expect(200, "DELETE", "/v1/sandboxes", query=fits).json["destroyed"]) != 1:
+        sbx.document.fault("what fits was not destroyed")
+    for number in range(99):
+        sbx.expect(201, "PUT", f"{place}/c{number}", {})
+    sbx.expect(409, "PUT", f"{place}/more", {})
+    if len(sbx.expect(200, "GET", place).json["configurations"]) != 100:
+        sbx.document.fault("a project has not the configurations that were stored")
+    sbx.expect(204, "DELETE", f"{place}/small")
+    for method in ("GET", "DELETE"):
+        sbx.expect(404, method, f"{place}/small")
 
 
 def list_runs(sbx: Caller) -> None:
@@ -247,7 +308,11 @@ def forget(sbx: Caller) -> None:
     """With a history of four runs and 100 KB: output is forgotten first, then runs. And with a pool."""
     if not sbx.expect(200, "GET", "/v1/pool").json["kinds"]:
         sbx.document.fault("nothing is in the pool")
-    place = f"/v1/sandboxes/{sbx.expect(201, 'POST', '/v1/sandboxes', {}).json['id']}"
+    wait_until(lambda: sbx.ask("GET", "/v1/pool").json["kinds"][0]["ready"] > 0)
+    made = sbx.expect(201, "POST", "/v1/sandboxes", {}).json
+    if not made["from_pool"]:
+        sbx.document.fault("a sandbox is not from the pool")
+    place = f"/v1/sandboxes/{made['id']}"
     runs = []
     for path, key in ((f"{place}/exec", "e"), ("/v1/runs", "r"), ("/v1/runs", "x")):
         answer = sbx.expect(200, "POST", path, {"shell": "head -c 40000 /dev/zero"}, query={"wait": ""}, headers={"Idempotency-Key": key})
@@ -272,7 +337,7 @@ def bodies_of(operation) -> object:
 def at_the_gate(nobody: Caller, reader: Caller, bound: Caller) -> None:
     """Over TCP: without a token, and with one that may not. Each operation says what scope it needs."""
     for operation in nobody.document.operations:
-        path = operation.path.replace("{run}", "x").replace("{sandbox}", "x").replace("{image}", "x")
+        path = operation.example
         answer = nobody.ask(operation.method, path, bodies_of(operation))
         if answer.status not in (401, 429):
             nobody.document.fault(f"{operation.method} {path} without a token: {answer}")

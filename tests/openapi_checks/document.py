@@ -60,6 +60,7 @@ class Operation:
         self.headers = {one["name"].lower(): one for one in self.parameters if one["in"] == "header"}
         self.body = self.raw.get("requestBody")
         self.responses = {status: document.whole(response) for status, response in self.raw["responses"].items()}
+        self.example = re.sub(r"\{\w+\}", "x", path)
         self._pattern = re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path)))
 
     def is_for(self, method: str, path: str) -> bool:
@@ -266,6 +267,8 @@ class Document:
             fields = dict(line.split(": ", 1) for line in lines)
             if lines:
                 self.check_event(what, schema, fields.pop("data"), fields.pop("event"))
+            if lines and not re.fullmatch(self.json["components"]["parameters"]["after"]["schema"]["pattern"], fields.get("id", "0.0")):
+                self.fault(f"{what}: the id {fields['id']} cannot be asked for")
             if fields.keys() - {"id"}:
                 self.fault(f"{what}: a field of an event: {fields}")
 

@@ -3,7 +3,7 @@
 import itertools
 import re
 
-from .caller import Caller
+from .caller import WEBSOCKET, Caller
 from .document import ROOT
 
 # A good value of each field of a body.
@@ -13,9 +13,10 @@ GOOD: dict[str, object] = {
     "limits": {"wall_ms": 1000}, "timeout_ms": 1000, "stdin": "x", "stdin_base64": "AA==", "labels": {"a": "b"}, "image": "host",
     "environment_type": "host", "policy": "default", "project_id": "fields", "task_id": "fields", "session_id": "fields",
     "workspace_mode": "ephemeral", "hostname": "fields", "session": "fields", "idle_ms": 60000, "total_ms": 60000, "packages": [],
+    "tty": True, "rows": 50, "cols": 132, "configuration": "fields",
 }
 NEEDS = {"code": "language", "path": "language", "files": "language", "arguments": "language", "action": "language",
-         "compile_limits": "language", "session": "shell"}
+         "compile_limits": "language", "session": "shell", "rows": "tty", "cols": "tty", "configuration": "project_id"}
 VALUES = [5, -1, 1.5, 2**70, True, "", "text", "../x", "a b", "-a", "AA=", "x" * 65, "x" * 33, [], [1], ["x"], [{}], {}, {"a": 1}, {"a": "b"}]
 OF_FILE = [{}, {"name": "a"}, {"name": "a", "content": "b", "content_base64": ""}, {"name": "a", "content_base64": "*"}, {"content": "x"},
            *({"name": name, "content": ""} for name in ("", "a/b", "/a", "../a", "a/..", "a/./b", "-a", "..a", "a//b", "x" * 256, "\x07", "/".join("a" * 17)))]
@@ -25,8 +26,9 @@ OF_LABELS = [{"sbx.x": "a"}, {"a b": "c"}, {"": "c"}, {"x" * 65: "c"}, {"a": "x"
 class Target:
     """`schema`: of a request's body; `path`: where it is sent."""
 
-    def __init__(self, sbx: Caller, schema: str, path: str) -> None:
-        self.sbx, self.name, self.path = sbx, schema, path
+    def __init__(self, sbx: Caller, schema: str, path: str, method: str = "POST", refused: tuple[str, ...] = ()) -> None:
+        """`refused`: what the server knows, and refuses here."""
+        self.sbx, self.name, self.path, self.method, self.refused = sbx, schema, path, method, refused
         self.schema = sbx.document.json["components"]["schemas"][schema]
         self.fields = list(self.schema["properties"])
         self.tried = 0
@@ -51,18 +53,19 @@ class Target:
             document.fault(f"{self.name}: the document {'takes' if good else 'refuses'} {str(body)[:200]}, the server says {answer}")
 
     def send(self, body: dict):
-        answer = self.sbx.ask("POST", self.path, body, query={} if self.name == "SandboxRequest" else {"wait": "true"}, wrong=True)
-        if answer.status == 201:
+        query = {"wait": "true"} if self.name in ("RunRequest", "ExecRequest") else {}
+        answer = self.sbx.ask(self.method, self.path, body, query=query, wrong=True)
+        if answer.status == 201 and self.method == "POST":
             self.sbx.ask("DELETE", f"/v1/sandboxes/{answer.json['id']}")
         return answer
 
     def named_by_server(self, where: str, body: dict) -> set[str]:
-        answer = self.sbx.ask("POST", self.path, body, wrong=True)
+        answer = self.sbx.ask(self.method, self.path, body, wrong=True)
         found = re.search(rf"'{re.escape(where)}zz' is not known: known: (.*)", answer.json.get("detail", ""))
         if found is None:
             self.sbx.document.fault(f"{self.name}: the server does not name the fields of '{where}': {answer}")
             return set()
-        return set(re.findall(r"'(\w+)'", found[1]))
+        return set(re.findall(r"'(\w+)'", found[1])) - set(self.refused)
 
     def check_names(self) -> None:
         schemas = self.sbx.document.json["components"]["schemas"]
@@ -109,13 +112,38 @@ def check_bodies(sbx: Caller) -> int:
     made = sbx.expect(201, "POST", "/v1/sandboxes", {}).json["id"]
     tried = 0
     for target in (Target(sbx, "RunRequest", "/v1/runs"), Target(sbx, "ExecRequest", f"/v1/sandboxes/{made}/exec"),
-                   Target(sbx, "SandboxRequest", "/v1/sandboxes")):
+                   Target(sbx, "SandboxRequest", "/v1/sandboxes"),
+                   Target(sbx, "Configuration", "/v1/projects/tried/configurations/one", "PUT",
+                          ("project_id", "task_id", "session_id", "configuration"))):
         target.check_names()
         target.check_values()
         target.check_pairs()
         tried += target.tried
     sbx.expect(200, "DELETE", f"/v1/sandboxes/{made}")
     return tried
+
+
+def check_signals(sbx: Caller) -> None:
+    """Of a run that is not there: what is good is 404. At a terminal, what is bad ends it."""
+    signal = sbx.document.at("#/components/schemas/Signal")
+    for value in [*VALUES, None, "SIG", "term", "SEGV", "KILLX", 11, 4, 0, *signal["enum"]]:
+        sbx.expect(400 if sbx.document.errors(signal, value) else 404, "POST", "/v1/runs/nothing/signal", {"signal": value}, wrong=True)
+    for body in ({}, {"signal": "TERM", "zz": 1}):
+        sbx.expect(400, "POST", "/v1/runs/nothing/signal", body, wrong=True)
+    schema = sbx.document.at("#/components/schemas/TerminalMessage")
+    resize = {"type": "resize", "rows": 2, "cols": 3}
+    for message in ({}, [], {"type": "x"}, {"type": "resize"}, {**resize, "rows": 0}, {**resize, "cols": 65536}, {**resize, "zz": 1}, {**resize, "rows": "2"},
+                    {"type": "signal"}, {"type": "signal", "signal": "SEGV"}, {"type": "signal", "signal": "CONT", "rows": 2}):
+        if not sbx.document.errors(schema, message):
+            sbx.document.fault(f"the document takes {message}")
+        run = sbx.expect(202, "POST", "/v1/runs", {"shell": "sleep 600", "tty": True}).json["run_id"]
+        sbx.expect(101, "GET", f"/v1/runs/{run}/terminal", headers=WEBSOCKET, says=[message], closed=1008)
+        sbx.ask("DELETE", f"/v1/runs/{run}")
+        sbx.expect(200, "GET", f"/v1/runs/{run}", query={"wait": ""})
+
+
+def refuses_unknown(operation) -> bool:
+    return "/files" in operation.path or operation.id in ("listRuns", "listSandboxes", "destroySandboxes")
 
 
 def check_query(sbx: Caller) -> None:
@@ -125,8 +153,8 @@ def check_query(sbx: Caller) -> None:
         in_source |= set(re.findall(r'(?:query_value\(|wants\(\*?\w+, |asks_for_another\(\*?\w+, )"(\w+)"', file.read_text(encoding="utf-8")))
     document = sbx.document
     for operation in document.operations:
-        path = operation.path.replace("{run}", "x").replace("{sandbox}", "x").replace("{image}", "x")
-        if "/files" in path or operation.id == "listRuns":
+        path = operation.example
+        if refuses_unknown(operation):
             answer = sbx.expect(400, operation.method, path, query={"zz": "1"}, wrong=True)
             server = set(re.findall(r"'(\w+)'", answer.json["detail"].split("known: ", 1)[-1]))
             for name in sorted(server ^ operation.query.keys()):
@@ -134,7 +162,7 @@ def check_query(sbx: Caller) -> None:
             for name, parameter in operation.query.items():
                 compare_values(sbx, operation, path, name, parameter["schema"])
     documented = {name for operation in document.operations for name in operation.query
-                  if "/files" not in operation.path and operation.id != "listRuns"}
+                  if not refuses_unknown(operation)}
     if len(in_source) < 8:
         document.fault(f"found only {sorted(in_source)} in runtime/api: is the look for parameters still right?")
     # Of those that are asked above: read by a name that is no literal.
