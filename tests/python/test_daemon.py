@@ -522,7 +522,8 @@ class Threads(unittest.TestCase):
         # One that streams knows its run when the first event is there.
         for call in ("print(flush=True); client.execute('sleep 1000', task_id='interrupted')",
                      "for event in client.stream('echo; sleep 1000', task_id='interrupted'): print(flush=True)"):
-            program = f"import sbx, sys\nclient = sbx.Client(sys.argv[1])\n{call}"
+            # Who is started in the background of a shell has SIGINT ignored.
+            program = f"import sbx, signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\nclient = sbx.Client(sys.argv[1])\n{call}"
             with sbx.Client(sbxd.socket) as client, subprocess.Popen(
                     [sys.executable, "-c", program, sbxd.socket], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
                 process.stdout.readline()
