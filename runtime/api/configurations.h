@@ -26,8 +26,6 @@ class Configurations {
   void list(const SharedCall& call) const;
   void remove(const SharedCall& call) const;
   void store(const SharedCall& call, const JsonObject& body) const;
-  // False: it has its answer.
-  bool with_database(const SharedCall& call, const std::function<Result<void>(const Database&)>& use) const;
   // Also one that the client does not see.
   Result<std::optional<Configuration>> find(const std::string& project, const std::string& name) const;
   // That the path names. Nothing: it has its answer.

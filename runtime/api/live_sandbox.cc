@@ -26,17 +26,17 @@ Result<void> LiveSandbox::begin(std::function<void()> over) {
   return {};
 }
 
-void LiveSandbox::is_from_pool(std::function<Result<UniqueFd>()> cold) {
+void LiveSandbox::is_from_pool(Cold cold) {
   from_pool_ = true;
   cold_ = std::move(cold);
 }
 
 // False: there is no other way.
-bool LiveSandbox::begin_cold() {
+bool LiveSandbox::begin_cold(std::int64_t why) {
   const auto cold = std::exchange(cold_, {});
   if (!cold || state_ != SandboxState::creating) return false;
   from_pool_ = false;
-  auto control = cold();
+  auto control = cold(why);
   if (!control) return false;
   control_watch_.stop();
   control_ = std::move(*control);
@@ -147,7 +147,7 @@ void LiveSandbox::read_control() {
     cold_ = {};
     return become(SandboxState::ready);
   case KeeperMessageType::failed:
-    if (begin_cold()) return;
+    if (begin_cold(message->value)) return;
     why_failed_ = text;
     return become(SandboxState::failed);
   case KeeperMessageType::commands: commands_ = message->value; return rest_or_work();
@@ -167,7 +167,7 @@ void LiveSandbox::read_control() {
 }
 
 void LiveSandbox::lose_keeper() {
-  if (begin_cold()) return;
+  if (begin_cold(kDied)) return;
   why_failed_ = "its keeper ended unexpectedly";
   lost_keeper_ = true;
   become(state_ == SandboxState::creating ? SandboxState::failed : SandboxState::destroyed);

@@ -21,8 +21,11 @@ class LiveSandbox : public std::enable_shared_from_this<LiveSandbox> {
   // `control`: our end (wire/keeper_protocol.h). `over` is called once, last of all.
   LiveSandbox(http::Loop& loop, std::string id, AskedSandbox asked, std::string owner, UniqueFd control);
   Result<void> begin(std::function<void()> over);
-  // It was made ahead. `cold`: makes another one in its place, should it be refused.
-  void is_from_pool(std::function<Result<UniqueFd>()> cold);
+  // It was made ahead. `cold`: makes another one in its place, should it be refused or its keeper die; it
+  // gets the value of the refusal, or what says that it died.
+  static constexpr std::int64_t kDied = -1;
+  using Cold = std::function<Result<UniqueFd>(std::int64_t why)>;
+  void is_from_pool(Cold cold);
 
   [[nodiscard]] const std::string& id() const { return id_; }
   [[nodiscard]] SandboxState state() const { return state_; }
@@ -58,7 +61,7 @@ class LiveSandbox : public std::enable_shared_from_this<LiveSandbox> {
   void ask(KeeperMessageType type, std::int64_t value = 0);
   void rest_or_work();
   void lose_keeper();
-  bool begin_cold();
+  bool begin_cold(std::int64_t why);
   void touch();
 
   http::Loop& loop_;
@@ -76,7 +79,7 @@ class LiveSandbox : public std::enable_shared_from_this<LiveSandbox> {
   std::deque<std::function<void(KeeperMessageType, std::int64_t, std::string)>> waiting_;  // for answers
   std::function<void()> over_;
   bool from_pool_ = false;
-  std::function<Result<UniqueFd>()> cold_;
+  Cold cold_;
   std::vector<std::function<void()>> when_settled_;
   std::vector<std::function<void()>> when_over_;
   http::Watch control_watch_;

@@ -86,12 +86,12 @@ void Pool::refill() {
   for (auto& [name, kind] : kinds_) {
     if (count(name, State::ready) >= kind.wanted) continue;
     lacks = true;
-    if (now >= kind.again_at && make(name, kind)) return;
+    if (now >= kind.again_at && make(name)) return;
   }
   if (lacks) refill_after(kUntilRoom);
 }
 
-bool Pool::make(const PoolKind& name, Kind& kind) {
+bool Pool::make(const PoolKind& name) {
   RunRequest request = request_of(name);
   request.sandbox_name = "sbx-warm-" + new_run_id();
   const std::uint64_t memory = policies_.of(request, admission_.limits());
@@ -113,7 +113,6 @@ bool Pool::make(const PoolKind& name, Kind& kind) {
     return note_failure(name, watch.error().text), false;
   }
   made->watch = std::move(*watch);
-  (void)kind;
   return true;
 }
 

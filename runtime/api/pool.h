@@ -47,8 +47,7 @@ class Pool {
 
   // Nothing: none is ready that is as this one asks; then it has to be made.
   std::optional<Taken> take(const RunRequest& request, const Peer& peer);
-  // The one that was taken for it was refused: what it was made of has changed, and so for all others of its
-  // kind.
+  // What the one was made of that was taken for it has changed, and so for all others of its kind.
   void note_stale(const RunRequest& request);
 
   // One fewer, for who needs its place. False: there is none.
@@ -88,7 +87,7 @@ class Pool {
 
   void refill();
   void refill_after(std::chrono::milliseconds delay);
-  bool make(const PoolKind& name, Kind& kind);
+  bool make(const PoolKind& name);
   void read(Place warm);
   void note_failure(const PoolKind& name, const std::string& why);
   void send_away(Warm& warm);

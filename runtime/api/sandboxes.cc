@@ -1,6 +1,7 @@
 #include "api/sandboxes.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "api/sandbox_filter.h"
 #include "api/sandbox_name.h"
@@ -122,8 +123,9 @@ void Sandboxes::begin(const SharedCall& call, AskedSandbox asked, const RequestK
       std::make_shared<LiveSandbox>(loop_, id, std::move(asked), call->client.owner(), std::move(*control));
   if (warm) {
     const auto kept = std::make_shared<Asker>(std::move(*asker));
-    sandbox->is_from_pool([this, kept, made = sandbox.get()] {
-      pool_.note_stale(made->asked().request);
+    sandbox->is_from_pool([this, kept, made = sandbox.get()](std::int64_t why) {
+      if (why == ESTALE) pool_.note_stale(made->asked().request);
+      if (why == LiveSandbox::kDied) keepers_.note_lost();
       return keepers_.create(made->asked().request, kept->peer());
     });
   }

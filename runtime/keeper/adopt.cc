@@ -19,6 +19,10 @@ namespace {
 
 constexpr uid_t kNobody = 65534;
 
+Unexpected has_changed(const std::string& what, const std::string& name) {
+  return fail(Error{"the " + what + " '" + name + "' has changed since the sandbox was made", ESTALE});
+}
+
 }  // namespace
 
 Result<AskedSandbox> read_asked(std::vector<UniqueFd> descriptors, std::int64_t token) {
@@ -37,12 +41,12 @@ Result<AskedSandbox> read_asked(std::vector<UniqueFd> descriptors, std::int64_t 
 Result<void> check_same_policy(const Settings& settings, const Policy& made_with) {
   const Policy now = TRY(load_policy(made_with.name, settings.policy_dirs, settings.cache_dir()));
   if (now.fingerprint == made_with.fingerprint) return {};
-  return fail("the policy '" + made_with.name + "' has changed since the sandbox was made");
+  return has_changed("policy", made_with.name);
 }
 
 Result<void> check_same_image(const Settings& settings, const std::string& name, const std::string& digest) {
   if (name == "host" || TRY(find_image(settings.state_dir, name)).digest == digest) return {};
-  return fail("the image '" + name + "' has changed since the sandbox was made");
+  return has_changed("image", name);
 }
 
 Result<SandboxPlan> plan_of_adopted(const Adoption& adoption) {

@@ -25,7 +25,7 @@ struct AskedSandbox {
 // one may not have it.
 Result<AskedSandbox> read_asked(std::vector<UniqueFd> descriptors, std::int64_t token);
 
-// Both may have changed since it was made.
+// Both may have changed since it was made: then the error is ESTALE.
 Result<void> check_same_policy(const Settings& settings, const Policy& made_with);
 Result<void> check_same_image(const Settings& settings, const std::string& name, const std::string& digest);
 

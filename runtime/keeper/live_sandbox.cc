@@ -226,7 +226,7 @@ void LiveSandbox::read_control() {
                              ? adopt(std::move((*received)->descriptors), message->token)
                              : fail("the sandbox is nobody's");
     if (adopted) return tell(KeeperMessageType::ready, 0, describe());
-    tell(KeeperMessageType::failed, 0, adopted.error().text);
+    tell(KeeperMessageType::failed, adopted.error().error_number, adopted.error().text);
     return begin_end(adopted.error().text);
   }
   switch (message->type) {

@@ -148,11 +148,7 @@ Result<void> Daemon::run() {
   sweep();
   TRY(read_programs());
   cpus_ = usable_cpus();
-  if (auto pressure = watch_memory_pressure()) {
-    pressure_ = std::move(*pressure);
-  } else if (!options_.settings.pool.kinds.empty()) {
-    say("the pool is kept also when memory is short: " + pressure.error().text);
-  }
+  watch_pressure();
   TRY(start_api());
   Result<void> served = serve();
   end_preparing();
@@ -162,6 +158,14 @@ Result<void> Daemon::run() {
     if (nursery.program.running()) (void)nursery.program.reap();
   }
   return served;
+}
+
+// For the pool alone, where there is one.
+void Daemon::watch_pressure() {
+  if (options_.settings.pool.kinds.empty() || pressure_.valid()) return;
+  auto pressure = watch_memory_pressure();
+  if (!pressure) return say("the pool is kept also when memory is short: " + pressure.error().text);
+  pressure_ = std::move(*pressure);
 }
 
 // --- what is started -----------------------------------------------------------------------------------
@@ -241,6 +245,7 @@ Result<void> Daemon::try_reload() {
   TRY(tell_access(access, DaemonMessageType::settings));
   options_.settings = std::move(next);
   options_.access = std::move(access);
+  watch_pressure();
   return {};
 }
 

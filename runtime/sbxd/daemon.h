@@ -39,6 +39,7 @@ class Daemon {
   Result<void> prepare_api_root() const;
   Result<void> read_programs();
   Result<void> open_listener();
+  void watch_pressure();
   Result<void> start_api();
   Result<void> tell_access(const Access& access, DaemonMessageType last) const;
   Result<void> prepare_images();
@@ -64,7 +65,7 @@ class Daemon {
   std::vector<UniqueFd> tcp_listeners_;
   ChildProgram api_;
   UniqueFd api_socket_;
-  UniqueFd pressure_;      // -1: the kernel does not tell
+  UniqueFd pressure_;      // -1: there is no pool, or the kernel does not tell
   ChildProgram preparer_;  // of images, at each start of the API
   std::vector<Nursery> nurseries_;
   std::vector<std::int64_t> api_starts_;

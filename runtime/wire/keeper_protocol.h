@@ -67,7 +67,7 @@ enum class KeeperMessageType : std::uint32_t {
   adopt = 11,
   // from a keeper
   ready = 20,
-  failed = 21,
+  failed = 21,    // value: ESTALE: what a warm one was made of has changed
   commands = 22,  // value: how many run now
   stats_are = 23,
   done = 24,  // of pause, resume and reset; value: 0, else a text says why not

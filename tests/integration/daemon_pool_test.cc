@@ -203,6 +203,30 @@ TEST_CASE("the pool keeps to its memory, and gives way to who needs the place") 
   CHECK(kind(daemon)["drained"] >= 4);
 }
 
+TEST_CASE("a warm sandbox whose keeper dies while it is given is made, and the others stay") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place, pool(place, "pool: {sandboxes: [{image: host, count: 2}]}\n"));
+  REQUIRE(has_ready(daemon, 2));
+  std::vector<pid_t> keepers = daemon.processes("sbx-keeper");
+  REQUIRE(keepers.size() == 2);
+  for (const pid_t keeper : keepers) REQUIRE(kill(keeper, SIGSTOP) == 0);
+  ProgramOptions how;
+  how.after_start = [&](pid_t) {
+    CHECK(comes_true([&] { return kind(daemon)["hits"] == 1; }));
+    for (const pid_t keeper : keepers) (void)kill(keeper, SIGKILL);
+  };
+  const json made = json::parse(
+      run_program({"curl", "-s", "--unix-socket", daemon.socket(), "http://sbx/v1/sandboxes", "-d", "{}"},
+                  how)
+          .out);
+  CHECK(made["state"] == "ready");
+  CHECK(made["from_pool"] == false);
+  CHECK(kind(daemon)["stale"] == 0);
+  CHECK(daemon.exec(made["id"], "true")["exit_code"] == 0);
+  REQUIRE(has_ready(daemon, 2));
+}
+
 TEST_CASE("what cannot be made is told, and tried again; one that is killed is made anew") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
