@@ -31,6 +31,13 @@ struct HttpAnswer {
   json body;  // null where it is none
 };
 
+// What the program of a result wrote, which ended well.
+inline std::string text_of(const json& result) {
+  INFO(result.dump());
+  CHECK(result["exit_code"] == 0);
+  return result["stdout"]["text"];
+}
+
 class Daemon {
  public:
   // `socket`: elsewhere than in its run directory. `wrapper`: what starts it, in its place.

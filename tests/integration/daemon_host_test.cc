@@ -7,12 +7,6 @@ namespace sbx::test {
 
 namespace {
 
-constexpr const char* kRunner = R"(languages:
-  - name: toy
-    file: main.toy
-    actions: {run: [/bin/toy, "{file}"]}
-)";
-
 using Strings = std::vector<std::string>;
 
 // As another user: asked by curl, too.
@@ -52,8 +46,8 @@ TEST_CASE("the API tells of images and languages what sbxctl does, and of one th
   CHECK(daemon.get("/v1/images").body == json{{"images", json::array()}});
   CHECK(daemon.get("/v1/languages").body == json{{"languages", json::array()}});
   // While it runs: nothing is remembered.
-  import_toy(place, "toy", kRunner);
-  import_toy(place, "spoiled", kRunner);
+  import_toy(place, "toy", kPlainToy);
+  import_toy(place, "spoiled", kPlainToy);
   const std::string link = place.state_dir() + "/images/names/spoiled";
   std::filesystem::rename(link + "/spoiled.json", link + "/away.json");
   const json images = daemon.get("/v1/images").body["images"];
@@ -231,8 +225,8 @@ TEST_CASE("what a killed run left is swept from time to time, as the configurati
 TEST_CASE("images are looked at when sbxd starts; one that is damaged is named and stops no other") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
-  import_toy(place, "good", kRunner);
-  import_toy(place, "spoiled", kRunner);
+  import_toy(place, "good", kPlainToy);
+  import_toy(place, "spoiled", kPlainToy);
   std::filesystem::remove(place.state_dir() + "/images/names/spoiled/spoiled.json");
   const auto images = [](const Daemon& daemon) { return daemon.get("/v1/health/ready").body["images"]; };
   const Daemon daemon(place);
@@ -250,7 +244,7 @@ TEST_CASE("images that the configuration names are imported when sbxd starts") {
   const Sandbox place;
   const std::string cache = place.directory() + "/cache";
   std::filesystem::create_directories(cache + "/images");
-  (void)make_toy(place, cache + "/images", "built", kRunner);
+  (void)make_toy(place, cache + "/images", "built", kPlainToy);
   const std::string config = place.directory() + "/config.yaml";
   const auto start = [&](const std::string& text) {
     write_file(config, text);

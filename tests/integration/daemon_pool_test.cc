@@ -1,4 +1,6 @@
 // Sandboxes that sbxd makes before they are asked for.
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -10,21 +12,34 @@
 namespace sbx::test {
 namespace {
 
-constexpr const char* kRunner =
-    "languages: [{name: toy, file: main.toy, actions: {run: [/bin/toy, \"{file}\"]}}]\n";
-
 std::vector<std::string> pool(const Sandbox& place, const std::string& config) {
   const std::string path = place.directory() + "/config.yaml";
   write_file(path, config);
   return {"--config", path};
 }
 
+// As on a kernel that tells of no pressure: what other tests make of the memory of this host empties no pool.
+void without_pressure() {
+  constexpr const char* kPath = "/proc/pressure/memory";
+  const bool hidden = unshare(CLONE_NEWNS) == 0 &&
+                      mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                      (access(kPath, F_OK) != 0 ||
+                       (mount(kPath, kPath, nullptr, MS_BIND, nullptr) == 0 &&
+                        mount("", kPath, nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY, nullptr) == 0));
+  if (!hidden) _exit(126);
+}
+
+class CalmDaemon : public Daemon {
+ public:
+  CalmDaemon(const Sandbox& place, const std::string& config, const std::string& socket = {},
+             const std::vector<std::string>& wrapper = {})
+      : Daemon(place, pool(place, config), socket, wrapper, without_pressure) {}
+};
+
 json kind(const Daemon& daemon) { return daemon.get("/v1/pool").body["kinds"].at(0); }
 
 bool has_ready(const Daemon& daemon, int count) {
-  // A host that is short of memory just now has none for ten seconds.
-  const auto ready = [&] { return kind(daemon)["ready"] == count; };
-  const bool there = comes_true(ready) || comes_true(ready) || comes_true(ready);
+  const bool there = comes_true([&] { return kind(daemon)["ready"] == count; });
   CHECK_MESSAGE(there, kind(daemon).dump());
   return there;
 }
@@ -39,10 +54,10 @@ json create(const Daemon& daemon, const json& request = json::object()) {
 
 }  // namespace
 
-TEST_CASE("who asks for a plain sandbox gets one that is there, as it would have been made") {
+TEST_CASE("replaces: reuse and pool statistics; who asks gets one that is there, as it would have been made") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
-  const Daemon daemon(place, pool(place, "pool: {sandboxes: [{image: host, count: 2}]}\n"));
+  const CalmDaemon daemon(place, "pool: {sandboxes: [{image: host, count: 2}]}\n");
   REQUIRE(has_ready(daemon, 2));
   CHECK(daemon.get("/v1/sandboxes").body["sandboxes"].empty());
   const json request{{"task_id", "t"}, {"env", {{"A", "b"}}}, {"labels", {{"l", "x"}}}};
@@ -81,7 +96,7 @@ TEST_CASE("who asks for a plain sandbox gets one that is there, as it would have
 TEST_CASE("what a warm sandbox has not is made, and so is one when none is left") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
-  const Daemon daemon(place, pool(place, "pool: {sandboxes: [{image: host, count: 1}]}\n"));
+  const CalmDaemon daemon(place, "pool: {sandboxes: [{image: host, count: 1}]}\n");
   REQUIRE(has_ready(daemon, 1));
   for (const json& request :
        {json{{"policy", "strict"}}, json{{"limits", {{"pids", 20}}}},
@@ -103,7 +118,7 @@ TEST_CASE("what a warm sandbox has not is made, and so is one when none is left"
 TEST_CASE("many at once get one each, and no two the same") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
-  const Daemon daemon(place, pool(place, "pool: {sandboxes: [{image: host, count: 3}]}\n"));
+  const CalmDaemon daemon(place, "pool: {sandboxes: [{image: host, count: 3}]}\n");
   REQUIRE(has_ready(daemon, 3));
   const ProgramResult all =
       run_program({"curl", "-s", "--parallel", "--parallel-immediate", "--unix-socket", daemon.socket(),
@@ -123,12 +138,12 @@ TEST_CASE("many at once get one each, and no two the same") {
 TEST_CASE("a warm sandbox whose policy or image has changed is not given") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
-  import_toy(place, "toy", kRunner);
+  import_toy(place, "toy", kPlainToy);
   const std::string policies = place.directory() + "/policies";
   const std::string shipped = program_directory() + "/../../policies";
   std::filesystem::copy(shipped, policies, std::filesystem::copy_options::recursive);
-  const Daemon daemon(
-      place, pool(place, "pool: {sandboxes: [{image: toy, policy: strict, count: 2}]}\n"), {},
+  const CalmDaemon daemon(
+      place, "pool: {sandboxes: [{image: toy, policy: strict, count: 2}]}\n", {},
       {"unshare", "-m", "sh", "-c", "mount --bind " + policies + " " + shipped + "; exec \"$0\" \"$@\""});
   const json request{{"image", "toy"}, {"policy", "strict"}};
   REQUIRE(has_ready(daemon, 2));
@@ -152,7 +167,7 @@ TEST_CASE("a warm sandbox whose policy or image has changed is not given") {
 
   REQUIRE(has_ready(daemon, 2));
   std::filesystem::remove_all(place.directory() + "/tree/var/cache/toy/old");
-  import_toy(place, "toy", kRunner);
+  import_toy(place, "toy", kPlainToy);
   const json third = create(daemon, request);
   CHECK(third["from_pool"] == false);
   CHECK(third["image"]["digest"] != second["image"]["digest"]);
@@ -161,9 +176,8 @@ TEST_CASE("a warm sandbox whose policy or image has changed is not given") {
 TEST_CASE("a warm sandbox is its owner's, and what one may not have is refused as ever") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
-  const Daemon daemon(place,
-                      pool(place, "socket_group: nogroup\npool: {sandboxes: [{image: host, count: 1}]}\n"),
-                      "/tmp/sbxd-pool-test." + std::to_string(getpid()));
+  const CalmDaemon daemon(place, "socket_group: nogroup\npool: {sandboxes: [{image: host, count: 1}]}\n",
+                          "/tmp/sbxd-pool-test." + std::to_string(getpid()));
   const auto as = [&](const std::string& uid, std::vector<std::string> arguments) {
     std::vector<std::string> all{"setpriv", "--reuid=" + uid, "--regid=65534", "--clear-groups", "curl",
                                  "-s",      "--unix-socket",  daemon.socket()};
@@ -183,10 +197,9 @@ TEST_CASE("a warm sandbox is its owner's, and what one may not have is refused a
 TEST_CASE("the pool keeps to its memory, and gives way to who needs the place") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
-  const auto options = pool(place,
-                            "max_sandboxes: 4\nadmission: {memory: 2G}\n"
-                            "pool: {memory: 1100M, sandboxes: [{image: host, count: 3}]}\n");
-  const Daemon daemon(place, options);
+  const CalmDaemon daemon(place,
+                          "max_sandboxes: 4\nadmission: {memory: 2G}\n"
+                          "pool: {memory: 1100M, sandboxes: [{image: host, count: 3}]}\n");
   REQUIRE(has_ready(daemon, 2));  // of 512M each
   CHECK(daemon.get("/v1/pool").body["memory_bytes"] == 1U << 30U);
   const json other{{"limits", {{"pids", 20}, {"memory_bytes", 64U << 20U}}}};
@@ -206,7 +219,7 @@ TEST_CASE("the pool keeps to its memory, and gives way to who needs the place") 
 TEST_CASE("a warm sandbox whose keeper dies while it is given is made, and the others stay") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
-  const Daemon daemon(place, pool(place, "pool: {sandboxes: [{image: host, count: 2}]}\n"));
+  const CalmDaemon daemon(place, "pool: {sandboxes: [{image: host, count: 2}]}\n");
   REQUIRE(has_ready(daemon, 2));
   std::vector<pid_t> keepers = daemon.processes("sbx-keeper");
   REQUIRE(keepers.size() == 2);
@@ -230,12 +243,11 @@ TEST_CASE("a warm sandbox whose keeper dies while it is given is made, and the o
 TEST_CASE("what cannot be made is told, and tried again; one that is killed is made anew") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
-  const auto options = pool(place, "pool: {sandboxes: [{image: toy, count: 1}]}\n");
-  const Daemon daemon(place, options);
+  const CalmDaemon daemon(place, "pool: {sandboxes: [{image: toy, count: 1}]}\n");
   CHECK(comes_true([&] { return kind(daemon)["failed"] >= 1; }));
   CHECK(kind(daemon)["message"].get<std::string>().find("toy") != std::string::npos);
   CHECK(create(daemon)["from_pool"] == false);  // of another image
-  import_toy(place, "toy", kRunner);
+  import_toy(place, "toy", kPlainToy);
   REQUIRE(has_ready(daemon, 1));
   CHECK(kind(daemon)["message"] == nullptr);
   // The other keeper is that of the sandbox made above, which has a command.
@@ -263,7 +275,8 @@ TEST_CASE("a host that is short of memory has no pool for a while") {
                                 "for i in 1 2 3; do { while :; do cat $f; done >/dev/null; } & done; wait"},
                                {"limits", {{"memory_bytes", 16U << 20U}, {"wall_ms", 600'000}}}});
   REQUIRE(begun.status == 202);
-  CHECK(comes_true([&] { return kind(daemon)["drained"] >= 2; }));
+  const auto drained = [&] { return kind(daemon)["drained"] >= 2; };
+  CHECK((comes_true(drained) || comes_true(drained)));  // on a busy host they wait for the CPU, too
   CHECK(daemon.get("/v1/pool").body["paused"] == "the host is short of memory");
   (void)daemon.ask("DELETE", "/v1/runs/" + begun.body["run_id"].get<std::string>());
 }

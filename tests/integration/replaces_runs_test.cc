@@ -8,15 +8,6 @@ namespace sbx::test {
 
 namespace {
 
-constexpr const char* kToy =
-    "languages: [{name: toy, file: main.toy, actions: {run: [/bin/toy, \"{file}\"]}}]\n";
-
-std::string text_of(const json& result) {
-  INFO(result.dump());
-  CHECK(result["exit_code"] == 0);
-  return result["stdout"]["text"];
-}
-
 // Says that it began, and goes on when another command has seen that.
 const json kGated{{"shell", "echo one; until [ -e /tmp/go ]; do sleep 0.01; done; echo two >&2; exit 3"},
                   {"timeout_ms", 60'000}};
@@ -55,7 +46,7 @@ TEST_CASE("replaces: streamed exec") {
 TEST_CASE("replaces: a run by language with inline code") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
-  import_toy(place, "toy-1", kToy);
+  import_toy(place, "toy-1", kPlainToy);
   const Daemon daemon(place);
   const json good = daemon.run({{"language", "toy"}, {"code", "print hello\n"}});
   CHECK(good["run_id"].get<std::string>().size() == 36);

@@ -7,26 +7,13 @@
 
 namespace sbx::test {
 
-namespace {
-
-constexpr const char* kToy =
-    "languages: [{name: toy, file: main.toy, actions: {run: [/bin/toy, \"{file}\"]}}]\n";
-
-std::string text_of(const json& result) {
-  INFO(result.dump());
-  CHECK(result["exit_code"] == 0);
-  return result["stdout"]["text"];
-}
-
-}  // namespace
-
 TEST_CASE("replaces: start-up pre-pull with per-image status and graceful degradation") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
   const std::string cache = place.directory() + "/cache";
   std::filesystem::create_directories(cache + "/images");
-  (void)make_toy(place, cache + "/images", "good", kToy);
-  write_file(make_toy(place, cache + "/images", "broken", kToy), "no image");
+  (void)make_toy(place, cache + "/images", "good", kPlainToy);
+  write_file(make_toy(place, cache + "/images", "broken", kPlainToy), "no image");
   const std::string config = place.directory() + "/config.yaml";
   write_file(config, "prepare_images: [broken, missing, good]\n");
   const Daemon daemon(place, {"--config", config}, "", {},
@@ -123,7 +110,6 @@ TEST_CASE("replaces: status and resource statistics") {
   CHECK(comes_true([&] { return daemon.get(path).body["state"] == "ready"; }));
 }
 
-// Statistics of the pool: daemon_pool_test.cc.
 TEST_CASE("replaces: reuse, the same task gives the same sandbox") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
@@ -173,7 +159,7 @@ TEST_CASE("replaces: cleanup of all and of orphans") {
 TEST_CASE("replaces: environment type and environment variables") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
-  import_toy(place, "toy", kToy);
+  import_toy(place, "toy", kPlainToy);
   const Daemon daemon(place);
   const Files files(daemon, {{"environment_type", "toy"}, {"env_vars", {{"A", "of the sandbox"}}}});
   CHECK(files.put("script", "env A\n").status == 201);

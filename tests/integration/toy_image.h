@@ -71,6 +71,10 @@ inline std::string make_toy(const Sandbox& sandbox, const std::string& directory
   return tarball;
 }
 
+// The least that makes it a language's image.
+inline constexpr const char* kPlainToy =
+    "languages: [{name: toy, file: main.toy, actions: {run: [/bin/toy, \"{file}\"]}}]\n";
+
 inline void import_toy(const Sandbox& sandbox, const std::string& name, const std::string& runner) {
   const ProgramResult imported =
       sbxctl(sandbox, {"images", "import", make_toy(sandbox, sandbox.directory(), name, runner)});
