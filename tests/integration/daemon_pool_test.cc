@@ -54,7 +54,8 @@ json create(const Daemon& daemon, const json& request = json::object()) {
 
 }  // namespace
 
-TEST_CASE("replaces: reuse and pool statistics; who asks gets one that is there, as it would have been made") {
+TEST_CASE(
+    "replaces: reuse and pool statistics; who asks gets one that is there, as it would have been made") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
   const CalmDaemon daemon(place, "pool: {sandboxes: [{image: host, count: 2}]}\n");

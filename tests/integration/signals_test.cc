@@ -146,8 +146,8 @@ TEST_CASE("a program that ignores the signal is killed after the grace, with all
   CHECK(result.exit_status == 143);
   CHECK_FALSE(result.timed_out);
   check_cancelled(sandbox, "SIGTERM");
-  CHECK(sandbox.log_lines()[0]["usage"]["wall_ms"] >= 5000);
-  CHECK(sandbox.log_lines()[0]["exit_code"] == nullptr);  // it had none
+  CHECK(sandbox.log_lines()[0]["usage"]["wall_ms"] >= 4000);  // 5 s, from when the start was heard of
+  CHECK(sandbox.log_lines()[0]["exit_code"] == nullptr);      // it had none
 }
 
 TEST_CASE("a program that takes the signal well has the whole grace to end") {
