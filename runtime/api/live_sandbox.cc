@@ -53,6 +53,11 @@ Json LiveSandbox::describe() const {
   json["task_id"] = asked_.request.task_id.empty() ? Json(nullptr) : Json(asked_.request.task_id);
   json["project_id"] = asked_.request.project.empty() ? Json(nullptr) : Json(asked_.request.project);
   json["configuration"] = asked_.configuration.empty() ? Json(nullptr) : Json(asked_.configuration);
+  json["binds"] = Json::array();
+  for (const BindRequest& bind : asked_.request.binds)
+    json["binds"].push_back({{"host", bind.host},
+                             {"inside", bind.inside},
+                             {"mode", kBindModes[static_cast<std::size_t>(bind.mode)]}});
   json["labels"] = asked_.labels;
   json["labels"]["sbx.managed"] = "true";
   json["commands"] = commands_;

@@ -5,6 +5,7 @@
 
 #include "base/names.h"
 #include "base/suggest.h"
+#include "request/check_binds.h"
 
 namespace sbx::api {
 namespace {
@@ -18,13 +19,13 @@ constexpr std::array<std::string_view, 13> kOfCommand{
 constexpr std::array<std::string_view, 1> kOfExec{"session"};
 constexpr std::array<std::string_view, 7> kOfLanguage{"language",  "code",   "path",          "files",
                                                       "arguments", "action", "compile_limits"};
-constexpr std::array<std::string_view, 8> kOfRun{"image",    "policy",          "project_id",
-                                                 "task_id",  "session_id",      "workspace_mode",
-                                                 "hostname", "environment_type"};
-constexpr std::array<std::string_view, 16> kOfSandbox{
-    "task_id",  "session_id",   "project_id", "image",   "environment_type", "policy",   "limits",
-    "env",      "env_vars",     "labels",     "idle_ms", "total_ms",         "hostname", "workspace_mode",
-    "packages", "configuration"};
+constexpr std::array<std::string_view, 9> kOfRun{"image",    "policy",           "project_id",
+                                                 "task_id",  "session_id",       "workspace_mode",
+                                                 "hostname", "environment_type", "binds"};
+constexpr std::array<std::string_view, 17> kOfSandbox{
+    "task_id",  "session_id",    "project_id", "image",   "environment_type", "policy",   "limits",
+    "env",      "env_vars",      "labels",     "idle_ms", "total_ms",         "hostname", "workspace_mode",
+    "packages", "configuration", "binds"};
 
 // Both names of one thing: only one may be given.
 Result<std::optional<std::string>> either(const JsonObject& body, std::string_view one,
@@ -156,6 +157,23 @@ Result<void> read_language(const JsonObject& body, RunRequest& request) {
 
 constexpr std::array<std::string_view, 2> kWorkspaceModes{"persistent", "ephemeral"};
 
+Result<void> read_binds(const JsonObject& body, RunRequest& request) {
+  constexpr std::array<std::string_view, 3> kKeys{"host", "inside", "mode"};
+  const auto list = TRY(body.objects("binds"));
+  for (const JsonObject& item : list.value_or(std::vector<JsonObject>())) {
+    TRY(item.only(kKeys));
+    BindRequest bind;
+    for (const auto& [key, path] : {std::pair("host", &bind.host), std::pair("inside", &bind.inside)}) {
+      const auto text = TRY(item.text(key));
+      if (!text) return fail("'" + item.name(key) + "': give it");
+      *path = TRY(check_inside_path(item.name(key), *text));
+    }
+    bind.mode = static_cast<BindMode>(TRY(read_choice(item, "mode", kBindModes)));
+    request.binds.push_back(std::move(bind));
+  }
+  return check_binds(request.binds);
+}
+
 // What both a run and a sandbox are made with.
 Result<void> read_place(const JsonObject& body, RunRequest& request) {
   request.task_id = TRY(either(body, "task_id", "session_id")).value_or("");
@@ -180,7 +198,7 @@ Result<void> read_place(const JsonObject& body, RunRequest& request) {
     TRY(check_hostname("hostname", *hostname));
     request.hostname = *hostname;
   }
-  return {};
+  return read_binds(body, request);
 }
 
 // As the keeper will, which could tell it only as the end of a run.

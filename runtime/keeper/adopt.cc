@@ -17,8 +17,6 @@
 namespace sbx {
 namespace {
 
-constexpr uid_t kNobody = 65534;
-
 Unexpected has_changed(const std::string& what, const std::string& name) {
   return fail(Error{"the " + what + " '" + name + "' has changed since the sandbox was made", ESTALE});
 }
@@ -32,9 +30,10 @@ Result<AskedSandbox> read_asked(std::vector<UniqueFd> descriptors, std::int64_t 
   asked.request = TRY(decode_run_request(bytes));
   // One that is gone when this returns: else its owner's end would not be seen.
   if (descriptors.size() > 1) asked.peer = TRY(identify_peer(descriptors[1].get(), token));
-  const PeerIdentity nobody{.uid = kNobody, .gid = kNobody, .groups = {}, .token = {}};
-  TRY(check_peer_may(asked.request, asked.peer.value_or(nobody), true));
-  if (!asked.peer && !asked.request.project.empty()) return fail("request: a project is somebody's");
+  TRY(check_peer_may(asked.request, asked.peer.value_or(nobody()), true));
+  const bool has_binds = !asked.request.binds.empty() || asked.request.here;
+  if (!asked.peer && (has_binds || !asked.request.project.empty()))
+    return fail("request: a project and binds are somebody's");
   return asked;
 }
 

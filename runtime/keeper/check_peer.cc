@@ -36,12 +36,15 @@ Result<void> check_peer_may(const RunRequest& request, const PeerIdentity& peer,
   if (peer.is_root() && !from_api) return {};
   if (is_policy_file(request.policy))
     return fail("--policy '" + request.policy + "': a file is for root only; give the name of a policy");
-  if (!request.binds.empty() || request.here)
-    return fail(
-        "--bind and --here are for root only, as long as no policy grants this user any of the host's "
-        "directories");
+  if (peer.token && (!request.binds.empty() || request.here))
+    return fail("binds: a client with a token is nobody of this host, and none of its files are shown to it");
   if (request.build) return fail("--build is for root only");
   return {};
+}
+
+std::optional<os::FileRights> rights_for_binds(const PeerIdentity& peer, bool from_api) {
+  if (peer.is_root() && !from_api) return std::nullopt;
+  return os::FileRights{peer.uid, peer.gid, peer.groups};
 }
 
 }  // namespace sbx

@@ -8,6 +8,7 @@
 
 #include "base/names.h"
 #include "keeper/adopt.h"
+#include "keeper/check_peer.h"
 #include "keeper/describe_sandbox.h"
 #include "keeper/open_client.h"
 #include "os/clock.h"
@@ -80,7 +81,8 @@ Result<void> LiveSandbox::make() {
   about_.sandbox_id = request_.sandbox_name.empty() ? "sbx-" + new_run_id() : request_.sandbox_name;
   if (request_.hostname.empty()) request_.hostname = request_.sandbox_name;
   TRY(write_journal());
-  inputs_ = TRY(gather_inputs(site_.settings, policy_, request_, granted_, report_.degradations));
+  const auto rights = rights_for_binds(owner_.value_or(nobody()), true);
+  inputs_ = TRY(gather_inputs(site_.settings, policy_, request_, rights, granted_, report_.degradations));
   if (runner_) TRY(note_writable(runner_->writable, inputs_.facts));
   inputs_degradations_ = report_.degradations;
   about_.image_digest = inputs_.image_digest;

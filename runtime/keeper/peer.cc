@@ -51,6 +51,11 @@ Result<std::vector<Token>> read_tokens(int fd) {
 
 }  // namespace
 
+PeerIdentity nobody() {
+  constexpr uid_t kNobody = 65534;
+  return {.uid = kNobody, .gid = kNobody, .groups = {}, .token = {}};
+}
+
 Caller PeerIdentity::caller() const { return {token ? 0 : uid, token ? token->name : ""}; }
 
 bool PeerIdentity::may_use_what(const PeerIdentity& owner, const std::string& project) const {

@@ -26,6 +26,9 @@ struct PeerIdentity {
   [[nodiscard]] bool may_use_what(const PeerIdentity& owner, const std::string& project) const;
 };
 
+// With no rights of anybody's.
+PeerIdentity nobody();
+
 // `descriptor`: a connection that sbxd's listener accepted, or the list of tokens, of which it is that one.
 // Any other socket is refused: those between our own processes say that root is at their other end.
 Result<PeerIdentity> identify_peer(int descriptor, std::int64_t token = -1);

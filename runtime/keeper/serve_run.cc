@@ -2,6 +2,7 @@
 
 #include "keeper/check_peer.h"
 #include "os/socket.h"
+#include "resource/bind_contents.h"
 #include "run/client_link.h"
 #include "run/run_one.h"
 #include "wire/keeper_protocol.h"
@@ -32,16 +33,19 @@ Result<void> serve(const Site& site, int socket, const PeerIdentity& peer, bool 
   if (!policy) return client.answer_error(kUsageError, policy.error());
   if (request.action == RequestAction::keep || !request.session.empty())
     return client.answer_error(kOurFailure, Error{"request: a run was expected", 0});
+  const std::optional<os::FileRights> rights = rights_for_binds(peer, from_api);
   if (request.action != RequestAction::run) {
-    const Result<std::string> text = describe_run(site.settings, *policy, request);
+    const Result<std::string> text = describe_run(site.settings, *policy, request, rights);
     return text ? client.answer_text(*text) : client.answer_error(kOurFailure, text.error());
   }
   const Result<void> fine;
   const RunContext context{
       site.settings, *policy,      fine,      fine,
       site.cgroups,  site.starter, true,      socket,
-      peer.caller(), "supervisor", site.cpus, [place](std::uint64_t bytes) { tell_memory(place, bytes); }};
-  return client.answer_finished(request, run_one(context, request, std::move(received->streams)));
+      peer.caller(), "supervisor", site.cpus, [place](std::uint64_t bytes) { tell_memory(place, bytes); },
+      rights};
+  return client.answer_finished(request, run_one(context, request, std::move(received->streams)),
+                                bind_warnings(request, rights));
 }
 
 }  // namespace

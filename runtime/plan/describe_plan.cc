@@ -41,8 +41,11 @@ std::string source_text(const MountSource& source) {
   case MountSource::Kind::tree:
   case MountSource::Kind::workspace: break;
   }
-  static constexpr std::array<const char*, 5> kIdMaps{"", " (id-mapped: image)", " (id-mapped: host)",
+  static constexpr std::array<const char*, 6> kIdMaps{"",
+                                                      " (id-mapped: image)",
+                                                      " (id-mapped: host)",
                                                       " (id-mapped: owner is the sandbox user)",
+                                                      " (id-mapped: who asked is the sandbox user)",
                                                       " (id-mapped: project)"};
   return source.path + kIdMaps[static_cast<std::size_t>(source.id_map)];
 }

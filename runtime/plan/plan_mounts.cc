@@ -287,13 +287,14 @@ class MountPlanner {
 
   void attach_host(const BindRequest& source, const std::string& target, bool is_file,
                    const std::string& name) {
+    const SourceIdMap id_map = facts_.binds_of_client ? SourceIdMap::client : SourceIdMap::owner;
     if (source.mode == BindMode::copy_on_write) {
-      attach_tree(source.host, SourceIdMap::owner, kReadOnly | kSafe, "/" + name, false);
+      attach_tree(source.host, id_map, kReadOnly | kSafe, "/" + name, false);
       overlay(name, name, kWorkloadId, target, kSafe);
       return;
     }
     const std::uint64_t attributes = source.mode == BindMode::read_write ? kSafe : kSafe | kReadOnly;
-    attach_tree(source.host, SourceIdMap::owner, attributes, target, is_file);
+    attach_tree(source.host, id_map, attributes, target, is_file);
   }
 
   // Targets in file systems of ours are made; those in the image go into the layer above it, and those in the

@@ -26,7 +26,8 @@ enum class SourceIdMap : std::uint8_t {
   sandbox,  // ids on disk are the ids inside: an image
   host,     // the same for the host's own tree, without the ids that init and the workload have: what a login
             // user of the host keeps private stays so
-  owner,    // the ids that own the source on disk are the workload's inside: a bind
+  owner,    // the ids that own the source on disk are the workload's inside: a bind of root's
+  client,   // those of who asked are: a bind of anybody else's
   project,  // the service id that owns projects on disk is the workload's inside
 };
 
@@ -108,6 +109,7 @@ struct PlanFacts {
   std::uint64_t memlock_hard = ~0ULL;
   std::uint64_t msgqueue_hard = ~0ULL;
   std::vector<bool> bind_is_file;  // per request.binds
+  bool binds_of_client = false;    // of one who is not root: they give no more rights than that one has
 };
 
 }  // namespace sbx

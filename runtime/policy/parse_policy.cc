@@ -10,12 +10,14 @@
 namespace sbx {
 namespace {
 
-constexpr std::array<std::string_view, 11> kKeys{
+constexpr std::array<std::string_view, 12> kKeys{
     "name",           "description",        "limits",
     "ceilings",       "wall_time_with_tty", "seccomp",
     "writable_root",  "workspace",          "background_processes",
-    "allow_degraded", "report_denials"};
+    "allow_degraded", "bind_roots",         "report_denials"};
 constexpr std::array<std::string_view, 1> kWorkspaceKeys{"layout"};
+constexpr std::array<std::string_view, 4> kBindRootKeys{"path", "mode", "users", "groups"};
+constexpr std::array<std::string_view, 2> kBindModeWords{"ro", "rw"};
 constexpr std::array<std::string_view, 2> kTtyWords{"limited", "unlimited"};
 constexpr std::array<std::string_view, 2> kLayoutWords{"split", "flat"};
 
@@ -92,6 +94,40 @@ Result<std::vector<std::string>> read_degraded(std::string_view path, const yaml
   return names;
 }
 
+// Names of the host or numbers; one that it does not have is nobody's.
+Result<std::vector<std::string>> read_who(std::string_view path, const yaml::Map& map, std::string_view key) {
+  std::vector<std::string> names;
+  if (map.find(key) == nullptr) return names;
+  const std::vector<yaml::Node>* items = TRY(map.need_list(key));
+  if (items->empty()) return map.error(key, "names nobody; leave it out, or name somebody");
+  for (const yaml::Node& item : *items) {
+    names.push_back(TRY(yaml::scalar_text(path, item, key)));
+    if (names.back().empty()) return yaml::error_at(path, item, std::string(key) + ": an empty name");
+  }
+  return names;
+}
+
+Result<std::vector<BindRoot>> read_bind_roots(std::string_view path, const yaml::Map& map) {
+  constexpr std::string_view kKey = "bind_roots";
+  std::vector<BindRoot> roots;
+  if (map.find(kKey) == nullptr) return roots;
+  const std::vector<yaml::Node>* items = TRY(map.need_list(kKey));
+  for (const yaml::Node& item : *items) {
+    const yaml::Map one = TRY(yaml::Map::open(path, item, std::string(kKey), kBindRootKeys));
+    BindRoot root;
+    const std::string text = TRY(one.need_text("path"));
+    const Result<std::string> clean = check_inside_path("path", text);
+    if (!clean) return yaml::error_at(path, *one.find("path"), std::string(kKey) + ": " + clean.error().text);
+    if (*clean == "/") return one.error("path", "'/' is everything; name the directories");
+    root.path = *clean;
+    root.writable = TRY(one.choice("mode", kBindModeWords, 0)) == 1;
+    root.users = TRY(read_who(path, one, "users"));
+    root.groups = TRY(read_who(path, one, "groups"));
+    roots.push_back(std::move(root));
+  }
+  return roots;
+}
+
 Result<std::string> read_name(std::string_view path, const yaml::Map& map, std::string_view key) {
   std::string name = TRY(map.need_text(key));
   const Result<void> checked = check_name(key, name);
@@ -121,6 +157,7 @@ Result<Policy> parse_policy(std::string_view path, std::string_view text) {
   }
   policy.allow_degraded = TRY(read_degraded(path, map));
   policy.background_processes = TRY(map.boolean("background_processes", false));
+  policy.bind_roots = TRY(read_bind_roots(path, map));
   policy.report_denials = TRY(map.boolean("report_denials", false));
   return policy;
 }

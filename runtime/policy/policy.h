@@ -30,6 +30,16 @@ inline constexpr std::array<DegradableControl, 8> kDegradableControls{{
     {"idmapped_mounts", "a source that cannot be id-mapped is shown with its files owned by nobody"},
 }};
 
+// A directory of the host that clients of the supervisor who are not root may show in their sandboxes, as far
+// as their own rights go (resource/granted_binds.h).
+struct BindRoot {
+  std::string path;  // absolute, without "." and ".."
+  bool writable = false;
+  std::vector<std::string> users;  // names or numbers; with no `groups`, too: everybody
+  std::vector<std::string> groups;
+  bool operator==(const BindRoot&) const = default;
+};
+
 enum class WorkspaceLayout : unsigned char { split, flat };
 
 struct Policy {
@@ -43,7 +53,8 @@ struct Policy {
   WorkspaceLayout workspace_layout = WorkspaceLayout::split;  // of projects made under this policy
   std::vector<std::string> allow_degraded;                    // names from kDegradableControls
   bool background_processes = false;  // in a sandbox of many commands: what a command leaves running goes on
-  bool report_denials = false;        // refused system calls are counted and told, at a price for each
+  std::vector<BindRoot> bind_roots;
+  bool report_denials = false;  // refused system calls are counted and told, at a price for each
 
   std::string path;            // the file it was read from
   std::string fingerprint;     // "sha256:…" of the policy's and the seccomp profile's bytes

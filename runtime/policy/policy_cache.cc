@@ -8,7 +8,7 @@ namespace sbx {
 namespace {
 
 // To be raised with every change of what parse_policy accepts or makes of the same text, and of the encoding.
-constexpr std::string_view kFormat = "sbx policy 3 of " SBX_VERSION "\n";
+constexpr std::string_view kFormat = "sbx policy 4 of " SBX_VERSION "\n";
 constexpr std::size_t kMaxBytes = 1U << 20U;
 
 // The fields that parse_policy sets.
@@ -26,6 +26,13 @@ std::string encode(const Policy& policy) {
   writer.put(policy.workspace_layout);
   writer.put(policy.allow_degraded);
   writer.put(static_cast<std::uint8_t>(policy.background_processes));
+  writer.put(static_cast<std::uint32_t>(policy.bind_roots.size()));
+  for (const BindRoot& root : policy.bind_roots) {
+    writer.put(root.path);
+    writer.put(static_cast<std::uint8_t>(root.writable));
+    writer.put(root.users);
+    writer.put(root.groups);
+  }
   writer.put(static_cast<std::uint8_t>(policy.report_denials));
   return std::move(writer).take();
 }
@@ -45,6 +52,13 @@ Result<Policy> decode(std::string_view bytes) {
   policy.workspace_layout = reader.get_enum(WorkspaceLayout::flat);
   policy.allow_degraded = reader.get_strings();
   policy.background_processes = reader.get_bool();
+  policy.bind_roots.resize(reader.get_count());
+  for (BindRoot& root : policy.bind_roots) {
+    root.path = reader.get_string();
+    root.writable = reader.get_bool();
+    root.users = reader.get_strings();
+    root.groups = reader.get_strings();
+  }
   policy.report_denials = reader.get_bool();
   TRY(reader.finish("cached policy"));
   return policy;

@@ -16,6 +16,7 @@
 namespace sbx {
 
 enum class BindMode : std::uint8_t { read_only, read_write, copy_on_write };
+inline constexpr std::array<std::string_view, 3> kBindModes{"ro", "rw", "cow"};
 
 // The flag that asked for a bind, for the words of its errors.
 enum class BindFlag : std::uint8_t { bind, volume, here };

@@ -25,9 +25,9 @@ const BindRequest* writable_above(const RunRequest& request, const std::string& 
 
 }  // namespace
 
-int BindSources::find(std::string_view path) const {
-  const auto found = std::ranges::find(opened, path, &std::pair<std::string, UniqueFd>::first);
-  return found == opened.end() ? -1 : found->second.get();
+const BindSource* BindSources::find(std::string_view path) const {
+  const auto found = std::ranges::find(opened, path, &BindSource::host);
+  return found == opened.end() ? nullptr : &*found;
 }
 
 Result<UniqueFd> open_bind_source(const RunRequest& request, const BindRequest& bind) {

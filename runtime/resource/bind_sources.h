@@ -2,9 +2,10 @@
 // run can have two programs, one after the other.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -13,11 +14,19 @@
 
 namespace sbx {
 
-struct BindSources {
-  std::vector<std::pair<std::string, UniqueFd>> opened;  // host path, O_PATH
+struct BindSource {
+  std::string host;
+  UniqueFd fd;  // O_PATH
+  // Whose files are the workload's own inside.
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
 
-  // -1: none of them.
-  [[nodiscard]] int find(std::string_view path) const;
+struct BindSources {
+  std::vector<BindSource> opened;
+
+  // nullptr: none of them.
+  [[nodiscard]] const BindSource* find(std::string_view path) const;
 };
 
 // O_PATH. Links in the path are the caller's own; but below another bind of the request that the sandbox may

@@ -40,9 +40,12 @@ struct Cover {
 
 class TargetCheck {
  public:
-  TargetCheck(const RunRequest& request, const PlanFacts& facts, std::size_t index)
+  TargetCheck(const RunRequest& request, const PlanFacts& facts, const BindSources& sources,
+              const std::optional<os::FileRights>& client, std::size_t index)
       : request_(request),
         facts_(facts),
+        sources_(sources),
+        client_(client),
         index_(index),
         bind_(request.binds[index]),
         what_(std::string(bind_flag_name(bind_.flag)) + ": '" + bind_.inside + "' lies ") {}
@@ -71,7 +74,11 @@ class TargetCheck {
     // One that is not there yet gets its folders from the run.
     if (facts_.project == ProjectState::there && !facts_.workspace_dir.empty())
       consider("/workspace", facts_.workspace_dir, facts_.workspace_view);
-    const auto consider_bind = [&](const BindRequest& bind) { consider(bind.inside, bind.host, bind.host); };
+    const auto consider_bind = [&](const BindRequest& bind) {
+      const BindSource* source = sources_.find(bind.host);
+      consider(bind.inside, bind.host,
+               source != nullptr ? "/proc/self/fd/" + std::to_string(source->fd.get()) : "");
+    };
     if (request_.here) consider_bind(*request_.here);
     for (std::size_t i = 0; i < index_; ++i) consider_bind(request_.binds[i]);
     return nearest;
@@ -81,6 +88,7 @@ class TargetCheck {
     if (cover.view.empty()) return {};  // the run will see
     const std::string what = what_ + "in '" + cover.host + "', ";
     const std::string rest = bind_.inside.substr(cover.inside.size());
+    const os::BorrowedRights as_client = TRY(os::BorrowedRights::take(client_));
     struct stat status {};
     for (const std::string& place : places_down_to(rest)) {
       const std::string name = "'" + place.substr(1) + "'";
@@ -126,6 +134,8 @@ class TargetCheck {
 
   const RunRequest& request_;
   const PlanFacts& facts_;
+  const BindSources& sources_;
+  const std::optional<os::FileRights>& client_;
   std::size_t index_;
   const BindRequest& bind_;
   std::string what_;
@@ -133,8 +143,10 @@ class TargetCheck {
 
 }  // namespace
 
-Result<void> check_bind_targets(const RunRequest& request, const PlanFacts& facts) {
-  for (std::size_t i = 0; i < request.binds.size(); ++i) TRY(TargetCheck(request, facts, i).check());
+Result<void> check_bind_targets(const RunRequest& request, const PlanFacts& facts, const BindSources& sources,
+                                const std::optional<os::FileRights>& client) {
+  for (std::size_t i = 0; i < request.binds.size(); ++i)
+    TRY(TargetCheck(request, facts, sources, client, i).check());
   return {};
 }
 

@@ -3,9 +3,13 @@
 // would.
 #pragma once
 
+#include <optional>
+
 #include "base/result.h"
+#include "os/file_rights.h"
 #include "plan/sandbox_plan.h"
 #include "request/run_request.h"
+#include "resource/bind_sources.h"
 
 namespace sbx {
 
@@ -14,6 +18,8 @@ namespace sbx {
 // and all that the link led to would be gone; the same for a file. Error: names the flag, the place and the
 // link. A target in a project, in --here or in another bind has to be there, since nothing is made in them.
 // `facts` has image, project and bind_is_file already. What cannot be seen by who only asks is not refused.
-Result<void> check_bind_targets(const RunRequest& request, const PlanFacts& facts);
+// Binds are looked into as they were opened, with the rights of `client` (missing: our own).
+Result<void> check_bind_targets(const RunRequest& request, const PlanFacts& facts, const BindSources& sources,
+                                const std::optional<os::FileRights>& client);
 
 }  // namespace sbx

@@ -57,9 +57,9 @@ class Preparer {
   }
 
   Result<UniqueFd> tree(const MountSource& source, MountDescriptor& descriptor) {
-    const int bind = open_.binds.find(source.path);
-    const UniqueFd found = bind >= 0 ? UniqueFd() : TRY(os::open_at(AT_FDCWD, source.path, O_PATH));
-    const int fd = bind >= 0 ? bind : found.get();
+    const BindSource* bind = open_.binds.find(source.path);
+    const UniqueFd found = bind != nullptr ? UniqueFd() : TRY(os::open_at(AT_FDCWD, source.path, O_PATH));
+    const int fd = bind != nullptr ? bind->fd.get() : found.get();
     const struct stat status = TRY(os::stat_fd(fd, source.path));
     if (!S_ISDIR(status.st_mode) && !(source.may_be_file && S_ISREG(status.st_mode))) {
       return fail("'" + source.path + "' is not a directory" +
@@ -70,7 +70,11 @@ class Preparer {
     case SourceIdMap::none: break;
     case SourceIdMap::sandbox: descriptor.id_map = 0; break;
     case SourceIdMap::host: descriptor.id_map = map_without_our_ids(); break;
-    case SourceIdMap::owner: descriptor.id_map = map_to_workload(status.st_uid, status.st_gid); break;
+    case SourceIdMap::owner:
+    case SourceIdMap::client:
+      if (bind == nullptr) return fail("'" + source.path + "' was not opened as a bind");
+      descriptor.id_map = map_to_workload(bind->uid, bind->gid);
+      break;
     case SourceIdMap::project: break;
     }
     if (descriptor.id_map >= 0) TRY(check_id_mappable(mount.get(), source, descriptor));

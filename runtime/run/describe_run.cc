@@ -13,13 +13,14 @@ namespace {
 // The two programs of a run that compiles, or the one of any other.
 class Description {
  public:
-  Description(const Settings& settings, const Policy& policy, RunRequest request)
-      : settings_(settings), policy_(policy), request_(std::move(request)) {}
+  Description(const Settings& settings, const Policy& policy, RunRequest request,
+              const std::optional<os::FileRights>& bind_rights)
+      : settings_(settings), policy_(policy), request_(std::move(request)), bind_rights_(bind_rights) {}
 
   Result<std::string> make() {
     if (request_.language) chosen_ = TRY(choose_language(settings_, request_));
     const LimitSet granted = TRY(grant_limits(request_, policy_, needed_by(request_, chosen_)));
-    facts_ = TRY(look_up_facts(settings_, policy_, request_, granted));
+    facts_ = TRY(look_up_facts(settings_, policy_, request_, bind_rights_, granted));
     std::string text;
     if (chosen_ && compiles(request_, chosen_->language)) {
       const RunRequest request = compile_request(request_);
@@ -29,7 +30,7 @@ class Description {
     }
     text += TRY(describe(request_, granted, LanguageStep::act));
     if (request_.action == RequestAction::plan) return text;
-    for (const auto& warnings : {setting_warnings(), bind_warnings(request_)})
+    for (const auto& warnings : {setting_warnings(), bind_warnings(request_, bind_rights_)})
       for (const std::string& warning : warnings) text += "Careful: " + warning + ".\n";
     return text;
   }
@@ -56,14 +57,16 @@ class Description {
   const Settings& settings_;
   const Policy& policy_;
   RunRequest request_;
+  const std::optional<os::FileRights>& bind_rights_;
   std::optional<ChosenLanguage> chosen_;
   PlanFacts facts_;
 };
 
 }  // namespace
 
-Result<std::string> describe_run(const Settings& settings, const Policy& policy, RunRequest request) {
-  return Description(settings, policy, std::move(request)).make();
+Result<std::string> describe_run(const Settings& settings, const Policy& policy, RunRequest request,
+                                 const std::optional<os::FileRights>& bind_rights) {
+  return Description(settings, policy, std::move(request), bind_rights).make();
 }
 
 }  // namespace sbx

@@ -9,6 +9,7 @@
 #include "os/file.h"
 #include "os/mount.h"
 #include "resource/bind_targets.h"
+#include "resource/granted_binds.h"
 #include "resource/host_needs.h"
 #include "resource/image_store.h"
 
@@ -41,9 +42,9 @@ Result<void> look_up_image(const std::string& state_dir, const std::string& name
 
 // Whether it is a file.
 Result<bool> look_at_bind(const RunRequest& request, const BindRequest& bind, const Policy& policy,
-                          BindSources& sources) {
+                          const std::optional<os::FileRights>& client, BindSources& sources) {
   const std::string what = bind_flag_name(bind.flag);
-  Result<UniqueFd> fd = open_bind_source(request, bind);
+  Result<UniqueFd> fd = client ? open_granted_bind(policy, *client, bind) : open_bind_source(request, bind);
   // Who is not root only asks, and may not see what root's run will.
   if (!fd && fd.error().error_number == EACCES && geteuid() != 0) return false;
   if (!fd) return fail(Error(fd.error()).while_doing(what));
@@ -55,23 +56,27 @@ Result<bool> look_at_bind(const RunRequest& request, const BindRequest& bind, co
   const bool may_be_unmapped =
       std::ranges::find(policy.allow_degraded, "idmapped_mounts") != policy.allow_degraded.end();
   if (refuses_id_map(type) && !may_be_unmapped) return fail(what + ": " + id_map_refusal(bind.host, type));
-  sources.opened.emplace_back(bind.host, std::move(*fd));
+  const BindOwner owner =
+      client ? owner_inside(*client, status.st_gid) : BindOwner{status.st_uid, status.st_gid};
+  sources.opened.push_back({bind.host, std::move(*fd), owner.uid, owner.gid});
   return S_ISREG(status.st_mode);
 }
 
 }  // namespace
 
-Result<void> gather_caller_facts(const RunRequest& request, const Policy& policy, PlanFacts& facts,
+Result<void> gather_caller_facts(const RunRequest& request, const Policy& policy,
+                                 const std::optional<os::FileRights>& client, PlanFacts& facts,
                                  BindSources& sources) {
+  facts.binds_of_client = client.has_value();
   if (request.here) {
-    const bool is_file = TRY(look_at_bind(request, *request.here, policy, sources));
+    const bool is_file = TRY(look_at_bind(request, *request.here, policy, client, sources));
     if (is_file) return fail("--here: '" + request.here->host + "' is not a directory");
   }
   for (const BindRequest& bind : request.binds) {
-    const bool is_file = TRY(look_at_bind(request, bind, policy, sources));
+    const bool is_file = TRY(look_at_bind(request, bind, policy, client, sources));
     facts.bind_is_file.push_back(is_file);
   }
-  TRY(check_bind_targets(request, facts));
+  TRY(check_bind_targets(request, facts, sources, client));
   read_hard_limits(facts);
   return {};
 }
@@ -98,7 +103,7 @@ void note_project(const Project& project, PlanFacts& facts) {
 }
 
 Result<PlanFacts> look_up_facts(const Settings& settings, const Policy& policy, const RunRequest& request,
-                                const LimitSet& granted) {
+                                const std::optional<os::FileRights>& client, const LimitSet& granted) {
   PlanFacts facts;
   TRY(look_up_image(settings.state_dir, request.image, facts));
   if (!request.project.empty()) {
@@ -107,7 +112,7 @@ Result<PlanFacts> look_up_facts(const Settings& settings, const Policy& policy, 
     note_project(project, facts);
   }
   BindSources sources;
-  TRY(gather_caller_facts(request, policy, facts, sources));
+  TRY(gather_caller_facts(request, policy, client, facts, sources));
   return facts;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "os/file_rights.h"
 #include "plan/sandbox_plan.h"
 #include "policy/policy.h"
 #include "request/run_request.h"
@@ -14,14 +15,16 @@ namespace sbx {
 // The caller's hard limits, and which binds are files. `facts` has the image already. Errors, the same for
 // who runs and for who only asks: a bind or --here of what is not there, is neither a directory nor a regular
 // file, or cannot be id-mapped; a place inside that the image has no room for.
-// `sources` gets the binds, open.
-Result<void> gather_caller_facts(const RunRequest& request, const Policy& policy, PlanFacts& facts,
+// `client`: who asks to be shown binds, and gets them with that one's rights below what the policy grants;
+// missing: root. `sources` gets the binds, open.
+Result<void> gather_caller_facts(const RunRequest& request, const Policy& policy,
+                                 const std::optional<os::FileRights>& client, PlanFacts& facts,
                                  BindSources& sources);
 
 // All facts for a plan that is not carried out: nothing is made, held or changed. What only root can see is
 // as a new one would be.
 Result<PlanFacts> look_up_facts(const Settings& settings, const Policy& policy, const RunRequest& request,
-                                const LimitSet& granted);
+                                const std::optional<os::FileRights>& client, const LimitSet& granted);
 
 // What this run wants of its project, and what a plan has to know of it.
 ProjectWish project_wish(const RunRequest& request, const Policy& policy, const LimitSet& granted);

@@ -7,7 +7,8 @@
 namespace sbx {
 
 Result<Inputs> gather_inputs(const Settings& settings, const Policy& policy, const RunRequest& request,
-                             const LimitSet& granted, std::vector<std::string>& degradations) {
+                             const std::optional<os::FileRights>& client, const LimitSet& granted,
+                             std::vector<std::string>& degradations) {
   Inputs inputs;
   if (request.image == "host") {
     HostImage image = TRY(host_image(settings.state_dir));
@@ -28,7 +29,7 @@ Result<Inputs> gather_inputs(const Settings& settings, const Policy& policy, con
                          settings.ids.service_id(), degradations));
     note_project(inputs.project, inputs.facts);
   }
-  TRY(gather_caller_facts(request, policy, inputs.facts, inputs.binds));
+  TRY(gather_caller_facts(request, policy, client, inputs.facts, inputs.binds));
   return inputs;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "os/file_rights.h"
 #include "plan/sandbox_plan.h"
 #include "policy/policy.h"
 #include "request/run_request.h"
@@ -24,8 +25,9 @@ struct Inputs {
   BindSources binds;
 };
 
-// `degradations` gets what the policy allows to be missing and is.
+// `client`: as gather_caller_facts has it. `degradations` gets what the policy allows to be missing and is.
 Result<Inputs> gather_inputs(const Settings& settings, const Policy& policy, const RunRequest& request,
-                             const LimitSet& granted, std::vector<std::string>& degradations);
+                             const std::optional<os::FileRights>& client, const LimitSet& granted,
+                             std::vector<std::string>& degradations);
 
 }  // namespace sbx

@@ -76,7 +76,8 @@ class Run {
     TRY(write_journal(*context_.cgroups));
 
     if (compile_) TRY(os::enter_own_mount_namespace());  // before anything is opened that is mounted there
-    inputs_ = TRY(gather_inputs(context_.settings, context_.policy, request_, granted, result.degradations));
+    inputs_ = TRY(gather_inputs(context_.settings, context_.policy, request_, context_.bind_rights, granted,
+                                result.degradations));
     result.image_digest = inputs_.image_digest;
     result.language = language_ ? language_->language.name : inputs_.language;
     spill_ = TRY(open_spill(request_, context_.settings.state_dir, result.run_id, context_.client,

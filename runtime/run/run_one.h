@@ -11,6 +11,7 @@
 #include "base/unique_fd.h"
 #include "launch/exec_payload.h"
 #include "launch/launch_channel.h"
+#include "os/file_rights.h"
 #include "outcome/run_result.h"
 #include "policy/policy.h"
 #include "request/run_request.h"
@@ -33,6 +34,7 @@ struct RunContext {
   CpuMask cpus{};  // those that the program may use
   // Called with the limit of memory that it gets; missing: nobody wants to know.
   std::function<void(std::uint64_t bytes)> note_memory;
+  std::optional<os::FileRights> bind_rights{};  // whose rights count for binds; missing: root's
 };
 
 struct RunReport {
@@ -57,6 +59,7 @@ Sweep sweep_orphans(const Settings& settings);
 
 // What a run would be, in the form that the request's action asks for. Runs, makes and changes nothing; an
 // error is the one that a run would end with.
-Result<std::string> describe_run(const Settings& settings, const Policy& policy, RunRequest request);
+Result<std::string> describe_run(const Settings& settings, const Policy& policy, RunRequest request,
+                                 const std::optional<os::FileRights>& bind_rights = {});
 
 }  // namespace sbx

@@ -29,6 +29,14 @@ std::string written(const Policy& policy) {
           "}\nallow_degraded: [";
   for (const std::string& control : policy.allow_degraded) text += control + ", ";
   text += std::string("]\nbackground_processes: ") + (policy.background_processes ? "true" : "false");
+  text += "\nbind_roots:" + std::string(policy.bind_roots.empty() ? " []" : "");
+  for (const BindRoot& root : policy.bind_roots) {
+    text += "\n  - path: " + yaml_text(root.path) + "\n    mode: " + (root.writable ? "rw" : "ro");
+    for (const auto& [key, names] : {std::pair("users", &root.users), std::pair("groups", &root.groups)}) {
+      if (!names->empty()) text += std::string("\n    ") + key + ":";
+      for (const std::string& name : *names) text += "\n      - " + yaml_text(name);
+    }
+  }
   return text + "\nreport_denials: " + (policy.report_denials ? "true" : "false") + "\n";
 }
 
@@ -36,6 +44,7 @@ void must_be_equal(const Policy& one, const Policy& two, const std::string& text
   must(one.name == two.name && one.description == two.description && one.seccomp == two.seccomp,
        "names and texts stay", text);
   must(one.limits == two.limits && one.ceilings == two.ceilings, "limits stay", text);
+  must(one.bind_roots == two.bind_roots, "granted directories stay", text);
   must(one.wall_time_with_tty == two.wall_time_with_tty && one.writable_root == two.writable_root &&
            one.workspace_layout == two.workspace_layout && one.allow_degraded == two.allow_degraded &&
            one.background_processes == two.background_processes && one.report_denials == two.report_denials,

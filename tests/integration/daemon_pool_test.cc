@@ -7,6 +7,7 @@
 #include <set>
 
 #include "integration/daemon.h"
+#include "integration/own_policies.h"
 #include "integration/toy_image.h"
 
 namespace sbx::test {
@@ -140,22 +141,19 @@ TEST_CASE("a warm sandbox whose policy or image has changed is not given") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
   import_toy(place, "toy", kPlainToy);
-  const std::string policies = place.directory() + "/policies";
-  const std::string shipped = program_directory() + "/../../policies";
-  std::filesystem::copy(shipped, policies, std::filesystem::copy_options::recursive);
-  const CalmDaemon daemon(
-      place, "pool: {sandboxes: [{image: toy, policy: strict, count: 2}]}\n", {},
-      {"unshare", "-m", "sh", "-c", "mount --bind " + policies + " " + shipped + "; exec \"$0\" \"$@\""});
+  const OwnPolicies policies(place);
+  const CalmDaemon daemon(place, "pool: {sandboxes: [{image: toy, policy: strict, count: 2}]}\n", {},
+                          policies.wrapper());
   const json request{{"image", "toy"}, {"policy", "strict"}};
   REQUIRE(has_ready(daemon, 2));
   const json first = create(daemon, request);
   CHECK(first["from_pool"] == true);
   REQUIRE(has_ready(daemon, 2));
 
-  const std::string text = read_file(policies + "/strict.yaml");
+  const std::string text = read_file(policies.file("strict"));
   const std::size_t at = text.find("\n  pids: ");
   REQUIRE(at != std::string::npos);
-  write_file(policies + "/strict.yaml",
+  write_file(policies.file("strict"),
              text.substr(0, at) + "\n  pids: 17" + text.substr(text.find('\n', at + 1)));
   const json second = create(daemon, request);
   CHECK(second["from_pool"] == false);

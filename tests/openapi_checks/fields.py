@@ -14,12 +14,16 @@ GOOD: dict[str, object] = {
     "environment_type": "host", "policy": "default", "project_id": "fields", "task_id": "fields", "session_id": "fields",
     "workspace_mode": "ephemeral", "hostname": "fields", "session": "fields", "idle_ms": 60000, "total_ms": 60000, "packages": [],
     "tty": True, "rows": 50, "cols": 132, "configuration": "fields",
+    "binds": [{"host": "/srv/data", "inside": "/data"}],  # which no policy grants
 }
 NEEDS = {"code": "language", "path": "language", "files": "language", "arguments": "language", "action": "language",
          "compile_limits": "language", "session": "shell", "rows": "tty", "cols": "tty", "configuration": "project_id"}
 VALUES = [5, -1, 1.5, 2**70, True, "", "text", "../x", "a b", "-a", "AA=", "x" * 65, "x" * 33, [], [1], ["x"], [{}], {}, {"a": 1}, {"a": "b"}]
 OF_FILE = [{}, {"name": "a"}, {"name": "a", "content": "b", "content_base64": ""}, {"name": "a", "content_base64": "*"}, {"content": "x"},
            *({"name": name, "content": ""} for name in ("", "a/b", "/a", "../a", "a/..", "a/./b", "-a", "..a", "a//b", "x" * 256, "\x07", "/".join("a" * 17)))]
+OF_BINDS = [{"host": "/a"}, {"inside": "/a"}, {"host": "a", "inside": "/a"}, {"host": "/a", "inside": "/a/../b"}, {"host": "/a/.b/", "inside": "/c..d"},
+            {"host": "/a//b", "inside": "/a"}, {"host": "/" + "x" * 4095, "inside": "/a"}, {"host": "/a", "inside": "/a", "mode": "write"},
+            *({"host": "/a", "inside": "/a", "mode": mode} for mode in ("ro", "rw", "cow"))]
 OF_LABELS = [{"sbx.x": "a"}, {"a b": "c"}, {"": "c"}, {"x" * 65: "c"}, {"a": "x" * 257}, {f"a{number}": "" for number in range(65)}]
 
 
@@ -72,6 +76,8 @@ class Target:
         places = {"": ({"zz": 1}, self.schema)}
         if "limits" in self.fields:
             places["limits."] = ({**self.base(), "limits": {"zz": 1}}, schemas["Limits"])
+        if "binds" in self.fields:
+            places["binds[0]."] = ({**self.base(), "binds": [{"zz": 1}]}, schemas["Binds"]["items"])
         if "language" in self.fields:
             places["compile_limits."] = ({"language": "x", "compile_limits": {"zz": 1}}, schemas["Limits"])
             places["files[0]."] = ({"language": "x", "files": [{"zz": 1}]}, schemas["SourceFile"])
@@ -88,7 +94,8 @@ class Target:
             answer = self.send({**self.base("command"), "command": ["true"], field: None} if "command" in self.fields else {field: None})
             if answer.status == 400 and field != "command":
                 self.sbx.document.fault(f"{self.name}: {field} may not be null: {answer}")
-            own = {"files": [*([one] for one in OF_FILE), *([{"name": "a", "content": ""}] * number for number in (1000, 1001))], "labels": OF_LABELS, "hostname": ["a.b", "a-.b", "-", "x" * 64, "a..b"],
+            own = {"files": [*([one] for one in OF_FILE), *([{"name": "a", "content": ""}] * number for number in (1000, 1001))],
+                   "binds": [*([one] for one in OF_BINDS), *([{"host": "/a", "inside": f"/b{one}"} for one in range(number)] for number in (200, 201))], "labels": OF_LABELS, "hostname": ["a.b", "a-.b", "-", "x" * 64, "a..b"],
                    **dict.fromkeys(("timeout_ms", "idle_ms", "total_ms"), [3153600000000, 3153600000001])}.get(field, [])
             if field in ("limits", "compile_limits"):
                 own = [{limit: value} for limit in self.sbx.document.json["components"]["schemas"]["Limits"]["properties"]

@@ -23,6 +23,7 @@ constexpr int kFirstLongOption = 1000;
 
 Result<std::string> absolute(const std::string& what, const std::string& path) {
   if (path.starts_with('/')) return path;
+  if (path.starts_with("./")) return absolute(what, path.size() == 2 ? "." : path.substr(2));
   std::array<char, 4096> cwd{};
   if (getcwd(cwd.data(), cwd.size()) == nullptr) {
     Error error = system_error(what + ": the current directory cannot be found", "", errno);

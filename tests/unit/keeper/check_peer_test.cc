@@ -62,19 +62,30 @@ TEST_CASE("the places of a running supervisor are nobody's to choose, run ids an
   }
 }
 
-TEST_CASE("of the host's files, and of its time to build, who is not root gets nothing") {
+TEST_CASE("policies of their own, and the host's time to build, are not for who is not root") {
   for (const RunRequest& request :
        {with([](RunRequest& r) { r.policy = "/tmp/own.yaml"; }),
-        with([](RunRequest& r) { r.policy = "own.yaml"; }), with([](RunRequest& r) {
-          r.binds.push_back({"/etc", "/mnt"});
-        }),
-        with([](RunRequest& r) { r.here.emplace(); }), with([](RunRequest& r) { r.build = true; })}) {
+        with([](RunRequest& r) { r.policy = "own.yaml"; }), with([](RunRequest& r) { r.build = true; })}) {
     CHECK(refusal(request, 0) == "");
     CHECK(refusal(request, kSomebody) != "");
     CHECK(refusal(request, kSomebody, true) != "");
     // What the API says of root it may have made up.
     CHECK(refusal(request, 0, true) != "");
   }
+}
+
+TEST_CASE("binds are opened with the rights of who asks, and only root itself has root's") {
+  PeerIdentity peer{.uid = kSomebody, .gid = 1001, .groups = {4, 27}, .token = {}};
+  for (const bool from_api : {false, true}) {
+    const auto rights = rights_for_binds(peer, from_api);
+    REQUIRE(rights);
+    CHECK(rights->uid == kSomebody);
+    CHECK(rights->gid == 1001);
+    CHECK(rights->groups == std::vector<gid_t>{4, 27});
+  }
+  peer.uid = 0;
+  CHECK_FALSE(rights_for_binds(peer, false));
+  CHECK(rights_for_binds(peer, true));  // what the API says of root it may have made up
 }
 
 TEST_CASE("the kernel says who is at the other end") {

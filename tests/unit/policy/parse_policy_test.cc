@@ -45,6 +45,9 @@ seccomp: strict
 writable_root: true
 workspace: {layout: flat}
 allow_degraded: [swap, idmapped_mounts]
+bind_roots:
+  - path: /srv/data
+  - {path: /home/ann/, mode: rw, users: [ann, 1000], groups: [dev]}
 )";
   const Result<Policy> policy = parse_policy("p.yaml", text);
   REQUIRE_MESSAGE(policy, error_of(policy));
@@ -81,6 +84,8 @@ allow_degraded: [swap, idmapped_mounts]
   CHECK(policy->writable_root);
   CHECK(policy->workspace_layout == WorkspaceLayout::flat);
   CHECK(policy->allow_degraded == std::vector<std::string>{"swap", "idmapped_mounts"});
+  CHECK(policy->bind_roots ==
+        std::vector<BindRoot>{{"/srv/data", false, {}, {}}, {"/home/ann", true, {"ann", "1000"}, {"dev"}}});
   CHECK(policy->path.empty());
   CHECK(policy->fingerprint.empty());
   CHECK(policy->seccomp_path.empty());
@@ -95,6 +100,7 @@ TEST_CASE("what is not said is the safer choice") {
   CHECK_FALSE(policy->writable_root);
   CHECK(policy->workspace_layout == WorkspaceLayout::split);
   CHECK(policy->allow_degraded.empty());
+  CHECK(policy->bind_roots.empty());
 }
 
 TEST_CASE("none and all are no limit") {
@@ -207,6 +213,12 @@ TEST_CASE("a bad value is refused with line, column and key") {
        "p.yaml:18:5: allow_degraded: 'swap' is named twice"},
       {"seccomp: default", "seccomp: default\nallow_degraded: [[swap]]",
        "p.yaml:16:18: allow_degraded: expected a single value, not a list"},
+      {"seccomp: default", "seccomp: default\nbind_roots:\n  - path: srv",
+       "p.yaml:17:11: bind_roots: path: 'srv' is not an absolute path"},
+      {"seccomp: default", "seccomp: default\nbind_roots: [{path: /}]",
+       "p.yaml:16:21: bind_roots: path: '/' is everything; name the directories"},
+      {"seccomp: default", "seccomp: default\nbind_roots: [{path: /a, users: []}]",
+       "p.yaml:16:32: bind_roots: users: names nobody; leave it out, or name somebody"},
       {"seccomp: default", "seccomp: default\nceilings: []",
        "p.yaml:16:11: ceilings: expected a map of keys, not a list"},
       {"seccomp: default", "seccomp: default\nceilings: {memroy: 1G}",

@@ -24,6 +24,7 @@ void check_same(const Policy& a, const Policy& b) {
   CHECK(a.writable_root == b.writable_root);
   CHECK(a.workspace_layout == b.workspace_layout);
   CHECK(a.allow_degraded == b.allow_degraded);
+  CHECK(a.bind_roots == b.bind_roots);
 }
 
 std::vector<fs::path> entries(const std::string& cache) {
@@ -42,6 +43,7 @@ TEST_CASE("a policy from the cache is the policy that was parsed") {
     if (name == "permissive") {
       text = replaced(text, "allow_degraded: []", "allow_degraded: [pids, swap]");
       text = replaced(text, "layout: split", "layout: flat");
+      text = replaced(text, "bind_roots: []", "bind_roots: [{path: /a, mode: rw, users: [b]}, {path: /c}]");
       text = replaced(text, "wall_time_with_tty: limited", "wall_time_with_tty: unlimited");
     }
     const Policy parsed = parse_policy("p.yaml", text).value();

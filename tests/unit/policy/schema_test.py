@@ -58,6 +58,8 @@ GOOD = {
         ("", "wall_time_with_tty: unlimited\nwritable_root: true\nworkspace: {layout: flat}\n"),
         ("", "workspace: {}\nallow_degraded: [memory, swap, socket_memory, pids, cpu, cpu_accounting, "
          "idmapped_mounts]\n"),
+        ("", "bind_roots: []\n"),
+        ("", "bind_roots:\n  - path: /srv/data\n  - {path: /home/a.b/.c/, mode: rw, users: [a, 1000], groups: ['27']}\n"),
     ],
     "seccomp": [
         ("", ""),
@@ -126,6 +128,18 @@ BAD = {
         ("", "allow_degraded: [swap, swap]\n"),
         ("", "allow_degraded: [seccomp]\n"),
         ("", "network: host\n"),
+        ("", "bind_roots: /srv\n"),
+        ("", "bind_roots: [/srv]\n"),
+        ("", "bind_roots: [{mode: rw}]\n"),
+        ("", "bind_roots: [{path: srv}]\n"),
+        ("", "bind_roots: [{path: /}]\n"),
+        ("", "bind_roots: [{path: /srv//data}]\n"),
+        ("", "bind_roots: [{path: /srv/../etc}]\n"),
+        ("", "bind_roots: [{path: /srv, mode: cow}]\n"),
+        ("", "bind_roots: [{path: /srv, users: a}]\n"),
+        ("", "bind_roots: [{path: /srv, users: []}]\n"),
+        ("", "bind_roots: [{path: /srv, groups: ['']}]\n"),
+        ("", "bind_roots: [{path: /srv, user: a}]\n"),
     ],
     "seccomp": [
         ("name: small\n", ""),

@@ -1,6 +1,7 @@
 #include "resource/bind_targets.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "../policy/policy_fixture.h"
@@ -39,7 +40,10 @@ struct Case {
     PlanFacts known = facts;
     asked.binds.push_back({shown(), inside, BindMode::read_only, BindFlag::volume});
     known.bind_is_file.push_back(is_file);
-    const Result<void> checked = check_bind_targets(asked, known);
+    BindSources sources;
+    UniqueFd opened(open(shown().c_str(), O_PATH | O_CLOEXEC));
+    sources.opened.push_back({shown(), std::move(opened), 0, 0});
+    const Result<void> checked = check_bind_targets(asked, known, sources, {});
     return checked ? "" : checked.error().text;
   }
 };
