@@ -42,6 +42,7 @@ void Sandboxes::add_routes(Router& router) {
   add("POST", "/v1/sandboxes", &Sandboxes::create);
   add("GET", "/v1/sandboxes", &Sandboxes::list);
   add("DELETE", "/v1/sandboxes", &Sandboxes::destroy_several);
+  add("GET", "/v1/sandboxes/stats", &Sandboxes::stats_of_several);
   add("GET", "/v1/sandboxes/{sandbox}", &Sandboxes::get);
   add("DELETE", "/v1/sandboxes/{sandbox}", &Sandboxes::destroy);
   add("POST", "/v1/sandboxes/{sandbox}/exec", &Sandboxes::exec);
@@ -198,6 +199,28 @@ void Sandboxes::list(const SharedCall& call) const {
     if (sees(*call, *sandbox) && filter->fits(*sandbox)) list.push_back(sandbox->describe());
   }
   answer_json(*call, 200, {{"sandboxes", std::move(list)}});
+}
+
+// As they are listed, with what they use now. One that ends meanwhile is left out.
+void Sandboxes::stats_of_several(const SharedCall& call) const {
+  const auto filter = parse_sandbox_filter(call->request);
+  if (!filter) return answer_problem(*call, 400, filter.error().text);
+  const auto list = std::make_shared<Json>(Json::array());
+  // The answer, when the last one that holds it has told its own.
+  const std::shared_ptr<void> all(nullptr, [call, list](void*) {
+    answer_json(*call, 200, {{"sandboxes", *list}});
+  });
+  for (const auto& [id, sandbox] : std::map(sandboxes_)) {
+    if (!sees(*call, *sandbox) || !filter->fits(*sandbox) ||
+        !may_ask(sandbox->state(), SandboxRequest::stats))
+      continue;
+    sandbox->stats([list, all, weak = std::weak_ptr(sandbox)](const Result<Json>& stats) {
+      const auto known = weak.lock();
+      if (!stats || !known) return;
+      list->push_back(known->describe());
+      list->back().update(*stats);
+    });
+  }
 }
 
 // All that it sees and that the query is about. It has to be about something: a slip is not the end of all.

@@ -57,6 +57,7 @@ class Sandboxes {
   void reset(const SharedCall& call) const;
   void stop(const SharedCall& call) const;
   void stats(const SharedCall& call) const;
+  void stats_of_several(const SharedCall& call) const;
   void connect(const SharedCall& call) const;
   void connect_run(const SharedCall& call) const;
 

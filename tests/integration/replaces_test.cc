@@ -189,6 +189,13 @@ TEST_CASE("replaces: labels and naming") {
   CHECK(found("sbx.managed=false") == 0);
   CHECK(found("team=a") == 1);
   CHECK(found("team=b") == 0);
+  (void)daemon.create({{"labels", {{"team", "b"}}}});
+  (void)daemon.exec(id, "head -c 3000000 /dev/zero >/tmp/file");
+  const json used = daemon.get("/v1/sandboxes/stats?label=team=a").body["sandboxes"];
+  REQUIRE(used.size() == 1);
+  CHECK(used[0]["id"] == id);
+  CHECK(used[0]["current"]["memory_bytes"] >= 3'000'000);
+  CHECK(daemon.get("/v1/sandboxes/stats").body["sandboxes"].size() == 2);
   CHECK(daemon.post("/v1/sandboxes", {{"labels", {{"sbx.managed", "no"}}}}).status == 400);
 }
 

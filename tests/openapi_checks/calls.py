@@ -169,6 +169,8 @@ def ask_sandboxes(sbx: Caller, has_python: bool) -> None:
     sbx.expect(409, "POST", "/v1/sandboxes", {**asked, "env": {"A": "1"}})
     sbx.expect(422, "POST", "/v1/sandboxes", {"image": "nothing"})
     sbx.expect(200, "GET", "/v1/sandboxes", query={"project_id": "openapi", "task_id": "t", "state": "ready", "label": "a=b"})
+    sbx.expect(200, "GET", "/v1/sandboxes/stats", query={"project_id": "openapi", "task_id": "t", "state": "ready", "label": "a=b"})
+    sbx.expect(400, "GET", "/v1/sandboxes/stats", query={"state": "x"}, wrong=True)
     sbx.expect(200, "GET", "/v1/sandboxes/task:t")
     place = f"/v1/sandboxes/{made['id']}"
     sbx.expect(200, "GET", place)

@@ -150,7 +150,7 @@ def check_signals(sbx: Caller) -> None:
 
 
 def refuses_unknown(operation) -> bool:
-    return "/files" in operation.path or operation.id in ("listRuns", "listSandboxes", "destroySandboxes")
+    return "/files" in operation.path or operation.id in ("listRuns", "listSandboxes", "destroySandboxes", "getSandboxesStats")
 
 
 def check_query(sbx: Caller) -> None:
