@@ -35,7 +35,8 @@ std::string link_target(const std::string& path) {
 struct Cover {
   std::string inside;
   std::string host;
-  std::string view;  // where it can be looked at now; empty: nowhere
+  std::string view;                      // where it can be looked at now; empty: nowhere
+  std::optional<os::FileRights> rights;  // with whose; missing: our own
 };
 
 class TargetCheck {
@@ -67,17 +68,17 @@ class TargetCheck {
   // What is mounted last of all that the target lies below.
   std::optional<Cover> nearest_cover() const {
     std::optional<Cover> nearest;
-    const auto consider = [&](const std::string& inside, const std::string& host, const std::string& view) {
-      const bool below = bind_.inside != inside && is_below(bind_.inside, inside);
-      if (below && (!nearest || is_below(inside, nearest->inside))) nearest = Cover{inside, host, view};
+    const auto consider = [&](const Cover& cover) {
+      const bool below = bind_.inside != cover.inside && is_below(bind_.inside, cover.inside);
+      if (below && (!nearest || is_below(cover.inside, nearest->inside))) nearest = cover;
     };
     // One that is not there yet gets its folders from the run.
     if (facts_.project == ProjectState::there && !facts_.workspace_dir.empty())
-      consider("/workspace", facts_.workspace_dir, facts_.workspace_view);
+      consider({"/workspace", facts_.workspace_dir, facts_.workspace_view, {}});
     const auto consider_bind = [&](const BindRequest& bind) {
       const BindSource* source = sources_.find(bind.host);
-      consider(bind.inside, bind.host,
-               source != nullptr ? "/proc/self/fd/" + std::to_string(source->fd.get()) : "");
+      const std::string view = source != nullptr ? "/proc/self/fd/" + std::to_string(source->fd.get()) : "";
+      consider({bind.inside, bind.host, view, client_});
     };
     if (request_.here) consider_bind(*request_.here);
     for (std::size_t i = 0; i < index_; ++i) consider_bind(request_.binds[i]);
@@ -88,7 +89,7 @@ class TargetCheck {
     if (cover.view.empty()) return {};  // the run will see
     const std::string what = what_ + "in '" + cover.host + "', ";
     const std::string rest = bind_.inside.substr(cover.inside.size());
-    const os::BorrowedRights as_client = TRY(os::BorrowedRights::take(client_));
+    const os::BorrowedRights as_client = TRY(os::BorrowedRights::take(cover.rights));
     struct stat status {};
     for (const std::string& place : places_down_to(rest)) {
       const std::string name = "'" + place.substr(1) + "'";

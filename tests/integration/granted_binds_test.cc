@@ -211,6 +211,19 @@ TEST_CASE("a place in another bind is looked for with the client's rights") {
   }
 }
 
+TEST_CASE("a bind in a project is looked for with ours: the project is nobody's outside") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Host host;
+  CHECK(host.run(kAlice, {"--project=p"}, "mkdir -m 700 d d/e").exit_status == 0);
+  const std::string inside = ":/workspace/agent_workspace/d/e";
+  CHECK(host.run(kAlice, {"--project=p", "--bind=" + host.at("shared") + inside}, "cat d/e/file").out ==
+        "for all\n");
+  const ProgramResult missing =
+      host.run(kAlice, {"--project=p", "--bind=" + host.at("shared") + inside + "/f"}, "true");
+  CHECK(missing.exit_status == 125);
+  check_holds(missing.err, "'agent_workspace/d/e/f' is missing");
+}
+
 TEST_CASE("sandboxes and runs of the API have binds, and of root's only what is granted, too") {
   SKIP_UNLESS(is_root(), "needs root");
   const Host host;
