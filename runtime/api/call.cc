@@ -1,6 +1,7 @@
 #include "api/call.h"
 
 #include "base/hash.h"
+#include "base/printable.h"
 
 namespace sbx::api {
 namespace {
@@ -30,9 +31,16 @@ void answer_refusal(Call& call, const Admission::Refusal& refusal) {
   answer_problem(call, refusal.status, refusal.why, std::move(headers));
 }
 
+Result<bool> flag_of(const http::Request& request, std::string_view name, bool otherwise) {
+  const std::string* value = request.query_value(name);
+  if (value == nullptr) return otherwise;
+  if (*value == "false" || *value == "0") return false;
+  if (value->empty() || *value == "true" || *value == "1") return true;
+  return fail(std::string(name) + ": 'true' or 'false', not '" + printable(value->substr(0, 64)) + "'");
+}
+
 bool wants(const Call& call, std::string_view name, bool otherwise) {
-  const std::string* value = call.request.query_value(name);
-  return value == nullptr ? otherwise : *value == "true" || *value == "1" || value->empty();
+  return flag_of(call.request, name, otherwise).value_or(otherwise);
 }
 
 void with_body(const SharedCall& call, std::function<void(const JsonObject&)> then) {

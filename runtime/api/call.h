@@ -33,7 +33,9 @@ void answer_problem(Call& call, int status, std::string_view detail, std::vector
 // 503, 422, or 429 with Retry-After.
 void answer_refusal(Call& call, const Admission::Refusal& refusal);
 
-// A switch of the query: "?wait", "?wait=true".
+// A switch of the query: "?wait", "?wait=true", "?wait=0". Error: something else.
+Result<bool> flag_of(const http::Request& request, std::string_view name, bool otherwise = false);
+// Of "wait" and "output", which are looked at before a call is answered.
 bool wants(const Call& call, std::string_view name, bool otherwise);
 // The body as an object; where it is none, that is answered.
 void with_body(const SharedCall& call, std::function<void(const JsonObject&)> then);

@@ -53,9 +53,10 @@ bool Client::may(Scope scope) const {
   return uid_ && (scope != Scope::admin || is_root());
 }
 
-bool Client::sees(std::string_view owner, std::string_view project) const {
+bool Client::sees(std::string_view owner, std::string_view project, bool has_binds) const {
   const Token* own = token();
   if (own == nullptr) return is_root() || (uid_ && owner == owner_);
+  if (has_binds) return false;
   if (own->scope == Scope::admin) return true;
   return (owner == owner_ || !project.empty()) && own->is_for_project(project);
 }
@@ -76,6 +77,8 @@ std::string Client::why_not(const RunRequest& request) const {
   const Token* own = token();
   if (own == nullptr) return {};
   if (!own->is_for_policy(request.policy)) return name() + " is not for the policy '" + request.policy + "'";
+  if (!request.binds.empty())
+    return name() + " is no user of this host, and is shown none of its files: no 'binds'";
   if (own->is_for_project(request.project)) return {};
   if (!request.project.empty()) return name() + " is not for the project '" + request.project + "'";
   return name() + " is for its projects alone: give a 'project_id'";

@@ -60,8 +60,9 @@ class Client {
   [[nodiscard]] std::string name() const;
   [[nodiscard]] bool is_root() const { return uid_ == 0U; }
   [[nodiscard]] bool may(Scope scope) const;
-  // Whether what `owner` made in `project` (empty: none) is for it, too.
-  [[nodiscard]] bool sees(std::string_view owner, std::string_view project) const;
+  // Whether what `owner` made in `project` (empty: none) is for it, too. What shows the host's files is for
+  // no token.
+  [[nodiscard]] bool sees(std::string_view owner, std::string_view project, bool has_binds = false) const;
   // The list of what it sees.
   void narrow(RunFilter& filter) const;
   // Why it may not make that; empty: it may. A keeper asks the same.

@@ -150,6 +150,9 @@ std::optional<AskedSandbox> Configurations::complete(const SharedCall& call, con
     return refuse(422, "the project '" + project + "' has no configuration '" + asked.configuration + "'");
   const auto stored = JsonObject::parse((*found)->json);
   if (!stored) return refuse(422, "the configuration: " + stored.error().text);
+  // What the one may show, the other might not have wanted to.
+  if (stored->has("binds") && !body.has("binds") && (*found)->owner != call->client.owner())
+    return refuse(422, "the configuration has 'binds', which are for who stored it; give your own");
   auto whole = parse_sandbox(canonical(body).completed_by(canonical(*stored), kMerged));
   // Each alone is good: together they may be too much, or of another version.
   if (!whole) return refuse(422, "with the configuration: " + whole.error().text);

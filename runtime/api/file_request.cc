@@ -7,6 +7,7 @@
 #include <charconv>
 #include <vector>
 
+#include "api/call.h"
 #include "base/printable.h"
 #include "base/suggest.h"
 
@@ -68,13 +69,6 @@ Result<std::string> path_of(const http::Request& request, const std::string& fie
   if (path->size() > kMostFilePath) return fail(field + ": is longer than 4095 bytes");
   if (path->find('\0') != std::string::npos) return fail(field + ": holds a zero byte");
   return *path;
-}
-
-Result<bool> flag_of(const http::Request& request, const std::string& field) {
-  const std::string* value = request.query_value(field);
-  if (value == nullptr || *value == "false" || *value == "0") return false;
-  if (value->empty() || *value == "true" || *value == "1") return true;
-  return fail(field + ": 'true' or 'false', not '" + printable(value->substr(0, 64)) + "'");
 }
 
 // Of digits only, all of it.

@@ -56,6 +56,9 @@ class Run : public std::enable_shared_from_this<Run> {
   void signal(int number);
   // It has one, where somebody may come to (api/terminal.h).
   void make_terminal(std::function<void(const Run&)> over);
+  // It shows the host's files to who is at its terminal.
+  void note_binds() { has_binds_ = true; }
+  [[nodiscard]] bool has_binds() const { return has_binds_; }
   [[nodiscard]] const std::shared_ptr<Terminal>& terminal() const { return terminal_; }
   // For the program, whatever it does about it. Only to one that has begun.
   void pass_signal(int number);
@@ -76,6 +79,7 @@ class Run : public std::enable_shared_from_this<Run> {
   const KeptOutput& output_;
   std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
   RunSummary about_;
+  bool has_binds_ = false;
   Admission::Ticket ticket_;
   Admission::Place place_;
   UniqueFd client_;

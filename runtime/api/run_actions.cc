@@ -39,6 +39,9 @@ void Runs::signal(const SharedCall& call) const {
 void Runs::be_at_terminal(const SharedCall& call) const {
   const auto run = find(call);
   if (!run) return;
+  if (run->has_binds() && !call->client.sees(run->about().owner, run->about().project, true))
+    return answer_problem(*call, 403,
+                          call->client.name() + " is shown none of the host's files, which the run has");
   const auto terminal = run->terminal();
   if (!terminal)
     return answer_problem(

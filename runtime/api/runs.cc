@@ -122,6 +122,7 @@ void Runs::begin(const SharedCall& call, AskedRun asked, const RequestKey& key, 
         if (ended.lost_keeper()) keepers_.note_lost();
         note_end(ended);
       });
+  if (!(sandbox != nullptr ? sandbox->asked().request : asked.request).binds.empty()) run->note_binds();
   if (asked.request.tty) run->make_terminal([this](const Run& over) { runs_.erase(over.about().id); });
   Start start{std::move(asked.request), std::move(asked.input), std::move(*asker)};
   if (sandbox == nullptr) {

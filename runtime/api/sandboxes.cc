@@ -11,7 +11,8 @@ namespace sbx::api {
 namespace {
 
 bool sees(const Call& call, const LiveSandbox& sandbox) {
-  return call.client.sees(sandbox.owner(), sandbox.asked().request.project);
+  const RunRequest& request = sandbox.asked().request;
+  return call.client.sees(sandbox.owner(), request.project, !request.binds.empty());
 }
 
 void answer_sandbox(const SharedCall& call, const LiveSandbox& sandbox, int status,

@@ -49,6 +49,10 @@ void Service::handle(http::Request request, std::shared_ptr<http::Exchange> exch
     return answer_problem(*call, refusal.status, refusal.why, refusal.headers);
   }
   call->client = std::move(*client);
+  for (const char* name : {"wait", "output"}) {
+    const auto flag = flag_of(call->request, name);
+    if (!flag) return answer_problem(*call, 400, flag.error().text);
+  }
   router_.handle(call);
 }
 

@@ -267,7 +267,7 @@ void LiveSandbox::take_command(const KeeperMessage& message, std::vector<UniqueF
   auto asked = open_client(std::move(descriptors), from_api, message.token);
   if (!asked) return;
   const ClientLink client(asked->client.get());
-  if (!asked->peer.may_use_what(*owner_, request_.project))
+  if (!asked->peer.may_use_what(*owner_, request_.project, !request_.binds.empty()))
     return (void)client.answer_error(125, Error{"the sandbox is somebody else's", 0});
   if (const auto room = check_room(); !room) return (void)client.answer_error(125, room.error());
   commands_.emplace_back(*home_, std::move(asked->client), std::move(asked->peer), from_api);

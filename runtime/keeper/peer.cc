@@ -58,8 +58,9 @@ PeerIdentity nobody() {
 
 Caller PeerIdentity::caller() const { return {token ? 0 : uid, token ? token->name : ""}; }
 
-bool PeerIdentity::may_use_what(const PeerIdentity& owner, const std::string& project) const {
+bool PeerIdentity::may_use_what(const PeerIdentity& owner, const std::string& project, bool has_binds) const {
   if (is_root()) return true;
+  if (token && has_binds) return false;
   if (!token) return !owner.token && owner.uid == uid;
   if (token->scope == Scope::admin) return true;
   const bool own = owner.token && owner.token->name == token->name;

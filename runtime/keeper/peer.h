@@ -22,8 +22,10 @@ struct PeerIdentity {
 
   [[nodiscard]] bool is_root() const { return !token && uid == 0; }
   [[nodiscard]] Caller caller() const;
-  // Whether what `owner` made in `project` (empty: none) is for this one, too.
-  [[nodiscard]] bool may_use_what(const PeerIdentity& owner, const std::string& project) const;
+  // Whether what `owner` made in `project` (empty: none) is for this one, too. What shows the host's files is
+  // for no token.
+  [[nodiscard]] bool may_use_what(const PeerIdentity& owner, const std::string& project,
+                                  bool has_binds) const;
 };
 
 // With no rights of anybody's.

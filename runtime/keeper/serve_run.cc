@@ -2,7 +2,6 @@
 
 #include "keeper/check_peer.h"
 #include "os/socket.h"
-#include "resource/bind_contents.h"
 #include "run/client_link.h"
 #include "run/run_one.h"
 #include "wire/keeper_protocol.h"
@@ -44,8 +43,7 @@ Result<void> serve(const Site& site, int socket, const PeerIdentity& peer, bool 
       site.cgroups,  site.starter, true,      socket,
       peer.caller(), "supervisor", site.cpus, [place](std::uint64_t bytes) { tell_memory(place, bytes); },
       rights};
-  return client.answer_finished(request, run_one(context, request, std::move(received->streams)),
-                                bind_warnings(request, rights));
+  return client.answer_finished(request, run_one(context, request, std::move(received->streams)));
 }
 
 }  // namespace

@@ -105,10 +105,15 @@ Result<void> check_texts(const RunRequest& request) {
     TRY(check_text("binds", bind.host));
     TRY(check_text("binds", bind.inside));
     if (!bind.host.starts_with('/')) return fail("binds: the host path '" + bind.host + "' is not absolute");
+    const std::string clean = TRY(check_inside_path("binds", bind.inside));
+    if (clean != bind.inside) return fail("binds: '" + bind.inside + "' ends with a '/'");
     return {};
   };
   for (const BindRequest& bind : request.binds) TRY(check_bind(bind));
-  if (request.here) TRY(check_bind(*request.here));
+  if (!request.here) return {};
+  TRY(check_bind(*request.here));
+  if (request.here->inside != kHerePlace)
+    return fail("here: is shown at " + std::string(kHerePlace) + ", not at '" + request.here->inside + "'");
   return {};
 }
 

@@ -41,6 +41,9 @@ struct BindRequest {
 
 enum class WorkspaceMode : std::uint8_t { persistent, ephemeral };
 
+// Where --here is shown.
+inline constexpr std::string_view kHerePlace = "/workspace/project_files";
+
 // How one of the three standard streams reaches the sandbox.
 //   pass     the caller's descriptor itself: a pipe, /dev/null or a regular file of one direction
 //   relay    a pipe that sbxrun made, and reads or fills itself

@@ -28,11 +28,8 @@ std::string usable_entry(const std::string& path) {
 
 }  // namespace
 
-std::vector<std::string> bind_warnings(const RunRequest& request,
-                                       const std::optional<os::FileRights>& client) {
+std::vector<std::string> bind_warnings(const RunRequest& request) {
   std::vector<std::string> warnings;
-  const auto as_client = os::BorrowedRights::take(client);
-  if (!as_client) return warnings;
   const auto look_at = [&warnings](const BindRequest& bind, const char* way_out) {
     if (bind.mode != BindMode::read_only) return;
     const std::string entry = usable_entry(bind.host);

@@ -2,19 +2,15 @@
 // and no write to a FIFO. docs/decisions/0011.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "os/file_rights.h"
 #include "request/run_request.h"
 
 namespace sbx {
 
 // A sentence for each read-only bind with a socket or FIFO at its top, as far as the caller can look. Not
-// deeper: the whole tree would have to be read before each run. `client`: whose rights are for looking;
-// missing: our own.
-std::vector<std::string> bind_warnings(const RunRequest& request,
-                                       const std::optional<os::FileRights>& client = {});
+// deeper: the whole tree would have to be read before each run.
+std::vector<std::string> bind_warnings(const RunRequest& request);
 
 }  // namespace sbx

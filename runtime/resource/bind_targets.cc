@@ -1,5 +1,7 @@
 #include "resource/bind_targets.h"
 
+#include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,6 +10,7 @@
 #include <optional>
 
 #include "base/path.h"
+#include "os/file.h"
 #include "plan/plan_mounts.h"
 #include "resource/host_image.h"
 #include "resource/image_store.h"
@@ -89,15 +92,21 @@ class TargetCheck {
     if (cover.view.empty()) return {};  // the run will see
     const std::string what = what_ + "in '" + cover.host + "', ";
     const std::string rest = bind_.inside.substr(cover.inside.size());
+    const UniqueFd top = TRY_DOING(what, os::open_at(AT_FDCWD, cover.view, O_PATH));
     const os::BorrowedRights as_client = TRY(os::BorrowedRights::take(cover.rights));
     struct stat status {};
     for (const std::string& place : places_down_to(rest)) {
       const std::string name = "'" + place.substr(1) + "'";
-      if (lstat((cover.view + place).c_str(), &status) != 0) {
-        if (errno == EACCES && geteuid() != 0) return {};
-        if (errno != ENOENT && errno != ENOTDIR) return fail(system_error(what + "lstat", place, errno));
+      // What is put there meanwhile is not followed either.
+      const auto found = os::open_resolved(top.get(), place.substr(1), O_PATH | O_NOFOLLOW,
+                                           RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+      if (!found) {
+        const int number = found.error().error_number;
+        if (number == EACCES && geteuid() != 0) return {};
+        if (number != ENOENT && number != ENOTDIR) return fail(Error(found.error()).while_doing(what));
         return fail(what + "where " + name + " is missing; make it there first");
       }
+      status = TRY(os::stat_fd(found->get(), place));
       if (S_ISLNK(status.st_mode)) return fail(what + "where " + name + " is a link");
     }
     const bool is_file = facts_.bind_is_file[index_];
@@ -127,9 +136,10 @@ class TargetCheck {
       return fail(what + "a link" + where + "; name the place it leads to ('" + link_target(path) + "')");
     }
     if (!S_ISDIR(status.st_mode)) return fail(what + "not a directory" + where);
-    // The directory of the layer above it is everybody's to enter.
-    if (!facts_.host_usr.empty() && is_below(place, "/usr") && (status.st_mode & 05U) != 05U)
-      return fail(what + "not for everybody to read on this host");
+    // The directory of the layer above it is everybody's to enter. Root may open its images so, not the host.
+    const bool is_hosts = !facts_.host_usr.empty() && is_below(place, "/usr");
+    if ((is_hosts || client_) && (status.st_mode & 05U) != 05U)
+      return fail(what + "not for everybody to read" + (is_hosts ? " on this host" : where));
     return true;
   }
 

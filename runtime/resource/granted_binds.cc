@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <memory>
+#include <sstream>
 
 #include "base/names.h"
 #include "base/path.h"
@@ -67,16 +68,54 @@ Result<void> check_granted(const Policy& policy, const os::FileRights& client, c
                        : where + "lets this user show nothing of the host there; its bind_roots say what");
 }
 
+// As proc(5) writes it: three octal digits for what would end a field.
+std::string unescaped(std::string_view field) {
+  std::string text;
+  for (std::size_t i = 0; i < field.size(); ++i) {
+    if (field[i] != '\\' || i + 3 >= field.size()) {
+      text += field[i];
+      continue;
+    }
+    unsigned code = 0;
+    for (std::size_t digit = 1; digit <= 3; ++digit)
+      code = code * 8 + static_cast<unsigned>(field[i + digit] - '0');
+    text += static_cast<char>(code);
+    i += 3;
+  }
+  return text;
+}
+
+// What is mounted in a directory is not shown with it: what lies below it would be, with the attributes of
+// another mount.
+Result<void> check_nothing_mounted_in(const std::string& path) {
+  std::istringstream table(TRY(os::read_file(AT_FDCWD, "/proc/self/mountinfo")));
+  for (std::string line; std::getline(table, line);) {
+    std::istringstream fields(line);
+    std::string place;
+    for (int field = 0; field < 5; ++field) fields >> place;
+    place = unescaped(place);
+    if (place != path && is_below(place, path))
+      return fail("'" + path + "' cannot be shown: '" + place + "' is mounted in it");
+  }
+  return {};
+}
+
 // As this thread, which has the client's rights now.
 Result<void> check_rights(int fd, const struct stat& status, const os::FileRights& client,
                           const BindRequest& bind) {
   const auto may = [&](int how) { return faccessat(fd, "", how, AT_EACCESS | AT_EMPTY_PATH) == 0; };
   const std::string what = "'" + bind.host + "': ";
   if (!may(S_ISDIR(status.st_mode) ? R_OK | X_OK : R_OK)) return fail(what + "this user may not read it");
-  if (bind.mode != BindMode::read_write) return {};
-  if (!may(W_OK)) return fail(what + "this user may not write to it");
+  if (bind.mode == BindMode::read_only) return {};
   const BindOwner inside = owner_inside(client, status.st_gid);
-  if (inside.uid == status.st_uid && inside.gid == status.st_gid) return {};
+  const bool is_own = inside.uid == status.st_uid && inside.gid == status.st_gid;
+  if (bind.mode == BindMode::copy_on_write) {
+    if (is_own || (status.st_mode & 05U) == 05U) return {};
+    return fail(what +
+                "can be shown as a copy only where everybody may read it, or to the user that it belongs to");
+  }
+  if (!may(W_OK)) return fail(what + "this user may not write to it");
+  if (is_own) return {};
   return fail(what + "can be shown writable only to the user that it belongs to, who is in its group, too");
 }
 
@@ -85,6 +124,7 @@ Result<void> check_rights(int fd, const struct stat& status, const os::FileRight
 Result<UniqueFd> open_granted_bind(const Policy& policy, const os::FileRights& client,
                                    const BindRequest& bind) {
   TRY(check_granted(policy, client, bind));
+  TRY(check_nothing_mounted_in(bind.host));
   const os::BorrowedRights as_client = TRY(os::BorrowedRights::take(client));
   Result<UniqueFd> opened = os::open_resolved(AT_FDCWD, bind.host, O_PATH, RESOLVE_NO_SYMLINKS);
   if (!opened && opened.error().error_number == ELOOP)

@@ -30,7 +30,9 @@ class Description {
     }
     text += TRY(describe(request_, granted, LanguageStep::act));
     if (request_.action == RequestAction::plan) return text;
-    for (const auto& warnings : {setting_warnings(), bind_warnings(request_, bind_rights_)})
+    // The paths are followed as they are now: for who may go everywhere alone.
+    const auto of_binds = bind_rights_ ? std::vector<std::string>() : bind_warnings(request_);
+    for (const auto& warnings : {setting_warnings(), of_binds})
       for (const std::string& warning : warnings) text += "Careful: " + warning + ".\n";
     return text;
   }

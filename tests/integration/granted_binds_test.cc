@@ -19,7 +19,12 @@ constexpr const char* kTeam = "4100";
 
 class Host {
  public:
-  Host() {
+  Host() = default;
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+  ~Host() { (void)fs::remove_all(top_); }
+  // Of the directories: they are there before the daemon is.
+  bool prepare() {
     make("", 0, 0, 0755);
     make("shared", 0, 0, 0755);
     put("shared/file", 0, 0, 0644, "for all\n");
@@ -33,14 +38,16 @@ class Host {
     put("team/plan", 0, 4100, 0640, "the plan\n");
     make("team/hers", 4001, 4100, 02770);
     make("daemon", 1, 1, 0700);
+    make("holed", 0, 0, 0755);
+    make("holed/a place", 0, 0, 0755);
+    put("holed/a place/below", 0, 0, 0644, "covered\n");
     policies_.replace("default", "bind_roots: []\n",
                       "bind_roots:\n  - path: " + at("shared") + "\n  - {path: " + at("alice") +
                           ", mode: rw}\n  - {path: " + at("team") + ", mode: rw, groups: [4100]}\n" +
-                          "  - {path: " + at("daemon") + ", users: [daemon, 4002]}\n  - {path: /proc}\n");
+                          "  - {path: " + at("daemon") +
+                          ", users: [daemon, 4002]}\n  - {path: /proc}\n  - {path: " + at("holed") + "}\n");
+    return true;
   }
-  Host(const Host&) = delete;
-  Host& operator=(const Host&) = delete;
-  ~Host() { (void)fs::remove_all(top_); }
 
   [[nodiscard]] std::string at(const std::string& name) const {
     return name.empty() ? top_ : top_ + "/" + name;
@@ -102,7 +109,11 @@ class Host {
     write_file(path, "socket_group: nogroup\n");
     return path;
   }
-  Daemon daemon_{place_, {"--config", config()}, top_ + ".sock", policies_.wrapper()};
+  const bool prepared_ = prepare();
+  Daemon daemon_{place_,
+                 {"--config", config()},
+                 top_ + ".sock",
+                 policies_.wrapper("mount -t tmpfs -o mode=0700 none '" + at("holed/a place") + "'")};
 };
 
 void check_holds(const std::string& text, const std::string& part) {
@@ -209,6 +220,34 @@ TEST_CASE("a place in another bind is looked for with the client's rights") {
     CHECK(refused.exit_status == 125);
     check_holds(refused.err, "permission denied");
   }
+}
+
+TEST_CASE("where something is mounted below, what that covers is not shown") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Host host;
+  for (const char* mode : {"", ":cow"})
+    check_holds(host.refusal(kAlice, host.at("holed") + ":/data" + mode), "/holed/a place' is mounted in it");
+}
+
+TEST_CASE("a sandbox with binds is its maker's alone, and so are binds of a configuration") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Host host;
+  const auto ask = [&](const std::string& uid, const std::string& path, const json& body,
+                       Strings options = {}) {
+    options.insert(options.begin(), {"curl", "-s", "--unix-socket", host.daemon().socket(),
+                                     "http://sbx" + path, "-d", body.dump()});
+    return json::parse(Host::as(uid, options).out);
+  };
+  const json binds{{{"host", host.at("alice")}, {"inside", "/mine"}}};
+  const std::string stored = "/v1/projects/web/configurations/dev";
+  CHECK(ask(kAlice, stored, {{"binds", binds}}, {"-X", "PUT"})["name"] == "dev");
+  const json request{{"project_id", "web"}, {"configuration", "dev"}, {"task_id", "t"}};
+  CHECK(ask(kAlice, "/v1/sandboxes", request)["binds"][0]["inside"] == "/mine");
+  const HttpAnswer roots =
+      host.daemon().post("/v1/sandboxes", {{"project_id", "web"}, {"configuration", "dev"}});
+  CHECK(roots.status == 422);
+  check_holds(roots.body["detail"], "for who stored it");
+  CHECK(ask(kBob, "/v1/sandboxes/task:t/exec?wait", {{"shell", "cat /mine/own"}})["status"] == 404);
 }
 
 TEST_CASE("a bind in a project is looked for with ours: the project is nobody's outside") {

@@ -21,10 +21,10 @@ class OwnPolicies {
     REQUIRE(at != std::string::npos);
     write_file(file(name), text.replace(at, part.size(), by));
   }
-  // What starts the daemon.
-  [[nodiscard]] std::vector<std::string> wrapper() const {
-    return {"unshare", "-m", "sh", "-c",
-            "mount --bind " + directory_ + " " + kShipped + "; exec \"$0\" \"$@\""};
+  // What starts the daemon. `more`: what the shell does there before.
+  [[nodiscard]] std::vector<std::string> wrapper(const std::string& more = "true") const {
+    return {"unshare", "-m", "sh", "-ec",
+            "mount --bind " + directory_ + " " + kShipped + "; " + more + "; exec \"$0\" \"$@\""};
   }
 
  private:

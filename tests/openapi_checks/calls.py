@@ -71,6 +71,7 @@ def ask_runs(sbx: Caller, has_python: bool) -> None:
     sbx.expect(200, "POST", "/v1/runs", again, headers={"Idempotency-Key": "k1"}, query={"wait": "1"})
     sbx.expect(422, "POST", "/v1/runs", {"shell": "true"}, headers={"Idempotency-Key": "k1"})
     sbx.expect(400, "POST", "/v1/runs", {"shell": "true"}, headers={"Idempotency-Key": "k" * 256}, wrong=True)
+    sbx.expect(400, "POST", "/v1/runs", {"shell": "true"}, query={"wait": "maybe"}, wrong=True)
     for body in (b"", b"[]", b"{", b'{"shell": "a", "shell": "b"}'):
         sbx.expect(400, "POST", "/v1/runs", body, wrong=True)
     sbx.expect(413, "POST", "/v1/runs", b" " * (8 << 20) + b"{}", wrong=True)

@@ -285,7 +285,7 @@ class Parser {
     here.flag = BindFlag::here;
     here.mode = TRY(parse_mode("--here", mode));
     here.host = TRY(absolute("--here", "."));
-    here.inside = "/workspace/project_files";
+    here.inside = kHerePlace;
     options_.request.here = std::move(here);
     return {};
   }

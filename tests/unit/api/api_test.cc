@@ -6,6 +6,7 @@
 
 #include <set>
 
+#include "api/call.h"
 #include "api/parse_request.h"
 #include "api/run_events.h"
 #include "api/sandbox_name.h"
@@ -148,6 +149,19 @@ TEST_CASE("a character that is cut waits for its rest, and what is none does not
   put_text_or_bytes(json, text);
   CHECK(json["encoding"] == "base64");
   CHECK(json["data"] == "Yf8=");
+}
+
+TEST_CASE("a switch of a query is on, off or refused") {
+  http::Request request;
+  const auto flag = [&](const char* value) {
+    request.query = {{"wait", value}};
+    return flag_of(request, "wait", true);
+  };
+  for (const char* on : {"", "1", "true"}) CHECK(flag(on).value());
+  for (const char* off : {"0", "false"}) CHECK_FALSE(flag(off).value());
+  CHECK(flag("maybe").error().text == "wait: 'true' or 'false', not 'maybe'");
+  CHECK(flag_of(request, "output", true).value());
+  CHECK_FALSE(flag_of(request, "output").value());
 }
 
 TEST_CASE("what no keeper could read is refused, and says why") {

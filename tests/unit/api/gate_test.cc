@@ -139,6 +139,11 @@ TEST_CASE("what each scope is good for, and what is seen with it") {
   CHECK_FALSE(user.sees("uid:1001", "p"));
   CHECK_FALSE(user.sees("token:1000", "p"));
   CHECK_FALSE(Client().sees("", ""));
+  // What shows the host's files.
+  CHECK_FALSE(ci.sees("uid:1000", "p", true));
+  CHECK_FALSE(boss.sees("uid:0", "", true));
+  CHECK(root.sees("uid:1000", "p", true));
+  CHECK(user.sees("uid:1000", "p", true));
   RunRequest request;
   CHECK(user.why_not(request) == "");
   CHECK(ci.why_not(request).find("project_id") != std::string::npos);

@@ -177,23 +177,25 @@ TEST_CASE("a sandbox is for who made it, for root, and for the tokens of its pro
   token.token = some_token();
   PeerIdentity beside = token;
   beside.token->name = "beside";
-  CHECK(root.may_use_what(user, ""));
-  CHECK(root.may_use_what(token, "p"));
-  CHECK(user.may_use_what(user, ""));
-  CHECK_FALSE(user.may_use_what(other, "p"));
-  CHECK_FALSE(user.may_use_what(root, "p"));
-  CHECK_FALSE(user.may_use_what(token, "p"));
-  CHECK(token.may_use_what(token, "p"));
-  CHECK(token.may_use_what(beside, "p"));
-  CHECK(token.may_use_what(user, "p"));
-  CHECK_FALSE(token.may_use_what(beside, "q"));
-  CHECK_FALSE(token.may_use_what(token, "q"));  // no more, at least
-  CHECK_FALSE(token.may_use_what(root, ""));
+  CHECK(root.may_use_what(user, "", false));
+  CHECK(root.may_use_what(token, "p", false));
+  CHECK(user.may_use_what(user, "", false));
+  CHECK_FALSE(user.may_use_what(other, "p", false));
+  CHECK_FALSE(user.may_use_what(root, "p", false));
+  CHECK_FALSE(user.may_use_what(token, "p", false));
+  CHECK(token.may_use_what(token, "p", false));
+  CHECK_FALSE(token.may_use_what(user, "p", true));
+  CHECK(user.may_use_what(user, "p", true));
+  CHECK(token.may_use_what(beside, "p", false));
+  CHECK(token.may_use_what(user, "p", false));
+  CHECK_FALSE(token.may_use_what(beside, "q", false));
+  CHECK_FALSE(token.may_use_what(token, "q", false));  // no more, at least
+  CHECK_FALSE(token.may_use_what(root, "", false));
   token.token->all_projects = true;
-  CHECK(token.may_use_what(token, ""));
-  CHECK_FALSE(token.may_use_what(beside, ""));
+  CHECK(token.may_use_what(token, "", false));
+  CHECK_FALSE(token.may_use_what(beside, "", false));
   token.token->scope = Scope::admin;
-  CHECK(token.may_use_what(root, ""));
+  CHECK(token.may_use_what(root, "", false));
 }
 
 }  // namespace sbx

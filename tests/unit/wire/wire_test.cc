@@ -78,6 +78,17 @@ TEST_CASE("a request survives its encoding") {
   CHECK(*decode_run_request(encode_run_request(language_request())) == language_request());
 }
 
+TEST_CASE("the places of binds are clean, and --here has its own") {
+  for (const char* inside : {"/a/../b", "/a/./b", "/a//b", "/a/", "a", ""}) {
+    RunRequest request = full_request();
+    request.binds[0].inside = inside;
+    CHECK(refusal_of(request).starts_with("binds: '" + std::string(inside) + "'"));
+  }
+  RunRequest request = full_request();
+  request.here->inside = "/usr/share";
+  CHECK(refusal_of(request) == "here: is shown at /workspace/project_files, not at '/usr/share'");
+}
+
 TEST_CASE("a request in words of a language is checked by field") {
   RunRequest request = language_request();
   request.command = {"x"};
