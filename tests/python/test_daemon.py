@@ -242,6 +242,13 @@ class Sandboxes(Case):
             with self.client.get_sandbox(image="no-such-image"):
                 self.fail("it was made")
 
+    def test_binds_and_a_configuration_are_asked_for(self):
+        for wish, answer in (({"binds": [{"host": "/etc", "inside": "/data"}]}, "bind_roots"),
+                             ({"project_id": "p", "configuration": "missing"}, "no configuration 'missing'")):
+            with self.assertRaisesRegex(sbx.Unprocessable, answer):
+                with self.client.get_sandbox(**wish):
+                    self.fail("it was made")
+
     def test_one_that_is_gone_already_is_no_error(self):
         with self.client.get_sandbox(idle=0.2) as sandbox:
             self.assertTrue(comes_true(lambda: sandbox.id not in [one.id for one in self.client.sandboxes()]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlencode
 
 from ..errors import NotFound
@@ -36,15 +36,18 @@ def get_sandbox(
         server: Server, *, task_id: str | None = None, image: str | None = None, policy: str | None = None,
         project_id: str | None = None, workspace_mode: str | None = None, hostname: str | None = None,
         env: Mapping[str, str] | None = None, limits: Limits | None = None, labels: Mapping[str, str] | None = None,
-        idle: float | None = None, total: float | None = None, keep: bool = False) -> Plan[Place]:
+        binds: Sequence[Mapping[str, str]] | None = None, configuration: str | None = None, idle: float | None = None,
+        total: float | None = None, keep: bool = False) -> Plan[Place]:
     """A sandbox of many commands: of the task, where it has one that was made in the same way, else a new one.
 
-    `with` destroys it at its end, unless `keep`. `idle` and `total`: after so many seconds without a command, and of
+    `with` destroys it at its end, unless `keep`. `binds`: of the host, [{"host": …, "inside": …, "mode": "ro"}], what the
+    policy grants. `configuration`: of the project, has what is not said here. `idle` and `total`: after so many seconds without a command, and of
     age, the server destroys it.
     """
     del keep  # of who has the sandbox
     body = sandbox_body(task_id=task_id, image=image, policy=policy, project_id=project_id, workspace_mode=workspace_mode,
-                        hostname=hostname, env=env, limits=limits, labels=labels, idle=idle, total=total)
+                        hostname=hostname, env=env, limits=limits, labels=labels, binds=binds, configuration=configuration,
+                        idle=idle, total=total)
     json = yield from ask_json(server.session, post("/v1/sandboxes", body, patience=server.session.wait_timeout))
     return Place(server.session, SandboxInfo.of(json))
 
