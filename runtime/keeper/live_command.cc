@@ -91,10 +91,9 @@ Result<void> LiveCommand::try_begin(ReceivedRequest received) {
   for (const EnvironmentVariable& variable : request_.environment)
     result_.environment_names.push_back(variable.name);
   if (request_.language) note_language_request(*request_.language, result_);
-  RunRequest whole = request_;
-  whole.policy = home_.request.policy;
-  whole.project = home_.request.project;
-  TRY(check_peer_may(whole, peer_, from_api_));
+  request_.policy = home_.request.policy;
+  request_.project = home_.request.project;
+  TRY(check_peer_may(request_, peer_, from_api_));
   if (!request_.run_id.empty()) result_.run_id = request_.run_id;
   TRY(check_request());
   result_.limits = TRY(grant(request_, LimitFlags::own));

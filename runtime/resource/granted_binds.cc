@@ -55,11 +55,12 @@ bool is_for(const BindRoot& root, const os::FileRights& client) {
          std::ranges::any_of(root.groups, [&](const std::string& group) { return is_in(client, group); });
 }
 
-Result<void> check_granted(const Policy& policy, const os::FileRights& client, const BindRequest& bind) {
-  TRY(check_inside_path("the host path", bind.host));  // what has ".." lies elsewhere than it says
+// `path`: the bind's, clean.
+Result<void> check_granted(const Policy& policy, const os::FileRights& client, const BindRequest& bind,
+                           const std::string& path) {
   bool readable = false;
   for (const BindRoot& root : policy.bind_roots) {
-    if (!is_below(bind.host, root.path) || !is_for(root, client)) continue;
+    if (!is_below(path, root.path) || !is_for(root, client)) continue;
     if (root.writable || bind.mode != BindMode::read_write) return {};
     readable = true;
   }
@@ -123,10 +124,12 @@ Result<void> check_rights(int fd, const struct stat& status, const os::FileRight
 
 Result<UniqueFd> open_granted_bind(const Policy& policy, const os::FileRights& client,
                                    const BindRequest& bind) {
-  TRY(check_granted(policy, client, bind));
-  TRY(check_nothing_mounted_in(bind.host));
+  // What has ".." lies elsewhere than it says.
+  const std::string path = TRY(check_inside_path("the host path", bind.host));
+  TRY(check_granted(policy, client, bind, path));
+  TRY(check_nothing_mounted_in(path));
   const os::BorrowedRights as_client = TRY(os::BorrowedRights::take(client));
-  Result<UniqueFd> opened = os::open_resolved(AT_FDCWD, bind.host, O_PATH, RESOLVE_NO_SYMLINKS);
+  Result<UniqueFd> opened = os::open_resolved(AT_FDCWD, path, O_PATH, RESOLVE_NO_SYMLINKS);
   if (!opened && opened.error().error_number == ELOOP)
     return fail("'" + bind.host + "' passes a symbolic link; name the place that it leads to");
   if (!opened) return opened;
