@@ -1,5 +1,7 @@
 #include "api/call.h"
 
+#include <malloc.h>
+
 #include "base/hash.h"
 #include "base/printable.h"
 
@@ -7,6 +9,7 @@ namespace sbx::api {
 namespace {
 
 constexpr std::size_t kMostBody = 8U << 20U;
+constexpr std::size_t kLargeBody = 256U << 10U;
 
 }  // namespace
 
@@ -43,14 +46,26 @@ bool wants(const Call& call, std::string_view name, bool otherwise) {
   return flag_of(call.request, name, otherwise).value_or(otherwise);
 }
 
+namespace {
+
+void take_body(const SharedCall& call, const std::string& body,
+               const std::function<void(const JsonObject&)>& then) {
+  const Result<JsonObject> object = JsonObject::parse(body);
+  if (!object) return answer_problem(*call, 400, object.error().text);
+  then(*object);
+}
+
+}  // namespace
+
 void with_body(const SharedCall& call, std::function<void(const JsonObject&)> then) {
   call->exchange->read_body(kMostBody, [call, then = std::move(then)](Result<std::string> body) {
     if (!body) return;  // it has its answer
     if (call->request.header("Idempotency-Key") != nullptr)
       call->fingerprint = blake2b_hex(call->request.method + " " + call->request.path + "\n" + *body);
-    const Result<JsonObject> object = JsonObject::parse(*body);
-    if (!object) return answer_problem(*call, 400, object.error().text);
-    then(*object);
+    take_body(call, *body, then);
+    if (body->size() < kLargeBody) return;
+    body = std::string();
+    (void)malloc_trim(0);  // what it took goes back to the host now
   });
 }
 

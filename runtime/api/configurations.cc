@@ -153,7 +153,12 @@ std::optional<AskedSandbox> Configurations::complete(const SharedCall& call, con
   // What the one may show, the other might not have wanted to.
   if (stored->has("binds") && !body.has("binds") && (*found)->owner != call->client.owner())
     return refuse(422, "the configuration has 'binds', which are for who stored it; give your own");
-  auto whole = parse_sandbox(canonical(body).completed_by(canonical(*stored), kMerged));
+  const JsonObject own = canonical(body);
+  JsonObject rest = canonical(*stored);
+  // Of both only one may be given: what the request has takes the place of the other.
+  if (own.has("image")) rest.rename("language", "image");
+  if (own.has("language")) rest.rename("image", "language");
+  auto whole = parse_sandbox(own.completed_by(rest, kMerged));
   // Each alone is good: together they may be too much, or of another version.
   if (!whole) return refuse(422, "with the configuration: " + whole.error().text);
   return std::move(*whole);

@@ -28,13 +28,13 @@ HostRoutes::HostRoutes(http::Loop& loop, Keepers& keepers, Metrics& metrics, con
 }
 
 void HostRoutes::add_routes(Router& router) {
-  const auto add = [&](const char* method, const char* path, auto member) {
-    router.add(method, path, [this, member](const SharedCall& call) { (this->*member)(call); });
+  const auto add = [&](const char* method, const char* path, auto member) -> Router::Route& {
+    return router.add(method, path, [this, member](const SharedCall& call) { (this->*member)(call); });
   };
   add("GET", "/v1/images", &HostRoutes::images);
   add("GET", "/v1/images/{image}", &HostRoutes::image);
   add("GET", "/v1/languages", &HostRoutes::languages);
-  add("GET", "/v1/capabilities", &HostRoutes::capabilities);
+  add("GET", "/v1/capabilities", &HostRoutes::capabilities).takes({"policy"});
   router.add(
       "POST", "/v1/cleanup", [this](const SharedCall& call) { clean_up(call); }, Scope::admin);
 }

@@ -13,44 +13,63 @@
 namespace sbx::api {
 namespace {
 
-constexpr int kMostLevels = 32;
+constexpr std::size_t kMostLevels = 32;
+constexpr std::size_t kMostValues = 100'000;  // of a document: what a client means has far fewer
 
-// What nlohmann's parser lets pass.
-class Strictness {
+// Looks at a document before it is taken into memory: how deep and how large it is, and for what nlohmann's
+// parser lets pass. It stops at the first thing that is wrong.
+class Look : public Json::json_sax_t {
  public:
-  bool operator()(int depth, Json::parse_event_t event, Json& parsed) {
-    switch (event) {
-    case Json::parse_event_t::object_start: keys_.emplace_back(); break;
-    case Json::parse_event_t::object_end: keys_.pop_back(); break;
-    case Json::parse_event_t::key:
-      if (const auto key = parsed.get<std::string>(); !keys_.back().insert(key).second && problem.empty())
-        problem = "'" + printable(key.substr(0, 64)) + "' is given twice";
-      break;
-    default: break;
-    }
-    if (depth > kMostLevels && problem.empty())
-      problem = "more than " + std::to_string(kMostLevels) + " levels";
-    return true;
+  bool null() override { return value(); }
+  bool boolean(bool) override { return value(); }
+  bool number_integer(number_integer_t) override { return value(); }
+  bool number_unsigned(number_unsigned_t) override { return value(); }
+  bool number_float(number_float_t, const string_t&) override { return value(); }
+  bool string(string_t&) override { return value(); }
+  bool binary(binary_t&) override { return value(); }
+  bool start_object(std::size_t) override { return value() && deeper(); }
+  bool start_array(std::size_t) override { return value() && deeper(); }
+  bool end_object() override { return keys_.pop_back(), true; }
+  bool end_array() override { return keys_.pop_back(), true; }
+  bool key(string_t& name) override {
+    if (keys_.back().insert(name).second) return true;
+    return refuse(": '" + printable(name.substr(0, 64)) + "' is given twice");
   }
-  std::string problem;
+  bool parse_error(std::size_t at, const std::string&, const Json::exception& error) override {
+    if (dynamic_cast<const Json::parse_error*>(&error) == nullptr)
+      return refuse(" is no JSON that can be read: " + printable(error.what()));
+    return refuse(" is no JSON: an error at byte " + std::to_string(at));
+  }
+
+  [[nodiscard]] const std::string& problem() const { return problem_; }
 
  private:
-  std::vector<std::set<std::string>> keys_;
+  bool refuse(std::string why) {
+    problem_ = std::move(why);
+    return false;
+  }
+  bool value() {
+    return ++values_ <= kMostValues || refuse(" has more than " + std::to_string(kMostValues) + " values");
+  }
+  bool deeper() {
+    keys_.emplace_back();
+    return keys_.size() <= kMostLevels || refuse(" has more than " + std::to_string(kMostLevels) + " levels");
+  }
+
+  std::string problem_;
+  std::size_t values_ = 0;
+  std::vector<std::set<std::string>> keys_;  // of what is open; of a list none
 };
 
 }  // namespace
 
 Result<JsonObject> JsonObject::parse(std::string_view text) {
-  Strictness strictness;
   try {
-    Json json = Json::parse(text, [&](int depth, Json::parse_event_t event, Json& parsed) {
-      return strictness(depth, event, parsed);
-    });
-    if (!strictness.problem.empty()) return fail("the body: " + strictness.problem);
+    Look look;
+    if (!Json::sax_parse(text, &look)) return fail("the body" + look.problem());
+    Json json = Json::parse(text);
     if (!json.is_object()) return fail("the body is no JSON object");
     return JsonObject(std::move(json), "");
-  } catch (const Json::parse_error& error) {
-    return fail("the body is no JSON: an error at byte " + std::to_string(error.byte));
   } catch (const Json::exception& error) {
     return fail("the body is no JSON that can be read: " + printable(error.what()));
   }

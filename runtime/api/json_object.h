@@ -21,7 +21,7 @@ using Json = nlohmann::json;
 // those above it.
 class JsonObject {
  public:
-  // At most 32 levels; each key of an object once. An error says where it is no JSON.
+  // At most 32 levels and 100,000 values; each key of an object once. An error says where it is no JSON.
   static Result<JsonObject> parse(std::string_view text);
 
   // Error: a key that is none of these.

@@ -6,6 +6,7 @@
 #include "base/names.h"
 #include "base/suggest.h"
 #include "request/check_binds.h"
+#include "request/check_environment.h"
 
 namespace sbx::api {
 namespace {
@@ -16,16 +17,16 @@ constexpr std::array<std::string_view, 13> kOfCommand{
     "command", "shell",        "cwd",        "env", "env_vars", "limits", "stdin",
     "labels",  "stdin_base64", "timeout_ms", "tty", "rows",     "cols"};
 // Of a sandbox that is there only.
-constexpr std::array<std::string_view, 1> kOfExec{"session"};
+constexpr std::array<std::string_view, 2> kOfExec{"session", "fatal"};
 constexpr std::array<std::string_view, 7> kOfLanguage{"language",  "code",   "path",          "files",
                                                       "arguments", "action", "compile_limits"};
 constexpr std::array<std::string_view, 9> kOfRun{"image",    "policy",           "project_id",
                                                  "task_id",  "session_id",       "workspace_mode",
                                                  "hostname", "environment_type", "binds"};
-constexpr std::array<std::string_view, 17> kOfSandbox{
+constexpr std::array<std::string_view, 18> kOfSandbox{
     "task_id",  "session_id",    "project_id", "image",   "environment_type", "policy",   "limits",
     "env",      "env_vars",      "labels",     "idle_ms", "total_ms",         "hostname", "workspace_mode",
-    "packages", "configuration", "binds"};
+    "packages", "configuration", "binds",      "language"};
 
 // Both names of one thing: only one may be given.
 Result<std::optional<std::string>> either(const JsonObject& body, std::string_view one,
@@ -40,7 +41,7 @@ Result<void> read_environment(const JsonObject& body, RunRequest& request) {
   const auto variables = TRY(body.text_map(body.has("env_vars") ? "env_vars" : "env"));
   if (!variables) return {};
   for (const auto& [name, value] : *variables) request.environment.push_back({name, value});
-  return {};
+  return check_environment(body.has("env_vars") ? "env_vars" : "env", request.environment);
 }
 
 Result<Labels> read_labels(const JsonObject& body) {
@@ -97,7 +98,7 @@ Result<void> read_command(const JsonObject& body, AskedRun& asked) {
     if (command->empty()) return fail("'command' is empty");
     request.command = std::move(*command);
   }
-  request.cwd = TRY(body.text("cwd")).value_or("");
+  if (const auto directory = TRY(body.text("cwd"))) request.cwd = TRY(check_inside_path("'cwd'", *directory));
   TRY(read_environment(body, request));
   request.limits = TRY(body.limits("limits"));
   if (const auto timeout = TRY(body.count("timeout_ms"))) {
@@ -207,6 +208,32 @@ Result<void> check_readable(const RunRequest& request) {
   return {};
 }
 
+// A sandbox is made of an image, or of the one that has a language: its keeper looks for both.
+Result<void> read_image_or_language(const JsonObject& body, RunRequest& request) {
+  const std::optional<std::string> language = TRY(body.text("language"));
+  if (!language) return {};
+  for (const char* key : {"image", "environment_type"}) {
+    if (body.has(key)) return fail("'language' and '" + std::string(key) + "' mean the same: give one");
+  }
+  request.image.clear();
+  request.language.emplace().name = *language;
+  return check_language_name("language", request.language->name);
+}
+
+// All others are the sandbox's.
+Result<void> check_limits_of_command(const LimitSet& limits) {
+  for (const LimitField& field : kLimits) {
+    const bool is_own = field.member == &LimitSet::wall_ms || field.member == &LimitSet::cpu_ms ||
+                        field.member == &LimitSet::output_bytes;
+    if (!is_own && limits.*field.member)
+      return fail(
+          "'limits." + std::string(field.name) +
+          "': belongs to the sandbox, which has it from its making; a command has 'wall_ms', 'cpu_ms' "
+          "and 'output_bytes'");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<AskedRun> parse_run(const JsonObject& body) {
@@ -230,6 +257,8 @@ Result<AskedRun> parse_command(const JsonObject& body) {
   AskedRun asked;
   TRY(read_language(body, asked.request));
   TRY(read_command(body, asked));
+  TRY(check_limits_of_command(asked.request.limits));
+  asked.fatal = TRY(body.boolean("fatal")).value_or(false);
   if (const auto session = TRY(body.text("session"))) {
     TRY(check_name("session", *session));
     const auto line = TRY(body.text("shell"));
@@ -245,13 +274,13 @@ Result<AskedRun> parse_command(const JsonObject& body) {
 }
 
 Result<AskedSandbox> parse_sandbox(const JsonObject& body) {
-  if (body.has("language")) return fail("'language': a sandbox is made of an image; give 'image'");
   TRY(body.only(kOfSandbox));
   if (const auto packages = TRY(body.texts("packages")); packages && !packages->empty())
     return fail("'packages': cannot be installed yet; make an image that has them");
   AskedSandbox asked;
   asked.request.action = RequestAction::keep;
   TRY(read_place(body, asked.request));
+  TRY(read_image_or_language(body, asked.request));
   TRY(read_environment(body, asked.request));
   asked.request.limits = TRY(body.limits("limits"));
   asked.labels = TRY(read_labels(body));
@@ -262,6 +291,8 @@ Result<AskedSandbox> parse_sandbox(const JsonObject& body) {
   for (const auto& [key, time] :
        {std::pair("idle_ms", &AskedSandbox::idle_ms), std::pair("total_ms", &AskedSandbox::total_ms)}) {
     asked.*time = TRY(body.count(key));
+    if (asked.*time == std::uint64_t{0})
+      return fail("'" + std::string(key) + "': give at least 1, or leave it out for no such end");
     if (asked.*time > kMostMilliseconds) return fail("'" + std::string(key) + "': at most 100 years");
   }
   TRY(check_readable(asked.request));

@@ -17,6 +17,7 @@ struct AskedRun {
   RunRequest request;
   std::optional<std::string> input;  // for its standard input
   Labels labels;
+  bool fatal = false;  // of a command: its sandbox ends with it, unless it ends by itself
 };
 
 // A run in a sandbox of its own.

@@ -4,6 +4,8 @@
 #include <iterator>
 
 #include "api/gate.h"
+#include "base/printable.h"
+#include "base/suggest.h"
 
 namespace sbx::api {
 namespace {
@@ -35,15 +37,26 @@ bool matches(std::string_view route, std::string_view path, std::vector<std::str
   return true;
 }
 
-}  // namespace
-
-void Router::add(std::string method, std::string path, Handler handler) {
-  const Scope scope = method == "GET" ? Scope::read : Scope::run;
-  add(std::move(method), std::move(path), std::move(handler), scope);
+// Empty: none is.
+std::string unknown_parameter(const Router::Route& route, const http::Request& request) {
+  if (route.checks_parameters) return {};
+  for (const auto& [name, value] : request.query) {
+    if (std::ranges::find(route.parameters, name) != route.parameters.end()) continue;
+    const std::string what = "'" + printable(name.substr(0, 64)) + "' is not known: ";
+    return what + (route.parameters.empty() ? "this takes no parameters" : suggest(name, route.parameters));
+  }
+  return {};
 }
 
-void Router::add(std::string method, std::string path, Handler handler, Scope scope) {
-  routes_.push_back({{std::move(method), std::move(path), scope}, std::move(handler)});
+}  // namespace
+
+Router::Route& Router::add(std::string method, std::string path, Handler handler) {
+  const Scope scope = method == "GET" ? Scope::read : Scope::run;
+  return add(std::move(method), std::move(path), std::move(handler), scope);
+}
+
+Router::Route& Router::add(std::string method, std::string path, Handler handler, Scope scope) {
+  return routes_.emplace_back(Route{{std::move(method), std::move(path), scope}, std::move(handler)});
 }
 
 std::vector<Router::Address> Router::addresses() const {
@@ -56,10 +69,13 @@ void Router::handle(const SharedCall& call) const {
   const std::string& asked = call->request.method;
   const std::string_view method = asked == "HEAD" ? std::string_view("GET") : std::string_view(asked);
   std::string allowed;
-  for (const auto& [address, handler] : routes_) {
+  for (const Route& route : routes_) {
+    const Address& address = route.address;
     if (!matches(address.path, call->request.path, call->parts)) continue;
     if (address.method == method) {
-      if (call->client.may(address.scope)) return handler(call);
+      if (const std::string why = unknown_parameter(route, call->request); !why.empty())
+        return answer_problem(*call, 400, why);
+      if (call->client.may(address.scope)) return route.handler(call);
       const Gate::Refusal refusal = Gate::lacks(call->client, address.scope);
       return answer_problem(*call, refusal.status, refusal.why, refusal.headers);
     }

@@ -114,7 +114,11 @@ void Run::end_with(std::string result) {
   ticket_ = {};
   if (when_ended_) std::exchange(when_ended_, {})(*this);
   tell_followers();
-  if (terminal_) terminal_->end(exit_event(*this, 1));
+  if (terminal_) {
+    OrderedJson last = exit_event(*this);
+    last["seq"] = 1;
+    terminal_->end(last.dump(-1, ' ', true, OrderedJson::error_handler_t::replace));
+  }
   place_.leave();
 }
 

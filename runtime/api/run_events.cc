@@ -2,32 +2,24 @@
 
 #include <algorithm>
 #include <charconv>
-#include <nlohmann/json.hpp>
 
 #include "api/text_or_bytes.h"
 
 namespace sbx::api {
 namespace {
 
-using OrderedJson = nlohmann::ordered_json;
-
 constexpr std::array<const char*, 2> kStreams{"stdout", "stderr"};
-
-std::string one_line(const OrderedJson& json) {
-  return json.dump(-1, ' ', true, OrderedJson::error_handler_t::replace);
-}
 
 }  // namespace
 
-std::string exit_event(const Run& run, std::uint64_t sequence) {
+OrderedJson exit_event(const Run& run) {
   const OrderedJson result = OrderedJson::parse(run.result(), nullptr, false);
   OrderedJson json = {{"type", "exit"},
                       {"data", result.is_object() ? result.value("status", "error") : "error"}};
   for (const char* field : {"outcome", "exit_code", "signal", "message"})
     json[field] = result.is_object() && result.contains(field) ? result[field] : OrderedJson(nullptr);
   json["run_id"] = run.about().id;
-  json["seq"] = sequence;
-  return one_line(json);
+  return json;
 }
 
 Result<SpillPlace> parse_event_id(std::string_view id) {
@@ -58,10 +50,16 @@ std::string RunEvents::id() const {
          std::to_string(offsets_[1] - tails_[1].size()) + "." + std::to_string(stages);
 }
 
+RunEvent RunEvents::finished(std::string type, OrderedJson json) {
+  const std::string place = id();
+  json["seq"] = ++sequence_;
+  json["id"] = place;
+  return {std::move(type), place, json.dump(-1, ' ', true, OrderedJson::error_handler_t::replace)};
+}
+
 RunEvent RunEvents::event_of(SpillPiece piece) {
   if (piece.stream != kStagePiece) return output_event(std::move(piece));
-  const OrderedJson json = {{"type", "stage"}, {"data", piece.bytes}, {"seq", ++sequence_}};
-  return {"stage", id(), one_line(json)};
+  return finished("stage", {{"type", "stage"}, {"data", piece.bytes}});
 }
 
 RunEvent RunEvents::output_event(SpillPiece piece) {
@@ -69,12 +67,9 @@ RunEvent RunEvents::output_event(SpillPiece piece) {
   if (piece.missing > 0) {
     offsets_[stream] = piece.offset + piece.missing;
     tails_[stream].clear();
-    const OrderedJson json = {{"type", "gap"},
-                              {"data", kStreams[stream]},
-                              {"offset", piece.offset},
-                              {"missing", piece.missing},
-                              {"seq", ++sequence_}};
-    return {"gap", id(), one_line(json)};
+    return finished(
+        "gap",
+        {{"type", "gap"}, {"data", kStreams[stream]}, {"offset", piece.offset}, {"missing", piece.missing}});
   }
   const std::uint64_t offset = piece.offset - tails_[stream].size();
   std::string bytes = std::exchange(tails_[stream], {}) + piece.bytes;
@@ -83,8 +78,7 @@ RunEvent RunEvents::output_event(SpillPiece piece) {
   OrderedJson json = {{"type", kStreams[stream]}};
   put_text_or_bytes(json, bytes);
   json["offset"] = offset;
-  json["seq"] = ++sequence_;
-  return {kStreams[stream], id(), one_line(json)};
+  return finished(kStreams[stream], std::move(json));
 }
 
 // What looked like the beginning of a character, and was not.
@@ -95,8 +89,7 @@ std::optional<RunEvent> RunEvents::flush() {
     OrderedJson json = {{"type", kStreams[stream]}};
     put_text_or_bytes(json, bytes);
     json["offset"] = offsets_[stream] - bytes.size();
-    json["seq"] = ++sequence_;
-    return RunEvent{kStreams[stream], id(), one_line(json)};
+    return finished(kStreams[stream], std::move(json));
   }
   return {};
 }
@@ -137,7 +130,7 @@ std::optional<RunEvent> RunEvents::next() {
   }
   if (auto rest = flush()) return rest;
   ended_ = true;
-  return RunEvent{"exit", id(), exit_event(*run_, ++sequence_)};
+  return finished("exit", exit_event(*run_));
 }
 
 }  // namespace sbx::api

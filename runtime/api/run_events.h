@@ -1,5 +1,5 @@
 // What happens in a run, as events for those who follow it: its output from its file, and at last its end.
-// Each is a JSON object with `type` and `data`; docs/openapi.yaml has the fields.
+// Each is a JSON object with `type`, `data`, `seq` and `id`; docs/openapi.yaml has the fields.
 #pragma once
 
 #include <array>
@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "api/call.h"
 #include "api/run.h"
 #include "api/spill_reader.h"
 #include "base/result.h"
@@ -25,8 +26,8 @@ struct RunEvent {
 // From the id of an event. Two offsets alone will do: then a stage that begins exactly there is told (again).
 Result<SpillPlace> parse_event_id(std::string_view id);
 
-// The last of all, of a run that has ended.
-std::string exit_event(const Run& run, std::uint64_t sequence);
+// What the last of all says, of a run that has ended, but for its `seq` and `id`.
+OrderedJson exit_event(const Run& run);
 
 class RunEvents {
  public:
@@ -37,6 +38,7 @@ class RunEvents {
   [[nodiscard]] bool ended() const { return ended_; }
 
  private:
+  RunEvent finished(std::string type, OrderedJson json);
   RunEvent event_of(SpillPiece piece);
   RunEvent output_event(SpillPiece piece);
   std::optional<RunEvent> forgotten();

@@ -62,19 +62,36 @@ void answer_when_ended(const SharedCall& call, const std::shared_ptr<Run>& run, 
   });
 }
 
+// Whether a place is one that no event of this run can have told so far; empty: it is none such, or who
+// knows.
+std::string beyond(const Run& run, const SpillPlace& from) {
+  Result<UniqueFd> file = run.open_output();
+  if (!file) return {};
+  const auto written = count_spilled(std::move(*file));
+  if (from.offsets[0] <= written[0] && from.offsets[1] <= written[1]) return {};
+  return "the id of the last event is beyond what the run has written: " + std::to_string(written[0]) +
+         " bytes to stdout, " + std::to_string(written[1]) + " to stderr";
+}
+
+// Whether a command was ended, in place of ending by itself.
+bool was_ended(const Run& run) {
+  const Json result = Json::parse(run.result(), nullptr, false);
+  return !result.is_object() || result.value("outcome", Json()) != "exited";
+}
+
 }  // namespace
 
 void Runs::add_routes(Router& router) {
-  const auto add = [&](const char* method, const char* path, auto member) {
-    router.add(method, path, [this, member](const SharedCall& call) { (this->*member)(call); });
+  const auto add = [&](const char* method, const char* path, auto member) -> Router::Route& {
+    return router.add(method, path, [this, member](const SharedCall& call) { (this->*member)(call); });
   };
-  add("POST", "/v1/runs", &Runs::create);
-  add("GET", "/v1/runs", &Runs::list);
-  add("GET", "/v1/runs/{run}", &Runs::get);
+  add("POST", "/v1/runs", &Runs::create).takes({"wait"});
+  add("GET", "/v1/runs", &Runs::list).takes_its_own();
+  add("GET", "/v1/runs/{run}", &Runs::get).takes({"wait", "output"});
   add("DELETE", "/v1/runs/{run}", &Runs::cancel);
   add("POST", "/v1/runs/{run}/signal", &Runs::signal);
-  add("GET", "/v1/runs/{run}/output", &Runs::get_output);
-  add("GET", "/v1/runs/{run}/events", &Runs::get_events);
+  add("GET", "/v1/runs/{run}/output", &Runs::get_output).takes({"stream"});
+  add("GET", "/v1/runs/{run}/events", &Runs::get_events).takes({"after"});
   router.add(
       "GET", "/v1/runs/{run}/terminal", [this](const SharedCall& call) { be_at_terminal(call); }, Scope::run);
 }
@@ -115,12 +132,16 @@ void Runs::begin(const SharedCall& call, AskedRun asked, const RequestKey& key, 
   }
   Result<Asker> asker = call->client.asker(call->exchange->peer_socket());
   if (!asker) return answer_problem(*call, 503, asker.error().text);
+  std::weak_ptr<LiveSandbox> home;  // that ends with it
+  if (asked.fatal) home = sandbox->weak_from_this();
   const auto run = std::make_shared<Run>(
       loop_, output_, std::move(about),
       [this](const Run& started) { history_.set_running(started.about().id); },
-      [this](const Run& ended) {
+      [this, home](const Run& ended) {
         if (ended.lost_keeper()) keepers_.note_lost();
         note_end(ended);
+        const auto its = home.lock();
+        if (its && was_ended(ended) && may_ask(its->state(), SandboxRequest::destroy)) its->destroy();
       });
   if (!(sandbox != nullptr ? sandbox->asked().request : asked.request).binds.empty()) run->note_binds();
   if (asked.request.tty) run->make_terminal([this](const Run& over) { runs_.erase(over.about().id); });
@@ -283,6 +304,7 @@ void Runs::get_events(const SharedCall& call) const {
     const auto offsets = parse_event_id(*id);
     if (!offsets) return answer_problem(*call, 400, offsets.error().text);
     from = *offsets;
+    if (const std::string why = beyond(*run, from); !why.empty()) return answer_problem(*call, 400, why);
   }
   if (call->request.header_has("Upgrade", "websocket"))
     return send_events_by_websocket(call->exchange, run, from);

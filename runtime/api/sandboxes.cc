@@ -21,10 +21,11 @@ void answer_sandbox(const SharedCall& call, const LiveSandbox& sandbox, int stat
   answer_json(*call, status, sandbox.describe(), std::move(headers));
 }
 
-void answer_made(const SharedCall& call, const LiveSandbox& sandbox, std::vector<http::Header> headers = {}) {
+void answer_made(const SharedCall& call, const LiveSandbox& sandbox, int status,
+                 std::vector<http::Header> headers = {}) {
   if (sandbox.state() == SandboxState::failed)
     return answer_problem(*call, 422, sandbox.why_failed(), std::move(headers));
-  answer_sandbox(call, sandbox, 201, std::move(headers));
+  answer_sandbox(call, sandbox, status, std::move(headers));
 }
 
 bool same(const AskedSandbox& one, const AskedSandbox& other) {
@@ -37,21 +38,21 @@ bool same(const AskedSandbox& one, const AskedSandbox& other) {
 }  // namespace
 
 void Sandboxes::add_routes(Router& router) {
-  const auto add = [&](const char* method, const char* path, auto member) {
-    router.add(method, path, [this, member](const SharedCall& call) { (this->*member)(call); });
+  const auto add = [&](const char* method, const char* path, auto member) -> Router::Route& {
+    return router.add(method, path, [this, member](const SharedCall& call) { (this->*member)(call); });
   };
   add("POST", "/v1/sandboxes", &Sandboxes::create);
-  add("GET", "/v1/sandboxes", &Sandboxes::list);
-  add("DELETE", "/v1/sandboxes", &Sandboxes::destroy_several);
-  add("GET", "/v1/sandboxes/stats", &Sandboxes::stats_of_several);
+  add("GET", "/v1/sandboxes", &Sandboxes::list).takes_its_own();
+  add("DELETE", "/v1/sandboxes", &Sandboxes::destroy_several).takes_its_own();
+  add("GET", "/v1/sandboxes/stats", &Sandboxes::stats_of_several).takes_its_own();
   add("GET", "/v1/sandboxes/{sandbox}", &Sandboxes::get);
   add("DELETE", "/v1/sandboxes/{sandbox}", &Sandboxes::destroy);
-  add("POST", "/v1/sandboxes/{sandbox}/exec", &Sandboxes::exec);
+  add("POST", "/v1/sandboxes/{sandbox}/exec", &Sandboxes::exec).takes({"wait"});
   add("POST", "/v1/sandboxes/{sandbox}/pause", &Sandboxes::pause);
   add("POST", "/v1/sandboxes/{sandbox}/resume", &Sandboxes::resume);
   add("POST", "/v1/sandboxes/{sandbox}/reset", &Sandboxes::reset);
   add("POST", "/v1/sandboxes/{sandbox}/stop", &Sandboxes::stop);
-  add("GET", "/v1/sandboxes/{sandbox}/stats", &Sandboxes::stats);
+  add("GET", "/v1/sandboxes/{sandbox}/stats", &Sandboxes::stats).takes({"every_ms"});
   const auto connects = [this](const SharedCall& call) { connect(call); };
   router.add("GET", "/v1/sandboxes/{sandbox}/connect", connects, Scope::run);
   router.add("GET", "/v1/connect", connects, Scope::run);
@@ -107,7 +108,7 @@ void Sandboxes::begin(const SharedCall& call, AskedSandbox asked, const RequestK
     const auto there = sandbox;
     if (const auto noted = key.with_id(id)) history_.put_key(*noted);
     metrics_.note_reuse();
-    return there->when_settled([call, there] { answer_sandbox(call, *there, 200); });
+    return there->when_settled([call, there] { answer_made(call, *there, 200); });
   }
   auto asker = call->client.asker(call->exchange->peer_socket());
   if (!asker) return answer_problem(*call, 503, asker.error().text);
@@ -133,20 +134,29 @@ void Sandboxes::begin(const SharedCall& call, AskedSandbox asked, const RequestK
   }
   const auto begun = sandbox->begin([this, place, id, made = sandbox.get()] {
     if (made->lost_keeper()) keepers_.note_lost();
-    loop_.post([this, id] { sandboxes_.erase(id); });
+    loop_.post([this, id] { bury(id); });
     place->leave();
   });
   if (!begun) return answer_problem(*call, 503, begun.error().text);
   sandboxes_[id] = sandbox;
   if (const auto noted = key.with_id(id)) history_.put_key(*noted);
   const auto asked_at = std::chrono::steady_clock::now();
-  sandbox->when_settled([this, asked_at, call, sandbox, keyed = key.key.has_value()] {
+  sandbox->when_settled([this, asked_at, call, sandbox] {
     metrics_.note_creation(sandbox->state() != SandboxState::failed,
                            std::chrono::steady_clock::now() - asked_at);
     // Nothing was made: the same request may try again.
-    if (keyed && sandbox->state() == SandboxState::failed) history_.forget_keys_of(sandbox->id());
-    answer_made(call, *sandbox);
+    if (sandbox->state() == SandboxState::failed) history_.forget_keys_of(sandbox->id());
+    answer_made(call, *sandbox, 201);
   });
+}
+
+void Sandboxes::bury(const std::string& id) {
+  constexpr std::size_t kMostOver = 256;
+  const auto found = sandboxes_.find(id);
+  if (found == sandboxes_.end()) return;
+  over_.push_back(std::move(found->second));
+  sandboxes_.erase(found);
+  if (over_.size() > kMostOver) over_.pop_front();
 }
 
 // One that is there already, if there is one as it is asked for; else it is made.
@@ -170,16 +180,20 @@ void Sandboxes::answer_again(const SharedCall& call, const std::string& id) cons
   const auto found = sandboxes_.find(id);
   if (found == sandboxes_.end() || is_over(found->second->state()))
     return answer_problem(*call, 410, "the sandbox '" + id + "', made for this Idempotency-Key, is gone");
-  found->second->when_settled([call, sandbox = found->second] { answer_made(call, *sandbox, {kReplayed}); });
+  found->second->when_settled(
+      [call, sandbox = found->second] { answer_made(call, *sandbox, 201, {kReplayed}); });
 }
 
-// By its id, or by "task:" and that.
+// By its id, or while it lives by "task:" and that.
 std::shared_ptr<LiveSandbox> Sandboxes::find(const SharedCall& call) const {
   const std::string& name = call->parts.front();
   for (const auto& [id, sandbox] : sandboxes_) {
     const std::string& task = sandbox->asked().request.task_id;
     if (name != id && (task.empty() || name != "task:" + task)) continue;
     if (sees(*call, *sandbox)) return sandbox;
+  }
+  for (const auto& sandbox : over_) {
+    if (name == sandbox->id() && sees(*call, *sandbox)) return sandbox;
   }
   answer_problem(*call, 404, "there is no sandbox '" + name + "'");
   return nullptr;
@@ -198,6 +212,9 @@ void Sandboxes::list(const SharedCall& call) const {
   Json list = Json::array();
   for (const auto& [id, sandbox] : sandboxes_) {
     if (sees(*call, *sandbox) && filter->fits(*sandbox)) list.push_back(sandbox->describe());
+  }
+  for (const auto& sandbox : over_) {
+    if (filter->state && sees(*call, *sandbox) && filter->fits(*sandbox)) list.push_back(sandbox->describe());
   }
   answer_json(*call, 200, {{"sandboxes", std::move(list)}});
 }

@@ -1,6 +1,7 @@
 // Sandboxes of many commands: all that live.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -42,6 +43,7 @@ class Sandboxes {
 
  private:
   void create(const SharedCall& call);
+  void bury(const std::string& id);
   void begin(const SharedCall& call, AskedSandbox asked, const RequestKey& key);
   Result<UniqueFd, Admission::Refusal> start(const RunRequest& request, const Client& client,
                                              const Peer& peer, Admission::Place& place, bool& warm);
@@ -72,6 +74,7 @@ class Sandboxes {
   const Configurations& configurations_;
   Runs& runs_;
   std::map<std::string, std::shared_ptr<LiveSandbox>, std::less<>> sandboxes_;
+  std::deque<std::shared_ptr<LiveSandbox>> over_;  // the last ones that are, for who asks what became of them
 };
 
 }  // namespace sbx::api

@@ -1,5 +1,7 @@
 #include "api/stats_stream.h"
 
+#include "api/stream_events.h"
+
 namespace sbx::api {
 namespace {
 
@@ -15,22 +17,36 @@ class StatsStream : public std::enable_shared_from_this<StatsStream> {
     exchange_->on_client_gone([self] { self->end(); });
     exchange_->on_stopping([self] { self->finish(); });
     sandbox_->when_over([self] { self->finish(); });
-    look();
+    tell();
+    look_later();
+    beat();
   }
 
  private:
-  // A client that does not take what it got is told less often.
-  void look() {
-    if (!sandbox_) return;
-    const auto self = shared_from_this();
-    if (may_ask(sandbox_->state(), SandboxRequest::stats) && exchange_->queued_bytes() == 0) {
-      sandbox_->stats([self](const Result<Json>& stats) {
-        if (self->sandbox_ && stats)
-          self->exchange_->write(
-              "event: stats\ndata: " + stats->dump(-1, ' ', true, Json::error_handler_t::replace) + "\n\n");
-      });
-    }
-    timer_ = loop_.after(every_, [self] { self->look(); });
+  void tell() {
+    if (!may_ask(sandbox_->state(), SandboxRequest::stats)) return;
+    sandbox_->stats([self = shared_from_this()](const Result<Json>& stats) {
+      if (self->sandbox_ && stats)
+        self->exchange_->write(
+            "event: stats\ndata: " + stats->dump(-1, ' ', true, Json::error_handler_t::replace) + "\n\n");
+    });
+  }
+
+  void look_later() {
+    timer_ = loop_.after(every_, [self = shared_from_this()] {
+      if (!self->sandbox_) return;
+      // A client that does not take what it got is told less often.
+      if (self->exchange_->queued_bytes() == 0) self->tell();
+      self->look_later();
+    });
+  }
+
+  void beat() {
+    heartbeat_ = loop_.after(kHeartbeat, [self = shared_from_this()] {
+      if (!self->sandbox_) return;
+      if (self->exchange_->queued_bytes() == 0) self->exchange_->write(kHeartbeatComment);
+      self->beat();
+    });
   }
 
   void finish() {
@@ -40,6 +56,7 @@ class StatsStream : public std::enable_shared_from_this<StatsStream> {
   void end() {
     sandbox_.reset();
     timer_.stop();
+    heartbeat_.stop();
   }
 
   http::Loop& loop_;
@@ -47,6 +64,7 @@ class StatsStream : public std::enable_shared_from_this<StatsStream> {
   std::shared_ptr<LiveSandbox> sandbox_;  // null: it is over
   std::chrono::milliseconds every_;
   http::Timer timer_;
+  http::Timer heartbeat_;
 };
 
 }  // namespace

@@ -7,7 +7,6 @@ namespace {
 
 // Beyond it a client has to take something first.
 constexpr std::size_t kMostWaiting = 256U << 10U;
-constexpr std::chrono::seconds kHeartbeat{15};
 
 class SseStream : public std::enable_shared_from_this<SseStream> {
  public:
@@ -43,12 +42,11 @@ class SseStream : public std::enable_shared_from_this<SseStream> {
     }
   }
 
-  // So that a proxy does not take silence for an end.
   void beat() {
     const auto self = shared_from_this();
     heartbeat_ = loop_.after(kHeartbeat, [self] {
       if (!self->follower_) return;
-      if (self->exchange_->queued_bytes() == 0) self->exchange_->write(": still there\n\n");
+      if (self->exchange_->queued_bytes() == 0) self->exchange_->write(kHeartbeatComment);
       self->beat();
     });
   }

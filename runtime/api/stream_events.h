@@ -2,6 +2,7 @@
 // (WHATWG HTML, 9.2) or WebSocket.
 #pragma once
 
+#include <chrono>
 #include <memory>
 
 #include "api/run.h"
@@ -10,6 +11,10 @@
 #include "http/loop.h"
 
 namespace sbx::api {
+
+// Of streams of Server-Sent Events, so that no proxy takes silence for an end.
+inline constexpr std::chrono::seconds kHeartbeat{15};
+inline constexpr const char* kHeartbeatComment = ": still there\n\n";
 
 void send_events_by_sse(http::Loop& loop, const std::shared_ptr<http::Exchange>& exchange,
                         const std::shared_ptr<Run>& run, SpillPlace from);

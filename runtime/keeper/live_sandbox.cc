@@ -72,6 +72,8 @@ Result<void> LiveSandbox::make() {
   policy_ = TRY(load_policy(request_.policy, site_.settings.policy_dirs, site_.settings.cache_dir()));
   about_.policy_name = policy_.name;
   about_.policy_fingerprint = policy_.fingerprint;
+  TRY(settle_image(site_.settings, request_));
+  about_.image_name = request_.image;
   runner_ = TRY(image_runner(site_.settings, request_.image));
   granted_ = TRY(grant_limits(request_, policy_, runner_ ? needed_limits(*runner_) : LimitSet{}));
   if (!site_.cgroups) return fail(site_.cgroups.error());

@@ -26,30 +26,45 @@ struct CloseDirectory {
   void operator()(DIR* directory) const { (void)closedir(directory); }
 };
 
-Result<void> remove_below(int directory, const std::string& name, unsigned depth);
+// A guest can nest directories deeper than our stack and our descriptors allow: what is deeper is moved to
+// the top of the tree, and removed from there.
+constexpr unsigned kMostDepth = 128;
 
-Result<void> remove_children(int fd, const std::string& name, unsigned depth) {
-  for (const std::string& child : TRY(list_directory(fd, "."))) {
-    TRY_DOING("removing '" + name + "'", remove_below(fd, child, depth));
-  }
-  return {};
-}
-
-Result<void> remove_below(int directory, const std::string& name, unsigned depth) {
-  if (unlinkat(directory, name.c_str(), 0) == 0 || errno == ENOENT) return {};
-  if (errno != EISDIR && errno != EPERM && errno != ENOTEMPTY)
-    return fail(system_error("unlink", name, errno));
-  if (unlinkat(directory, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
-  if (errno != ENOTEMPTY && errno != EEXIST) return fail(system_error("rmdir", name, errno));
-  // A guest can nest directories deeper than our stack and our descriptors allow.
-  if (depth > 256) return fail("removing '" + name + "': directories nested more than 256 deep");
-  UniqueFd fd = TRY(open_at(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  TRY(remove_children(fd.get(), name, depth + 1));
-  if (unlinkat(directory, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
+class Removal {
+ public:
+  Result<void> remove(int directory, const std::string& name, unsigned depth) {
+    if (unlinkat(directory, name.c_str(), 0) == 0 || errno == ENOENT) return {};
+    if (errno != EISDIR && errno != EPERM && errno != ENOTEMPTY)
+      return fail(system_error("unlink", name, errno));
+    if (unlinkat(directory, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
+    if (errno != ENOTEMPTY && errno != EEXIST) return fail(system_error("rmdir", name, errno));
+    if (depth > kMostDepth) return move_up(directory, name);
+    const UniqueFd fd = TRY(open_at(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    if (depth == 0) top_ = fd.get();
+    do {
+      if (depth == 0) moved_ = false;
+      for (const std::string& child : TRY(list_directory(fd.get(), ".")))
+        TRY_DOING("removing '" + name + "'", remove(fd.get(), child, depth + 1));
+    } while (depth == 0 && moved_);
+    if (unlinkat(directory, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
     return fail(system_error("rmdir", name, errno));
   }
-  return {};
-}
+
+ private:
+  Result<void> move_up(int directory, const std::string& name) {
+    while (true) {
+      const std::string place = ".sbx-deep-" + std::to_string(++count_);
+      const bool done = renameat2(directory, name.c_str(), top_, place.c_str(), RENAME_NOREPLACE) == 0;
+      moved_ = moved_ || done;
+      if (done || errno == ENOENT) return {};
+      if (errno != EEXIST) return fail(system_error("rename", name, errno));
+    }
+  }
+
+  int top_ = -1;
+  bool moved_ = false;  // since the top was listed
+  std::uint64_t count_ = 0;
+};
 
 }  // namespace
 
@@ -166,7 +181,9 @@ Result<std::vector<std::string>> list_directory(int directory, const std::string
   return names;
 }
 
-Result<void> remove_tree(int directory, const std::string& name) { return remove_below(directory, name, 0); }
+Result<void> remove_tree(int directory, const std::string& name) {
+  return Removal().remove(directory, name, 0);
+}
 
 Result<std::optional<UniqueFd>> lock_file(int directory, const std::string& path, bool wait) {
   UniqueFd fd = TRY(open_at(directory, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));

@@ -1,51 +1,47 @@
 #include "plan/plan_environment.h"
 
-#include <algorithm>
+#include <map>
+#include <string_view>
 
 #include "base/names.h"
+#include "request/check_environment.h"
 
 namespace sbx {
 namespace {
 
 constexpr std::string_view kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-void set_variable(std::vector<std::string>& environment, std::string_view name, std::string_view value) {
-  const std::string prefix = std::string(name) + "=";
-  const auto found =
-      std::ranges::find_if(environment, [&](const std::string& v) { return v.starts_with(prefix); });
-  if (found != environment.end()) {
-    *found = prefix + std::string(value);
-  } else {
-    environment.push_back(prefix + std::string(value));
+// In the order in which the names came first; each with the value that came last.
+class Environment {
+ public:
+  void set(std::string_view name, std::string_view value) {
+    std::string entry = std::string(name) + "=" + std::string(value);
+    const auto [place, is_new] = places_.try_emplace(std::string(name), entries_.size());
+    if (is_new) {
+      entries_.push_back(std::move(entry));
+    } else {
+      entries_[place->second] = std::move(entry);
+    }
   }
-}
 
-// From "NAME=value"; what is not written so is left out.
-void set_variables(std::vector<std::string>& environment, const std::vector<std::string>& entries) {
-  for (const std::string& entry : entries) {
-    const std::size_t equals = entry.find('=');
-    if (equals != std::string::npos && equals > 0)
-      set_variable(environment, entry.substr(0, equals), entry.substr(equals + 1));
+  // From "NAME=value"; what is not written so is left out.
+  void set_all(const std::vector<std::string>& entries) {
+    for (const std::string& entry : entries) {
+      const std::size_t equals = entry.find('=');
+      if (equals != std::string::npos && equals > 0)
+        set(std::string_view(entry).substr(0, equals), std::string_view(entry).substr(equals + 1));
+    }
   }
-}
 
-// There always is one: ours, if no other.
-std::string_view path_of(const std::vector<std::string>& environment) {
-  constexpr std::string_view kName = "PATH=";
-  const auto found =
-      std::ranges::find_if(environment, [&](const std::string& entry) { return entry.starts_with(kName); });
-  return std::string_view(*found).substr(kName.size());
-}
+  [[nodiscard]] std::string_view value(const std::string& name) const {
+    return std::string_view(entries_.at(places_.at(name))).substr(name.size() + 1);
+  }
+  [[nodiscard]] const std::vector<std::string>& entries() const { return entries_; }
 
-Result<void> check_variable(const EnvironmentVariable& entry) {
-  if (entry.name.empty() || entry.name.find('=') != std::string::npos) {
-    return fail("--env: '" + entry.name + "' is not a variable name");
-  }
-  if (entry.name.find('\0') != std::string::npos || entry.value.find('\0') != std::string::npos) {
-    return fail("--env: '" + entry.name + "' holds a NUL byte");
-  }
-  return {};
-}
+ private:
+  std::vector<std::string> entries_;
+  std::map<std::string, std::size_t> places_;
+};
 
 std::vector<std::string> candidates_of(const std::string& command, std::string_view path) {
   // An empty name is found nowhere (execvp(3)): not the directories of PATH themselves.
@@ -76,22 +72,22 @@ Result<void> plan_exec(const RunRequest& request, const PlanFacts& facts, ExecPl
   exec.tty_columns = request.tty_columns;
   exec.cwd = TRY(check_inside_path("--cwd", start_directory(request, facts)));
 
-  set_variable(exec.environment, "PATH", kPath);
-  set_variable(exec.environment, "HOME", "/home/sandbox");
-  set_variable(exec.environment, "USER", "sandbox");
-  set_variable(exec.environment, "LOGNAME", "sandbox");
-  set_variable(exec.environment, "LANG", "C.UTF-8");
-  if (request.tty) set_variable(exec.environment, "TERM", "xterm-256color");
-  set_variables(exec.environment, facts.image_environment);
-  if (facts.language) set_variables(exec.environment, facts.language->environment);
-  for (const EnvironmentVariable& entry : request.environment) {
-    TRY(check_variable(entry));
-    set_variable(exec.environment, entry.name, entry.value);
-  }
+  Environment environment;
+  environment.set("PATH", kPath);
+  environment.set("HOME", "/home/sandbox");
+  environment.set("USER", "sandbox");
+  environment.set("LOGNAME", "sandbox");
+  environment.set("LANG", "C.UTF-8");
+  if (request.tty) environment.set("TERM", "xterm-256color");
+  environment.set_all(facts.image_environment);
+  if (facts.language) environment.set_all(facts.language->environment);
+  TRY(check_environment("--env", request.environment));
+  for (const auto& [name, value] : request.environment) environment.set(name, value);
   for (const std::string& argument : exec.command) {
     if (argument.find('\0') != std::string::npos) return fail("the command holds a NUL byte");
   }
-  exec.candidates = candidates_of(exec.command.front(), path_of(exec.environment));
+  exec.environment = environment.entries();
+  exec.candidates = candidates_of(exec.command.front(), environment.value("PATH"));
   return {};
 }
 

@@ -145,6 +145,21 @@ Result<ChosenLanguage> choose_language(const Settings& settings, RunRequest& req
   return chosen;
 }
 
+Result<void> settle_image(const Settings& settings, RunRequest& request) {
+  if (request.language) {
+    (void)TRY(choose_language(settings, request));
+    request.language.reset();
+    return {};
+  }
+  if (request.image == kHostImage || find_image(settings.state_dir, request.image)) return {};
+  RunRequest named = request;
+  named.language.emplace().name = std::exchange(named.image, {});
+  // Else it is told that there is no such image.
+  if (check_language_name("image", named.language->name) && choose_language(settings, named))
+    request.image = named.image;
+  return {};
+}
+
 void note_language_request(const LanguageRequest& language, RunResult& result) {
   result.language = language.name;
   result.action = kLanguageActions[static_cast<std::size_t>(language.action)];

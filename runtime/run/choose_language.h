@@ -20,6 +20,11 @@ struct ChosenLanguage {
 // such image, or language.
 Result<ChosenLanguage> choose_language(const Settings& settings, RunRequest& request);
 
+// The image of a sandbox of many commands, which may be asked for by the name of a language, in `image` too
+// where no image is called so: the request names the image then, and no language. Errors: those of
+// choose_language.
+Result<void> settle_image(const Settings& settings, RunRequest& request);
+
 // The languages of an image that has some.
 Result<std::optional<Runner>> image_runner(const Settings& settings, const std::string& image_name);
 // One of them, by its name or an alias. The error names those that there are.

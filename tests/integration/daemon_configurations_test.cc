@@ -88,7 +88,8 @@ TEST_CASE("a configuration that is no good is refused when it is stored, as a sa
   const Sandbox place;
   const Daemon daemon(place);
   for (const json& wrong :
-       {json{{"imgae", "host"}}, json{{"packages", {"numpy"}}}, json{{"language", "python"}},
+       {json{{"imgae", "host"}}, json{{"packages", {"numpy"}}}, json{{"language", "Python"}},
+        json{{"language", "python"}, {"image", "host"}}, json{{"env", {{"A=B", ""}}}},
         json{{"limits", {{"pids", 0}}}}, json{{"labels", {{"sbx.x", "y"}}}}, json{{"env", {{"A", 1}}}},
         json{{"policy", "/etc/passwd"}}, json{{"env", json::object()}, {"env_vars", json::object()}},
         json{{"workspace_mode", "none"}}}) {

@@ -122,7 +122,7 @@ TEST_CASE("a sandbox that ends cuts a download off, and is not there for the nex
   const ProgramResult result = download(
       place, files, [&] { CHECK(daemon.ask("DELETE", "/v1/sandboxes/" + files.id()).status == 200); });
   CHECK(result.exit_status == kPartialFile);
-  CHECK(files.get("big").status == 404);
+  CHECK(files.get("big").status == 409);
 }
 
 TEST_CASE("a sandbox that is paused says so, and one whose files are used is not idle") {
@@ -150,7 +150,7 @@ TEST_CASE("a sandbox that is paused says so, and one whose files are used is not
   });
   CHECK(paused.out.ends_with("201"));
   // Idle at last.
-  CHECK(comes_true([&] { return daemon.get("/v1/sandboxes/" + files.id()).status == 404; }));
+  CHECK(comes_true([&] { return daemon.get("/v1/sandboxes/" + files.id()).body["state"] == "destroyed"; }));
 }
 
 TEST_CASE("so many at once, and no more") {

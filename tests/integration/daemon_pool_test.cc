@@ -124,7 +124,7 @@ TEST_CASE("many at once get one each, and no two the same") {
   REQUIRE(has_ready(daemon, 3));
   const ProgramResult all =
       run_program({"curl", "-s", "--parallel", "--parallel-immediate", "--unix-socket", daemon.socket(),
-                   "http://sbx/v1/sandboxes?[1-8]", "-d", "{}", "-w", "\n"});
+                   "http://sbx[1-8]/v1/sandboxes", "-d", "{}", "-w", "\n"});
   CHECK(all.exit_status == 0);
   const json sandboxes = daemon.get("/v1/sandboxes").body["sandboxes"];
   CHECK(sandboxes.size() == 8);

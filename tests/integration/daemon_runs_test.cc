@@ -141,6 +141,10 @@ TEST_CASE("the events of a run are its output and its end, also later and from t
     CHECK(rest.back().data["type"] == "exit");
   }
   CHECK(daemon.get(path + "?after=x").status == 400);
+  const HttpAnswer beyond = daemon.get(path + "?after=99999.0.0");
+  CHECK(beyond.status == 400);
+  CHECK(beyond.body["detail"].get<std::string>().find("beyond what the run has written") !=
+        std::string::npos);
 }
 
 TEST_CASE("much output, and what is no text, come whole") {

@@ -1,5 +1,8 @@
 // Sandboxes of many commands through sbxd's API.
+#include <map>
+
 #include "integration/daemon.h"
+#include "integration/toy_image.h"
 #include "support/project_view.h"
 
 namespace sbx::test {
@@ -29,7 +32,16 @@ TEST_CASE("a task has one sandbox, whose files stay between commands") {
   const HttpAnswer gone = daemon.ask("DELETE", "/v1/sandboxes/" + id);
   CHECK(gone.status == 200);
   CHECK(gone.body["state"] == "destroyed");
-  CHECK(daemon.get("/v1/sandboxes/" + id).status == 404);
+  // What became of it can be asked for, and nothing be done with it.
+  CHECK(daemon.get("/v1/sandboxes/" + id).body["state"] == "destroyed");
+  CHECK(daemon.get("/v1/sandboxes/task:task").status == 404);
+  CHECK(daemon.get("/v1/sandboxes").body["sandboxes"].empty());
+  CHECK(daemon.get("/v1/sandboxes?state=destroyed").body["sandboxes"][0]["id"] == id);
+  for (const char* request : {"/exec", "/pause", "/resume", "/reset", "/stop"}) {
+    const HttpAnswer late = daemon.post("/v1/sandboxes/" + id + request, {{"shell", "true"}});
+    CHECK(late.status == 409);
+    CHECK(late.body["detail"] == "the sandbox is destroyed");
+  }
   // And the task may have another one.
   (void)daemon.create({{"task_id", "task"}});
 }
@@ -70,6 +82,132 @@ TEST_CASE("a sandbox that cannot be made is told, and one with packages is refus
   CHECK(daemon.get("/v1/sandboxes").body["sandboxes"].empty());
 }
 
+TEST_CASE("nobody who asks for a sandbox that cannot be made gets one, with a key neither") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  const json body = {{"task_id", "t"}, {"image", "no-such-image"}};
+  std::vector<std::string> statuses(6);
+  {
+    std::vector<std::jthread> askers;
+    for (std::size_t i = 0; i < statuses.size(); ++i) {
+      askers.emplace_back([&, i] {
+        statuses[i] = run_program({"curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket",
+                                   daemon.socket(), "http://sbx/v1/sandboxes", "-H",
+                                   "Idempotency-Key: key-" + std::to_string(i), "-d", body.dump()})
+                          .out;
+      });
+    }
+  }
+  for (const std::string& status : statuses) CHECK(status == "422");
+  for (std::size_t i = 0; i < statuses.size(); ++i) {
+    const ProgramResult again = run_program(
+        {"curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket", daemon.socket(),
+         "http://sbx/v1/sandboxes", "-H", "Idempotency-Key: key-" + std::to_string(i), "-d", body.dump()});
+    CHECK(again.out == "422");
+  }
+}
+
+TEST_CASE("what no sandbox or command can have is refused with the request, in its words") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  const auto why = [&](const std::string& path, const json& body) {
+    const HttpAnswer answer = daemon.post(path, body);
+    CHECK(answer.status == 400);
+    return answer.body.is_object() ? answer.body["detail"].get<std::string>() : answer.text;
+  };
+  const std::string sandboxes = "/v1/sandboxes";
+  CHECK(why(sandboxes, {{"env", {{"A=B", "1"}}}}) == "env: 'A=B' is not a variable name");
+  CHECK(why(sandboxes, {{"env_vars", {{"", "1"}}}}) == "env_vars: '' is not a variable name");
+  json many = json::object();
+  for (int i = 0; i < 4097; ++i) many["V" + std::to_string(i)] = "";
+  CHECK(why("/v1/runs", {{"shell", "true"}, {"env", many}}) == "env: more than 4096 variables");
+  CHECK(why(sandboxes, {{"idle_ms", 0}}).starts_with("'idle_ms': give at least 1"));
+  CHECK(why(sandboxes, {{"total_ms", 0}}).starts_with("'total_ms': give at least 1"));
+  CHECK(why("/v1/runs", {{"shell", "true"}, {"cwd", "x"}}) == "'cwd': 'x' is not an absolute path");
+  const std::string id = daemon.create();
+  CHECK(why("/v1/sandboxes/" + id + "/exec", {{"shell", "true"}, {"limits", {{"pids", 3}}}})
+            .starts_with("'limits.pids': belongs to the sandbox"));
+  // Of the query, too.
+  for (const auto& [path, said] : std::map<std::string, std::string>{
+           {"/v1/capabilities?polcy=strict", "'polcy' is not known: did you mean 'policy'?"},
+           {"/v1/sandboxes/" + id + "/stats?every=1000", "'every' is not known: known: 'every_ms'"},
+           {"/v1/stats?label=x", "'label' is not known: this takes no parameters"}}) {
+    const HttpAnswer answer = daemon.get(path);
+    CHECK(answer.status == 400);
+    CHECK(answer.body["detail"] == said);
+  }
+  CHECK(daemon.ask("POST", "/v1/cleanup?label=x").status == 400);
+}
+
+TEST_CASE("a large request costs the supervisor no time that others need, and no memory that stays") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  std::string list = "{}";
+  for (int i = 0; i < 2'000'000; ++i) list += ",{}";
+  write_file(place.state_dir() + "/body", "{\"x\":[" + list + "]}");
+  const ProgramResult large =
+      run_program({"curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket", daemon.socket(),
+                   "http://sbx/v1/runs", "--data-binary", "@" + place.state_dir() + "/body"});
+  CHECK(large.out == "400");
+  std::map<std::string, std::string> most;
+  for (int i = 0; i < 4000; ++i) most["VARIABLE_" + std::to_string(i)] = std::string(30, 'x');
+  const json run = daemon.post("/v1/runs?wait", {{"shell", "echo $VARIABLE_3999"}, {"env", most}}).body;
+  CHECK(text_of(run) == std::string(30, 'x') + "\n");
+}
+
+TEST_CASE("a sandbox is asked for by its image, or by a language or an alias of one") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  import_toy(
+      place, "toy-1",
+      "languages: [{name: toy, aliases: [t], file: main.toy, actions: {run: [/bin/toy, \"{file}\"]}}]\n");
+  const Daemon daemon(place);
+  for (const json& asked :
+       {json{{"language", "toy"}}, json{{"language", "t"}}, json{{"environment_type", "t"}},
+        json{{"image", "toy"}}, json{{"image", "toy-1"}}}) {
+    INFO(asked.dump());
+    const HttpAnswer made = daemon.post("/v1/sandboxes", asked);
+    CHECK(made.status == 201);
+    CHECK(made.body["image"]["name"] == "toy-1");
+    CHECK(daemon.ask("DELETE", "/v1/sandboxes/" + made.body["id"].get<std::string>()).status == 200);
+  }
+  const HttpAnswer unknown = daemon.post("/v1/sandboxes", {{"language", "tox"}});
+  CHECK(unknown.status == 422);
+  CHECK(unknown.body["detail"].get<std::string>().find("did you mean 'toy'") != std::string::npos);
+  CHECK(daemon.post("/v1/sandboxes", {{"image", "tox"}})
+            .body["detail"]
+            .get<std::string>()
+            .find("there is no image 'tox'") != std::string::npos);
+  CHECK(daemon.post("/v1/sandboxes", {{"language", "toy"}, {"image", "toy-1"}}).status == 400);
+  // A configuration has one of both, and a request the other.
+  const std::string configuration = "/v1/projects/p/configurations/c";
+  CHECK(daemon.ask("PUT", configuration, {{"language", "toy"}}).status == 201);
+  json asked = {{"project_id", "p"}, {"configuration", "c"}};
+  CHECK(daemon.post("/v1/sandboxes", asked).body["image"]["name"] == "toy-1");
+  asked["image"] = "host";
+  CHECK(daemon.post("/v1/sandboxes", asked).body["image"]["name"] == "host");
+  CHECK(daemon.ask("PUT", configuration, {{"image", "host"}}).status == 200);
+  asked = {{"project_id", "p"}, {"configuration", "c"}, {"language", "t"}};
+  CHECK(daemon.post("/v1/sandboxes", asked).body["image"]["name"] == "toy-1");
+}
+
+TEST_CASE("a command may be one that its sandbox ends with, unless it ends by itself") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  const std::string id = daemon.create();
+  const std::string exec = "/v1/sandboxes/" + id + "/exec?wait";
+  CHECK(daemon.post(exec, {{"shell", "exit 3"}, {"fatal", true}}).body["exit_code"] == 3);
+  CHECK(daemon.post(exec, {{"shell", "sleep 60"}, {"timeout_ms", 50}}).body["outcome"] == "timed_out");
+  CHECK(daemon.get("/v1/sandboxes/" + id).body["state"] == "ready");
+  CHECK(daemon.post(exec, {{"shell", "sleep 60"}, {"timeout_ms", 50}, {"fatal", true}}).body["outcome"] ==
+        "timed_out");
+  CHECK(comes_true([&] { return daemon.get("/v1/sandboxes/" + id).body["state"] == "destroyed"; }));
+}
+
 TEST_CASE("a sandbox that nobody uses goes, and one that is old") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
@@ -77,7 +215,7 @@ TEST_CASE("a sandbox that nobody uses goes, and one that is old") {
   for (const char* limit : {"idle_ms", "total_ms"}) {
     CAPTURE(std::string(limit));
     const std::string id = daemon.create({{limit, 300}});
-    CHECK(comes_true([&] { return daemon.get("/v1/sandboxes/" + id).status == 404; }));
+    CHECK(comes_true([&] { return daemon.get("/v1/sandboxes/" + id).body["state"] == "destroyed"; }));
   }
 }
 

@@ -108,7 +108,7 @@ class Host {
     REQUIRE(chmod(at(name).c_str(), mode) == 0);
   }
 
-  const std::string top_ = "/tmp/sbx-granted-test." + std::to_string(getpid());
+  const std::string top_ = "/var/tmp/sbx-granted-test." + std::to_string(getpid());
   const Sandbox place_;
   const OwnPolicies policies_{place_};
   std::string config() const {

@@ -181,7 +181,7 @@ def ask_sandboxes(sbx: Caller, has_python: bool) -> None:
         if run["sandbox_id"] != made["id"]:
             sbx.document.fault(f"the sandbox_id of a command of {made['id']} is {run['sandbox_id']}")
     sbx.expect(422, "POST", f"{place}/exec", {"shell": "false"}, headers={"Idempotency-Key": "e1"})
-    sbx.expect(200, "POST", f"{place}/exec", {"shell": "true", "limits": {"pids": 5}}, query={"wait": ""})
+    sbx.expect(400, "POST", f"{place}/exec", {"shell": "true", "limits": {"pids": 5}}, wrong=True)
     sbx.expect(200, "GET", f"{place}/stats")
     sbx.expect(400, "GET", f"{place}/stats", query={"every_ms": "9"}, wrong=True)
     paused = sbx.ask("POST", f"{place}/pause")

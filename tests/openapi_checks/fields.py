@@ -13,7 +13,7 @@ GOOD: dict[str, object] = {
     "limits": {"wall_ms": 1000}, "timeout_ms": 1000, "stdin": "x", "stdin_base64": "AA==", "labels": {"a": "b"}, "image": "host",
     "environment_type": "host", "policy": "default", "project_id": "fields", "task_id": "fields", "session_id": "fields",
     "workspace_mode": "ephemeral", "hostname": "fields", "session": "fields", "idle_ms": 60000, "total_ms": 60000, "packages": [],
-    "tty": True, "rows": 50, "cols": 132, "configuration": "fields",
+    "fatal": False, "tty": True, "rows": 50, "cols": 132, "configuration": "fields",
     "binds": [{"host": "/srv/data", "inside": "/data"}],  # which no policy grants
 }
 NEEDS = {"code": "language", "path": "language", "files": "language", "arguments": "language", "action": "language",
@@ -78,7 +78,7 @@ class Target:
             places["limits."] = ({**self.base(), "limits": {"zz": 1}}, schemas["Limits"])
         if "binds" in self.fields:
             places["binds[0]."] = ({**self.base(), "binds": [{"zz": 1}]}, schemas["Binds"]["items"])
-        if "language" in self.fields:
+        if "code" in self.fields:
             places["compile_limits."] = ({"language": "x", "compile_limits": {"zz": 1}}, schemas["Limits"])
             places["files[0]."] = ({"language": "x", "files": [{"zz": 1}]}, schemas["SourceFile"])
         for where, (body, schema) in places.items():

@@ -226,9 +226,11 @@ class Sandboxes(Case):
             self.assertEqual([one.id for one in self.client.sandboxes(task_id=task, label="team=x")], [sandbox.id])
             self.assertEqual(len(list(self.client.runs(sandbox_id=sandbox.id))), 2)
         with self.assertRaises(sbx.NotFound):
-            with self.client.find_sandbox(sandbox.id):
+            with self.client.find_sandbox(task_id=task):
                 self.fail("it is there")
-        with self.assertRaises(sbx.NotFound):
+        with self.client.find_sandbox(sandbox.id) as gone:
+            self.assertEqual(gone.info.state, "destroyed")
+        with self.assertRaisesRegex(sbx.Conflict, "the sandbox is destroyed"):
             sandbox.execute("true")
 
     def test_an_error_in_the_block_destroys_it_and_is_told(self):

@@ -69,7 +69,7 @@ test("events come as they happen, and the end is the last of them", async () => 
   assert.equal(code, 1000);
   assert.equal(reason, "the run has ended");
   inOrder(events);
-  assert.deepEqual(events[0], { type: "stage", data: "run", seq: 1 });
+  assert.deepEqual(events[0], { type: "stage", data: "run", seq: 1, id: "0.0.1" });
   assert.equal(written(events, "stdout").toString(), "one\n");
   assert.equal(written(events, "stderr").toString(), "two\n");
   const { type, data, outcome, exit_code, signal, run_id } = events.at(-1);
@@ -104,6 +104,10 @@ test("a reader goes on where its connection broke", async () => {
   assert.equal(code, 1000);
   assert.deepEqual(Buffer.concat([bytesOf(first), written(events, "stdout", seen)]), written(whole, "stdout"));
   assert.equal(written(events, "stderr").toString(), "bad\n");
+  // The id of an event is the place behind it.
+  const last = whole.at(-2);
+  const behind = await follow(connect(run, `?after=${last.id}`));
+  assert.deepEqual(behind.events, [{ ...whole.at(-1), seq: 1 }]);
   // Behind all output there is only the end.
   const end = await follow(connect(run, `?after=${written(whole, "stdout").length}.4`));
   assert.deepEqual(end.events.map((event) => event.type), ["exit"]);

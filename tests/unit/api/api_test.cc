@@ -18,6 +18,29 @@
 namespace sbx::api {
 namespace {
 
+std::string refusal_of_body(const std::string& text) {
+  const Result<JsonObject> parsed = JsonObject::parse(text);
+  return parsed ? std::string() : parsed.error().text;
+}
+
+TEST_CASE("a body of JSON has a bound in depth and in values, and is not read beyond") {
+  const auto list_of = [](std::size_t count, const std::string& value) {
+    std::string text = "{\"a\":[";
+    for (std::size_t i = 0; i < count; ++i) text += (i == 0 ? "" : ",") + value;
+    return text + "]}";
+  };
+  CHECK(refusal_of_body(list_of(99'998, "{}")) == "");
+  CHECK(refusal_of_body(list_of(99'999, "{}")) == "the body has more than 100000 values");
+  CHECK(refusal_of_body(list_of(2'600'000, "[]")) == "the body has more than 100000 values");
+  CHECK(refusal_of_body("{\"a\":" + std::string(31, '[') + std::string(31, ']') + "}") == "");
+  CHECK(refusal_of_body("{\"a\":" + std::string(8'000'000, '[')) == "the body has more than 32 levels");
+  CHECK(refusal_of_body(R"({"a": {"b": 1, "b": 2}})") == "the body: 'b' is given twice");
+  CHECK(refusal_of_body(R"({"a": [{"b": 1}, {"b": 2}]})") == "");
+  CHECK(refusal_of_body(R"({"a": 1,})") == "the body is no JSON: an error at byte 9");
+  CHECK(refusal_of_body("[]") == "the body is no JSON object");
+  CHECK(refusal_of_body("{\"a\": 1e999}").starts_with("the body is no JSON that can be read: "));
+}
+
 // A file of records, as a keeper writes them.
 class SpillFile {
  public:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlencode
 
-from ..errors import NotFound
+from ..errors import Conflict, NotFound
 from ..values import SandboxInfo, SandboxStats, objects
 from .bodies import Limits, code_body, command_body, milliseconds, sandbox_body, some, tests_body
 from .exchange import ask, ask_json, decode_object
@@ -115,7 +115,7 @@ def destroy(place: Place) -> Plan[SandboxInfo]:
     """Its end, at once. One that is gone already is none to complain of."""
     try:
         return (yield from _told(place, Request("DELETE", place.target)))
-    except NotFound:
+    except (NotFound, Conflict):  # it is over
         return place.info
 
 
