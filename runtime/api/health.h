@@ -3,12 +3,12 @@
 
 #include "api/admission.h"
 #include "api/history.h"
-#include "api/prepared_images.h"
+#include "api/host_routes.h"
 #include "api/router.h"
 
 namespace sbx::api {
 
 void add_health_routes(Router& router, const Admission& admission, const History& history,
-                       const PreparedImages& images);
+                       const PreparedImages& images, HostRoutes& host);
 
 }  // namespace sbx::api

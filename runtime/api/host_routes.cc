@@ -21,7 +21,7 @@ HostQueries::Then pass_on(const SharedCall& call) {
 
 }  // namespace
 
-HostRoutes::HostRoutes(http::Loop& loop, Keepers& keepers, Metrics& metrics, const PreparedImages& prepared,
+HostRoutes::HostRoutes(http::Loop& loop, Keepers& keepers, Metrics& metrics, PreparedImages& prepared,
                        std::chrono::milliseconds interval)
     : loop_(loop), queries_(loop, keepers), metrics_(metrics), prepared_(prepared), interval_(interval) {
   sweep_later();
@@ -37,6 +37,15 @@ void HostRoutes::add_routes(Router& router) {
   add("GET", "/v1/capabilities", &HostRoutes::capabilities).takes({"policy"});
   router.add(
       "POST", "/v1/cleanup", [this](const SharedCall& call) { clean_up(call); }, Scope::admin);
+}
+
+void HostRoutes::look_at_images(std::function<void(Result<void>)> then) {
+  queries_.ask(HostQuery::images, {}, [this, then = std::move(then)](const Result<std::string>& text) {
+    if (!text) return then(fail(text.error()));
+    const OrderedJson json = OrderedJson::parse(*text, nullptr, false);
+    if (json.is_object()) prepared_.take_store(json.value("images", OrderedJson::array()));
+    then({});
+  });
 }
 
 void HostRoutes::list_images(const SharedCall& call, std::function<void(OrderedJson)> then) {

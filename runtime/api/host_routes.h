@@ -11,9 +11,12 @@ namespace sbx::api {
 class HostRoutes {
  public:
   // `interval`: after each, what has no owner is swept; 0: only when it is asked for.
-  HostRoutes(http::Loop& loop, Keepers& keepers, Metrics& metrics, const PreparedImages& prepared,
+  HostRoutes(http::Loop& loop, Keepers& keepers, Metrics& metrics, PreparedImages& prepared,
              std::chrono::milliseconds interval);
   void add_routes(Router& router);
+
+  // Has what is known of the images be what the store has now. Error: nobody can look.
+  void look_at_images(std::function<void(Result<void>)> then);
 
  private:
   void list_images(const SharedCall& call, std::function<void(OrderedJson)> then);
@@ -28,7 +31,7 @@ class HostRoutes {
   http::Loop& loop_;
   HostQueries queries_;
   Metrics& metrics_;
-  const PreparedImages& prepared_;
+  PreparedImages& prepared_;
   std::chrono::milliseconds interval_;
   http::Timer timer_;
 };

@@ -49,12 +49,24 @@ void PreparedImages::take(const std::string& line) {
   const auto text = [&](const char* key) {
     return json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : std::string();
   };
-  State state{text("state"), text("detail")};
+  State state{text("state"), text("detail"), text("state") == "ready"};
   if (std::ranges::find(kStates, state.name) == kStates.end()) return;
   if (state.name == "failed")
     (void)std::fprintf(stderr, "sbxd: image '%s': %s\n", printable(text("name")).c_str(),
                        printable(state.detail).c_str());
   images_[text("name")] = std::move(state);
+}
+
+// Of one that is being prepared that process knows more.
+void PreparedImages::take_store(const OrderedJson& images) {
+  std::erase_if(images_, [](const auto& image) { return image.second.in_store; });
+  for (const OrderedJson& image : images) {
+    State& known = images_[image.value("name", "")];
+    if (known.name == "preparing") continue;
+    const bool ready = image.value("state", "") == "ready";
+    const OrderedJson& detail = image.value("detail", OrderedJson());
+    known = {ready ? "ready" : "failed", detail.is_string() ? detail.get<std::string>() : "", true};
+  }
 }
 
 OrderedJson PreparedImages::describe() const {

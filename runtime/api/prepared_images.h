@@ -1,5 +1,5 @@
-// What sbxd's start found of the images: `sbxctl images warm` looks at one after the other, imports what was
-// built, and tells here, a line of JSON for each that it knows more of.
+// What is known of the images. When sbxd starts, `sbxctl images warm` looks at one after the other, imports what
+// was built, and tells here, a line of JSON for each that it knows more of; later the store is looked at.
 #pragma once
 
 #include <map>
@@ -18,6 +18,9 @@ class PreparedImages {
   // The reading end of its pipe.
   void follow(UniqueFd lines);
 
+  // What the store has now (keeper/answer_query.h).
+  void take_store(const OrderedJson& images);
+
   // By state: names, and of those that failed why.
   [[nodiscard]] OrderedJson describe() const;
   // Into the list of those that the store has: what is not there yet, or could not come there.
@@ -27,6 +30,7 @@ class PreparedImages {
   struct State {
     std::string name;  // "preparing", "ready", "failed", "missing"
     std::string detail;
+    bool in_store = false;
   };
   void read();
   void take(const std::string& line);

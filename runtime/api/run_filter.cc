@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "api/query.h"
 #include "base/printable.h"
 #include "base/suggest.h"
 #include "base/times.h"
@@ -13,21 +14,19 @@ namespace sbx::api {
 namespace {
 
 constexpr std::size_t kMostRuns = 500;
-constexpr std::size_t kMostLabels = 8;
 constexpr std::array<std::string_view, 10> kKnown{"limit",   "cursor", "project_id", "task_id", "sandbox_id",
                                                   "outcome", "status", "label",      "since",   "until"};
 constexpr std::array<std::string_view, 5> kStatuses{"queued", "running", "completed", "timeout", "error"};
 
-template <class Number>
-bool read_number(std::string_view text, Number& number) {
+std::optional<std::int64_t> read_number(std::string_view text) {
+  std::int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc{} && end == text.data() + text.size();
+  return error == std::errc{} && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
 }
 
 // A '+' in a query is a space; as an offset it is meant.
 Result<std::int64_t> parse_time(const std::string& name, std::string text) {
-  std::int64_t ms = 0;
-  if (read_number(text, ms)) return ms;
+  if (const auto ms = read_number(text)) return *ms;
   if (text.size() > 6 && text[text.size() - 6] == ' ') text[text.size() - 6] = '+';
   const auto time = parse_rfc3339(text);
   if (!time)
@@ -46,8 +45,7 @@ Result<void> read_one(const std::string& name, const std::string& value, RunFilt
   if (name == "project_id") filter.project = value;
   if (name == "task_id") filter.task = value;
   if (name == "sandbox_id") filter.sandbox = value;
-  if (name == "limit" && (!read_number(value, filter.limit) || filter.limit == 0 || filter.limit > kMostRuns))
-    return fail("limit: give 1 to " + std::to_string(kMostRuns));
+  if (name == "limit") filter.limit = TRY(parse_limit(value, kMostRuns));
   if (name == "cursor") filter.behind = TRY(parse_cursor(value));
   if (name == "since") filter.since_ms = TRY(parse_time(name, value));
   if (name == "until") filter.until_ms = TRY(parse_time(name, value));
@@ -59,12 +57,7 @@ Result<void> read_one(const std::string& name, const std::string& value, RunFilt
     TRY(check_word(name, value, kStatuses));
     filter.status = value;
   }
-  if (name == "label") {
-    const std::size_t equals = value.find('=');
-    auto& label = filter.labels.emplace_back(value.substr(0, equals), std::nullopt);
-    if (equals != std::string::npos) label.second = value.substr(equals + 1);
-    if (filter.labels.size() > kMostLabels) return fail("label: at most " + std::to_string(kMostLabels));
-  }
+  if (name == "label") TRY(add_wanted_label(value, filter.labels));
   return {};
 }
 
@@ -72,15 +65,8 @@ Result<void> read_one(const std::string& name, const std::string& value, RunFilt
 
 Result<RunFilter> parse_run_filter(const http::Request& request) {
   RunFilter filter;
-  for (std::size_t i = 0; i < request.query.size(); ++i) {
-    const auto& [name, value] = request.query[i];
-    if (std::ranges::find(kKnown, name) == kKnown.end())
-      return fail("'" + printable(name.substr(0, 64)) + "' is not known: " + suggest(name, kKnown));
-    const auto same = [&, &name = name](const auto& other) { return other.first == name; };
-    if (name != "label" && std::ranges::count_if(request.query, same) > 1)
-      return fail(name + ": is given twice");
-    TRY(read_one(name, value, filter));
-  }
+  TRY(check_query(request, kKnown));
+  for (const auto& [name, value] : request.query) TRY(read_one(name, value, filter));
   return filter;
 }
 

@@ -23,7 +23,7 @@ Result<RunPosition> parse_cursor(const std::string& cursor) {
   RunPosition position;
   if (dot == std::string_view::npos || !read_number(text.substr(0, dot), position.created_ms) ||
       !read_number(text.substr(dot + 1), position.number))
-    return fail("cursor: give the 'next_cursor' of the page before");
+    return fail(std::string(kNoCursor));
   return position;
 }
 

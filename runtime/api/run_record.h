@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/parse_request.h"
+#include "api/query.h"
 
 namespace sbx::api {
 
@@ -54,7 +55,7 @@ struct RunFilter {
   std::optional<std::string> sandbox;
   std::optional<std::string> status;
   std::optional<std::string> outcome;
-  std::vector<std::pair<std::string, std::optional<std::string>>> labels;  // without a value: any
+  WantedLabels labels;                            // all of them
   std::optional<std::int64_t> since_ms;                                    // created then or later
   std::optional<std::int64_t> until_ms;                                    // created before
   std::optional<RunPosition> behind;                                       // the last one of the page before

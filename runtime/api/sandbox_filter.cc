@@ -3,14 +3,41 @@
 #include <algorithm>
 #include <array>
 
-#include "base/printable.h"
+#include "base/names.h"
 #include "base/suggest.h"
 
 namespace sbx::api {
 namespace {
 
-constexpr std::size_t kMostLabels = 8;
-constexpr std::array<std::string_view, 4> kKnown{"project_id", "task_id", "state", "label"};
+constexpr std::size_t kMostSandboxes = 1'000;
+// The words of a list are more.
+constexpr std::array<std::string_view, 6> kKnown{"project_id", "task_id", "state",
+                                                 "label",      "limit",   "cursor"};
+constexpr std::span<const std::string_view> kChoosing = std::span(kKnown).first<4>();
+
+Result<void> read_one(const std::string& name, const std::string& value, SandboxFilter& filter) {
+  if (name == "project_id") filter.project = value;
+  if (name == "task_id") filter.task = value;
+  if (name == "label") return add_wanted_label(value, filter.labels);
+  if (name == "limit") filter.limit = TRY(parse_limit(value, kMostSandboxes));
+  if (name == "state") {
+    if (std::ranges::find(kSandboxStates, value) == kSandboxStates.end())
+      return fail("state: " + suggest(value, kSandboxStates));
+    filter.state = value;
+  }
+  if (name == "cursor") {
+    if (!check_run_id(name, value)) return fail(std::string(kNoCursor));
+    filter.behind = value;
+  }
+  return {};
+}
+
+Result<SandboxFilter> parse(const http::Request& request, std::span<const std::string_view> known) {
+  TRY(check_query(request, known));
+  SandboxFilter filter;
+  for (const auto& [name, value] : request.query) TRY(read_one(name, value, filter));
+  return filter;
+}
 
 }  // namespace
 
@@ -27,24 +54,9 @@ bool SandboxFilter::fits(const LiveSandbox& sandbox) const {
 }
 
 Result<SandboxFilter> parse_sandbox_filter(const http::Request& request) {
-  SandboxFilter filter;
-  for (const auto& [name, value] : request.query) {
-    if (name == "label") {
-      const std::size_t equals = value.find('=');
-      auto& label = filter.labels.emplace_back(value.substr(0, equals), std::nullopt);
-      if (equals != std::string::npos) label.second = value.substr(equals + 1);
-      if (filter.labels.size() > kMostLabels) return fail("label: at most " + std::to_string(kMostLabels));
-      continue;
-    }
-    if (std::ranges::find(kKnown, name) == kKnown.end())
-      return fail("'" + printable(name.substr(0, 64)) + "' is not known: " + suggest(name, kKnown));
-    if (name == "state" && std::ranges::find(kSandboxStates, value) == kSandboxStates.end())
-      return fail("state: " + suggest(value, kSandboxStates));
-    auto& field = name == "project_id" ? filter.project : name == "task_id" ? filter.task : filter.state;
-    if (field) return fail(name + ": is given twice");
-    field = value;
-  }
-  return filter;
+  return parse(request, kChoosing);
 }
+
+Result<SandboxFilter> parse_sandbox_list(const http::Request& request) { return parse(request, kKnown); }
 
 }  // namespace sbx::api

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "api/sandbox_filter.h"
 #include "api/sandbox_name.h"
 #include "base/names.h"
 
@@ -26,6 +25,13 @@ void answer_made(const SharedCall& call, const LiveSandbox& sandbox, int status,
   if (sandbox.state() == SandboxState::failed)
     return answer_problem(*call, 422, sandbox.why_failed(), std::move(headers));
   answer_sandbox(call, sandbox, status, std::move(headers));
+}
+
+// Of a page that has at most one more than it shows, which is taken off.
+OrderedJson next_cursor(std::vector<std::shared_ptr<LiveSandbox>>& page, std::size_t limit) {
+  if (page.size() <= limit) return nullptr;
+  page.pop_back();
+  return page.back()->id();
 }
 
 bool same(const AskedSandbox& one, const AskedSandbox& other) {
@@ -206,37 +212,53 @@ std::shared_ptr<LiveSandbox> Sandboxes::find(const SharedCall& call, SandboxRequ
   return nullptr;
 }
 
+// Those that the query is about and the client sees, by their ids; over ones only where a state is asked for.
+// One more than a page shows there are more.
+std::vector<std::shared_ptr<LiveSandbox>> Sandboxes::page_of(const Call& call,
+                                                             const SandboxFilter& filter) const {
+  std::vector<std::shared_ptr<LiveSandbox>> page;
+  const auto take = [&](const std::shared_ptr<LiveSandbox>& sandbox) {
+    if (sandbox->id() > filter.behind && sees(call, *sandbox) && filter.fits(*sandbox))
+      page.push_back(sandbox);
+  };
+  for (const auto& [id, sandbox] : sandboxes_) take(sandbox);
+  if (filter.state) std::ranges::for_each(over_, take);
+  std::ranges::sort(page, {}, [](const auto& sandbox) { return sandbox->id(); });
+  if (page.size() > filter.limit) page.resize(filter.limit + 1);
+  return page;
+}
+
 void Sandboxes::list(const SharedCall& call) const {
-  const auto filter = parse_sandbox_filter(call->request);
+  const auto filter = parse_sandbox_list(call->request);
   if (!filter) return answer_problem(*call, 400, filter.error().text);
-  Json list = Json::array();
-  for (const auto& [id, sandbox] : sandboxes_) {
-    if (sees(*call, *sandbox) && filter->fits(*sandbox)) list.push_back(sandbox->describe());
-  }
-  for (const auto& sandbox : over_) {
-    if (filter->state && sees(*call, *sandbox) && filter->fits(*sandbox)) list.push_back(sandbox->describe());
-  }
-  answer_json(*call, 200, {{"sandboxes", std::move(list)}});
+  auto page = page_of(*call, *filter);
+  const OrderedJson next = next_cursor(page, filter->limit);
+  OrderedJson list = OrderedJson::array();
+  for (const auto& sandbox : page) list.push_back(OrderedJson(sandbox->describe()));
+  answer_json(*call, 200, {{"sandboxes", std::move(list)}, {"next_cursor", next}});
 }
 
 // As they are listed, with what they use now. One that ends meanwhile is left out.
 void Sandboxes::stats_of_several(const SharedCall& call) const {
-  const auto filter = parse_sandbox_filter(call->request);
+  const auto filter = parse_sandbox_list(call->request);
   if (!filter) return answer_problem(*call, 400, filter.error().text);
-  const auto list = std::make_shared<Json>(Json::array());
+  auto page = page_of(*call, *filter);
+  const OrderedJson next = next_cursor(page, filter->limit);
+  const auto told = std::make_shared<std::map<std::string, Json>>();
   // The answer, when the last one that holds it has told its own.
-  const std::shared_ptr<void> all(nullptr, [call, list](void*) {
-    answer_json(*call, 200, {{"sandboxes", *list}});
+  const std::shared_ptr<void> all(nullptr, [call, told, next](void*) {
+    OrderedJson list = OrderedJson::array();
+    for (const auto& [id, sandbox] : *told) list.push_back(OrderedJson(sandbox));
+    answer_json(*call, 200, {{"sandboxes", std::move(list)}, {"next_cursor", next}});
   });
-  for (const auto& [id, sandbox] : std::map(sandboxes_)) {
-    if (!sees(*call, *sandbox) || !filter->fits(*sandbox) ||
-        !may_ask(sandbox->state(), SandboxRequest::stats))
-      continue;
-    sandbox->stats([list, all, weak = std::weak_ptr(sandbox)](const Result<Json>& stats) {
+  for (const auto& sandbox : page) {
+    if (!may_ask(sandbox->state(), SandboxRequest::stats)) continue;
+    sandbox->stats([told, all, weak = std::weak_ptr(sandbox)](const Result<Json>& stats) {
       const auto known = weak.lock();
       if (!stats || !known) return;
-      list->push_back(known->describe());
-      list->back().update(*stats);
+      Json& entry = (*told)[known->id()];
+      entry = known->describe();
+      entry.update(*stats);
     });
   }
 }

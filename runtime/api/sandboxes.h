@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "api/admission.h"
 #include "api/configurations.h"
@@ -14,6 +15,7 @@
 #include "api/pool.h"
 #include "api/router.h"
 #include "api/runs.h"
+#include "api/sandbox_filter.h"
 
 namespace sbx::api {
 
@@ -48,6 +50,7 @@ class Sandboxes {
   Result<UniqueFd, Admission::Refusal> start(const RunRequest& request, const Client& client,
                                              const Peer& peer, Admission::Place& place, bool& warm);
   void answer_again(const SharedCall& call, const std::string& id) const;
+  std::vector<std::shared_ptr<LiveSandbox>> page_of(const Call& call, const SandboxFilter& filter) const;
   void list(const SharedCall& call) const;
   void destroy_several(const SharedCall& call) const;
   void get(const SharedCall& call) const;

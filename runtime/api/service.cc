@@ -24,7 +24,7 @@ Service::Service(http::Loop& loop, Keepers& keepers, Metrics& metrics,
       images_(loop),
       host_(loop, keepers, metrics, images_, cleanup_interval) {
   pool_.set(settings.pool);
-  add_health_routes(router_, admission_, history_, images_);
+  add_health_routes(router_, admission_, history_, images_, host_);
   runs_.add_routes(router_);
   sandboxes_.add_routes(router_);
   configurations_.add_routes(router_);

@@ -237,6 +237,11 @@ TEST_CASE("images are looked at when sbxd starts; one that is damaged is named a
   CHECK(images(daemon)["preparing"].empty());
   CHECK(daemon.said().find("image 'spoiled': ") != std::string::npos);
   CHECK(daemon.run({{"language", "toy"}, {"image", "good"}, {"code", "out hello\n"}})["outcome"] == "exited");
+  // And what becomes of them while it runs is told, too.
+  std::filesystem::remove_all(place.state_dir() + "/images/names/spoiled");
+  import_toy(place, "late", kPlainToy);
+  CHECK(images(daemon)["ready"] == json{"good", "late"});
+  CHECK(images(daemon)["failed"].empty());
 }
 
 TEST_CASE("images that the configuration names are imported when sbxd starts") {

@@ -46,6 +46,31 @@ TEST_CASE("a task has one sandbox, whose files stay between commands") {
   (void)daemon.create({{"task_id", "task"}});
 }
 
+TEST_CASE("a list of sandboxes goes by pages, the oldest first") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  std::vector<std::string> made;
+  for (int i = 0; i < 3; ++i) made.push_back(daemon.create({{"labels", {{"of", "pages"}}}}));
+  (void)daemon.create();
+  REQUIRE(daemon.ask("DELETE", "/v1/sandboxes/" + made[1]).status == 200);
+  for (const std::string list : {"/v1/sandboxes", "/v1/sandboxes/stats"}) {
+    const json first = daemon.get(list + "?label=of&limit=1").body;
+    REQUIRE(first["sandboxes"].size() == 1);
+    CHECK(first["sandboxes"][0]["id"] == made[0]);
+    const std::string cursor = first["next_cursor"].get<std::string>();
+    const json last = daemon.get(list + "?label=of&limit=1&cursor=" + cursor).body;
+    REQUIRE(last["sandboxes"].size() == 1);
+    CHECK(last["sandboxes"][0]["id"] == made[2]);
+    CHECK(last["next_cursor"] == nullptr);
+    for (const char* wrong : {"limit=0", "limit=1001", "cursor=x", "limit=1&limit=2"})
+      CHECK_MESSAGE(daemon.get(list + "?" + wrong).status == 400, wrong);
+  }
+  CHECK(daemon.get("/v1/sandboxes?label=of&state=destroyed").body["sandboxes"][0]["id"] == made[1]);
+  // What is to end is not chosen by page.
+  CHECK(daemon.ask("DELETE", "/v1/sandboxes?limit=1").status == 400);
+}
+
 TEST_CASE("a sandbox in the wrong state says which") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;

@@ -233,6 +233,13 @@ class Sandboxes(Case):
         with self.assertRaisesRegex(sbx.Conflict, "the sandbox is destroyed"):
             sandbox.execute("true")
 
+    def test_all_pages_of_a_list(self):
+        def make():
+            return self.client.get_sandbox(labels={"of": "pages"})
+        with make() as one, make() as two, make() as three:
+            found = [sandbox.id for sandbox in self.client.sandboxes(label="of=pages", page=2)]
+            self.assertEqual(found, [one.id, two.id, three.id])
+
     def test_an_error_in_the_block_destroys_it_and_is_told(self):
         with self.assertRaises(ZeroDivisionError):
             with self.client.get_sandbox() as sandbox:

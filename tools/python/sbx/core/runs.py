@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
-from ..values import Captured, RunResult, objects
+from ..values import Captured, RunResult
 from ..errors import Conflict, NotFound
 from .bodies import Body, own_code_body, own_command_body, some
 from .exchange import ask, ask_json
+from .pages import paged
 from .session import Request, Session, post
 from .signatures import takes_after
 from .steps import Give, Plan, Stream
@@ -132,17 +133,7 @@ def runs(server: Server, *, project_id: str | None = None, task_id: str | None =
     query = some(project_id=project_id, task_id=task_id, sandbox_id=sandbox_id, outcome=outcome, status=status, label=label,
                  since=_moment(since), until=_moment(until), limit=page)
 
-    def plan() -> Plan[None]:
-        cursor: str | None = None
-        while True:
-            words = urlencode({**query, **some(cursor=cursor)}, doseq=True)
-            json = yield from ask_json(server.session, Request("GET", f"/v1/runs?{words}"))
-            for run in objects(json, "runs"):
-                yield Give(RunResult.of(run))
-            cursor = json.get("next_cursor")
-            if cursor is None:
-                return
-    return Stream(plan())
+    return paged(server.session, "/v1/runs", query, "runs", RunResult.of)
 
 
 def output(server: Server, run_id: str, stream: str = "stdout") -> Stream[bytes]:

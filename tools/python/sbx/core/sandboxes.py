@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from ..errors import Conflict, NotFound
-from ..values import SandboxInfo, SandboxStats, objects
+from ..values import SandboxInfo, SandboxStats
 from .bodies import Limits, code_body, command_body, milliseconds, sandbox_body, some, tests_body
 from .exchange import ask, ask_json, decode_object
 from .follow import followed
+from .pages import paged
 from .runs import Server, started, waited
 from .session import Request, Session, post
 from .sse import EventParser
@@ -62,14 +63,10 @@ def find_sandbox(server: Server, sandbox_id: str | None = None, *, task_id: str 
 
 
 def sandboxes(server: Server, *, project_id: str | None = None, task_id: str | None = None, state: str | None = None,
-              label: str | None = None) -> Stream[SandboxInfo]:
-    """All sandboxes that are so; `label`: NAME or NAME=VALUE."""
-    def plan() -> Plan[None]:
-        words = urlencode(some(project_id=project_id, task_id=task_id, state=state, label=label))
-        json = yield from ask_json(server.session, Request("GET", f"/v1/sandboxes?{words}"))
-        for sandbox in objects(json, "sandboxes"):
-            yield Give(SandboxInfo.of(sandbox))
-    return Stream(plan())
+              label: str | None = None, page: int = 1000) -> Stream[SandboxInfo]:
+    """All sandboxes that are so, the oldest first; they are asked for by pages. `label`: NAME or NAME=VALUE."""
+    query = some(project_id=project_id, task_id=task_id, state=state, label=label, limit=page)
+    return paged(server.session, "/v1/sandboxes", query, "sandboxes", SandboxInfo.of)
 
 
 execute = waited(command_body)
