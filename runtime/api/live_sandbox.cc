@@ -1,5 +1,6 @@
 #include "api/live_sandbox.h"
 
+#include "api/api_words.h"
 #include "base/times.h"
 #include "os/file.h"
 #include "os/socket.h"
@@ -153,7 +154,7 @@ void LiveSandbox::read_control() {
     return become(SandboxState::ready);
   case KeeperMessageType::failed:
     if (begin_cold(message->value)) return;
-    why_failed_ = text;
+    why_failed_ = in_api_words(text);
     return become(SandboxState::failed);
   case KeeperMessageType::commands: commands_ = message->value; return rest_or_work();
   case KeeperMessageType::ended:

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
+#include "api/api_words.h"
 #include "api/own_result.h"
 #include "api/run_events.h"
 #include "os/file.h"
@@ -95,7 +96,8 @@ void Run::read_client() {
   const auto bytes = os::read_sealed_memfd(descriptors.front().get(), "result", kMostResult);
   const auto finished = bytes ? decode_finished_run(*bytes) : fail(bytes.error());
   if (!finished) return end_with(failed_result(about_, finished.error().text));
-  end_with(finished->json.empty() ? failed_result(about_, finished->message) : finished->json);
+  end_with(result_in_api_words(finished->json.empty() ? failed_result(about_, finished->message)
+                                                      : finished->json));
 }
 
 void Run::end_with(std::string result) {

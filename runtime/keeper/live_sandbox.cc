@@ -110,7 +110,9 @@ Result<void> LiveSandbox::launch() {
   if (!watch_->launched()) {
     const LaunchFailure& failure = watch_->failure();
     return fail(std::string("the sandbox could not be set up: step '") + launch_step_name(failure.step) +
-                "': " + errno_text(failure.error_number) + sandbox_->behind(failure));
+                "': " +
+                (failure.error_number != 0 ? errno_text(failure.error_number) : "it was killed") +
+                sandbox_->behind(failure));
   }
   sandbox_->note_controls();
   about_.controls = report_.controls;

@@ -107,6 +107,12 @@ Result<std::unique_ptr<LaunchChannel>> Sandbox::start(SandboxStarter& starter, b
 }
 
 std::string Sandbox::behind(const LaunchFailure& failure) const {
+  const auto& memory = in_.plan.limits.memory_bytes;
+  // execve(2) of init says E2BIG where there is no memory for its arguments.
+  const int error = failure.error_number;
+  if (memory && (error == ENOMEM || error == E2BIG || cgroup_->counters().oom_kills > 0))
+    return "; its memory limit, " + limit_with_unit(*find_limit("memory"), *memory) +
+           ", may be too little for a sandbox";
   const auto in = [&](LaunchStep step, std::size_t count) {
     return failure.step == step && failure.index < count;
   };

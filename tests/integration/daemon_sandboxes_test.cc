@@ -46,6 +46,17 @@ TEST_CASE("a task has one sandbox, whose files stay between commands") {
   (void)daemon.create({{"task_id", "task"}});
 }
 
+TEST_CASE("a memory limit in which no sandbox begins is named") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  for (const int bytes : {1'000, 100'000}) {
+    const HttpAnswer made = daemon.post("/v1/sandboxes", {{"limits", {{"memory_bytes", bytes}}}});
+    CHECK(made.status == 422);
+    CHECK_MESSAGE(made.text.find("its memory limit, ") != std::string::npos, made.text);
+  }
+}
+
 TEST_CASE("a list of sandboxes goes by pages, the oldest first") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
