@@ -20,9 +20,9 @@ constexpr std::array<std::string_view, 13> kOfCommand{
 constexpr std::array<std::string_view, 2> kOfExec{"session", "fatal"};
 constexpr std::array<std::string_view, 7> kOfLanguage{"language",  "code",   "path",          "files",
                                                       "arguments", "action", "compile_limits"};
-constexpr std::array<std::string_view, 9> kOfRun{"image",    "policy",           "project_id",
-                                                 "task_id",  "session_id",       "workspace_mode",
-                                                 "hostname", "environment_type", "binds"};
+constexpr std::array<std::string_view, 10> kOfRun{
+    "image",          "policy",   "project_id",       "task_id", "session_id",
+    "workspace_mode", "hostname", "environment_type", "binds",   "packages"};
 constexpr std::array<std::string_view, 18> kOfSandbox{
     "task_id",  "session_id",    "project_id", "image",   "environment_type", "policy",   "limits",
     "env",      "env_vars",      "labels",     "idle_ms", "total_ms",         "hostname", "workspace_mode",
@@ -177,6 +177,8 @@ Result<void> read_binds(const JsonObject& body, RunRequest& request) {
 
 // What both a run and a sandbox are made with.
 Result<void> read_place(const JsonObject& body, RunRequest& request) {
+  if (const auto packages = TRY(body.texts("packages")); packages && !packages->empty())
+    return fail("'packages': cannot be installed yet; make an image that has them");
   request.task_id = TRY(either(body, "task_id", "session_id")).value_or("");
   request.project = TRY(body.text("project_id")).value_or("");
   for (const auto& [key, name] : {std::pair<const char*, const std::string&>{"task_id", request.task_id},
@@ -275,8 +277,6 @@ Result<AskedRun> parse_command(const JsonObject& body) {
 
 Result<AskedSandbox> parse_sandbox(const JsonObject& body) {
   TRY(body.only(kOfSandbox));
-  if (const auto packages = TRY(body.texts("packages")); packages && !packages->empty())
-    return fail("'packages': cannot be installed yet; make an image that has them");
   AskedSandbox asked;
   asked.request.action = RequestAction::keep;
   TRY(read_place(body, asked.request));

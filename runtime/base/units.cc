@@ -79,7 +79,10 @@ std::string with_largest_unit(std::uint64_t value, std::span<const Unit> units) 
   const Unit* best = nullptr;
   for (const Unit& unit : units) {
     if (unit.suffix.empty() && unit.factor != 1) continue;  // bare seconds: written as "s"
-    if (value % unit.factor == 0 && (best == nullptr || unit.factor > best->factor)) best = &unit;
+    if (value % unit.factor != 0) continue;
+    // Nothing at all is "0ms", not "0h".
+    if (best == nullptr || (value == 0 ? unit.factor < best->factor : unit.factor > best->factor))
+      best = &unit;
   }
   if (best == nullptr) return std::to_string(value);  // never: every list has a unit of one
   return std::to_string(value / best->factor) + std::string(best->suffix);

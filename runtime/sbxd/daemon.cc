@@ -23,6 +23,7 @@
 #include "os/socket.h"
 #include "resource/own_directories.h"
 #include "run/run_one.h"
+#include "sbxd/late_children.h"
 #include "sbxd/memory_pressure.h"
 #include "sbxd/passed_sockets.h"
 #include "sbxd/tcp_listener.h"
@@ -35,6 +36,7 @@ namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kStopTimeout = 30 * kSecond;
+constexpr std::int64_t kKeeperTimeout = 5 * kSecond;  // when the API has ended
 constexpr std::size_t kMostNurseries = 16;
 constexpr std::size_t kMostProgram = 16U << 20U;
 // An API that dies so often has a fault that starting it again does not mend.
@@ -156,6 +158,10 @@ Result<void> Daemon::run() {
   if (api_.running()) (void)api_.reap();
   for (Nursery& nursery : nurseries_) {
     if (nursery.program.running()) (void)nursery.program.reap();
+  }
+  if (const std::size_t late = end_children(kKeeperTimeout); late > 0) {
+    say(std::to_string(late) + " processes did not end, and were killed");
+    sweep();
   }
   return served;
 }
@@ -332,6 +338,7 @@ void Daemon::begin_stop() {
     return;
   }
   stopping_ = true;
+  adopt_orphans();
   stop_deadline_ = os::monotonic_ns() + kStopTimeout;
   notify("STOPPING=1");
   (void)tell_api(DaemonMessageType::stop, 0, {});

@@ -121,6 +121,22 @@ TEST_CASE("sbxd that is stopped ends what it has, and tells") {
   CHECK(place.log_lines().back()["outcome"] == "cancelled");
 }
 
+TEST_CASE("a keeper that hangs does not outlive sbxd that is stopped") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  Daemon daemon(place);
+  const std::string run = daemon.post("/v1/runs", {{"shell", "sleep 1000"}}).body["run_id"];
+  CHECK(comes_true([&] { return daemon.get("/v1/runs/" + run).body["status"] == "running"; }));
+  const auto keepers = daemon.processes("sbx-keeper");
+  REQUIRE(keepers.size() == 1);
+  REQUIRE(kill(keepers[0], SIGSTOP) == 0);
+  (void)kill(daemon.pid(), SIGINT);  // with the second signal the API is not waited for
+  CHECK(daemon.stop() == 0);
+  CHECK(kill(keepers[0], 0) == -1);
+  CHECK(daemon.said().find("did not end, and were killed") != std::string::npos);
+  CHECK(place.leftovers() == "");
+}
+
 TEST_CASE("a configuration is checked without starting anything") {
   const Sandbox place;
   const std::string config = place.directory() + "/config.yaml";

@@ -112,9 +112,11 @@ TEST_CASE("a sandbox that cannot be made is told, and one with packages is refus
   const HttpAnswer missing = daemon.post("/v1/sandboxes", {{"image", "no-such-image"}});
   CHECK(missing.status == 422);
   CHECK(missing.body["detail"].get<std::string>().find("no-such-image") != std::string::npos);
-  const HttpAnswer packages = daemon.post("/v1/sandboxes", {{"packages", {"numpy"}}});
-  CHECK(packages.status == 400);
-  CHECK(packages.body["detail"].get<std::string>().find("packages") != std::string::npos);
+  for (const char* path : {"/v1/sandboxes", "/v1/runs"}) {
+    const HttpAnswer packages = daemon.post(path, {{"packages", {"numpy"}}});
+    CHECK(packages.status == 400);
+    CHECK(packages.text.find("cannot be installed yet") != std::string::npos);
+  }
   CHECK(daemon.get("/v1/sandboxes").body["sandboxes"].empty());
 }
 

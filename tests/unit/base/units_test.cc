@@ -50,6 +50,8 @@ TEST_CASE("values are written in the shortest form that reads back as the same")
   }
   CHECK(format_bytes(512ULL << 20U) == "512M");
   CHECK(format_milliseconds(1500) == "1500ms");
+  CHECK(format_milliseconds(0) == "0ms");
+  CHECK(format_bytes(0) == "0");
   CHECK(format_milli_cpus(500) == "0.5");
   CHECK(format_milli_cpus(1000) == "1");
   CHECK(format_milli_cpus(1250) == "1.25");
