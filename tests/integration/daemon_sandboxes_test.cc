@@ -57,6 +57,29 @@ TEST_CASE("a memory limit in which no sandbox begins is named") {
   }
 }
 
+TEST_CASE("a sandbox that is being made takes nothing but its end") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  const auto nurseries = daemon.processes("sbx-nursery");
+  REQUIRE(!nurseries.empty());
+  for (const pid_t pid : nurseries) REQUIRE(kill(pid, SIGSTOP) == 0);
+  std::thread asking([&] { (void)daemon.post("/v1/sandboxes", json::object()); });
+  json made;
+  CHECK(comes_true([&] { return (made = daemon.get("/v1/sandboxes").body["sandboxes"]).size() == 1; }));
+  CHECK(made[0]["state"] == "creating");
+  const std::string path = "/v1/sandboxes/" + made[0]["id"].get<std::string>();
+  for (const char* request : {"/exec", "/pause", "/resume", "/reset", "/stop"}) {
+    const HttpAnswer early = daemon.post(path + request, {{"shell", "true"}});
+    CHECK(early.status == 409);
+    CHECK(early.body["detail"] == "the sandbox is creating");
+  }
+  CHECK(daemon.get(path + "/stats").status == 409);
+  for (const pid_t pid : nurseries) CHECK(kill(pid, SIGCONT) == 0);
+  asking.join();
+  CHECK(daemon.ask("DELETE", path).body["state"] == "destroyed");
+}
+
 TEST_CASE("a list of sandboxes goes by pages, the oldest first") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
@@ -392,6 +415,40 @@ TEST_CASE("what a sandbox uses, once and as a stream until its end") {
   CHECK(stream.status == 200);
   CHECK(stream.text.starts_with("event: stats\ndata: {"));
   CHECK(stream.text.find("\n\nevent: stats\n") != std::string::npos);
+}
+
+TEST_CASE("what a sandbox felt of its limits and waited for is told") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  const std::string id = daemon.create({{"limits", {{"cpus", 0.1}}}});
+  // Many periods of the scheduler, in most of which it has no more.
+  CHECK(daemon.exec(id, "timeout 2 sh -c 'while :; do :; done'")["exit_code"] == 124);
+  const json stats = daemon.get("/v1/sandboxes/" + id + "/stats").body;
+  const json& throttled = stats["usage"]["throttled_ms"];
+  CHECK((throttled.is_null() || throttled > 500));
+  // v1 does not tell of disks, and has no pressure of groups (docs/results.md).
+  for (const char* name : {"io_read_bytes", "io_write_bytes"})
+    CHECK_MESSAGE((stats["usage"][name].is_null() || stats["usage"][name].is_number()), name);
+  const json& pressure = stats["current"]["cpu_pressure"];
+  CHECK_MESSAGE((pressure.is_null() || pressure > 0), stats.dump());
+}
+
+TEST_CASE("who follows for long hears that all is well") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  const std::string id = daemon.create();
+  const std::string run =
+      daemon.post("/v1/sandboxes/" + id + "/exec", {{"shell", "sleep 1000"}}).body["run_id"];
+  // Both at once: the first sign comes after 15 s.
+  const std::string curl = "curl -s -N --max-time 17 --unix-socket " + daemon.socket() + " http://sbx/v1/";
+  const ProgramResult said = run_program(
+      {"sh", "-c", curl + "runs/" + run + "/events & " + curl + "sandboxes/" + id + "/stats?every_ms=60000 & wait"});
+  const std::string sign = ": still there\n\n";
+  const std::size_t first = said.out.find(sign);
+  REQUIRE(first != std::string::npos);
+  CHECK(said.out.find(sign, first + 1) != std::string::npos);
 }
 
 TEST_CASE("a sandbox is called by its project and task") {
