@@ -1,5 +1,6 @@
-// What is known of the images. When sbxd starts, `sbxctl images warm` looks at one after the other, imports what
-// was built, and tells here, a line of JSON for each that it knows more of; later the store is looked at.
+// What is known of the images. When sbxd starts, `sbxctl images warm` looks at one after the other, imports
+// what was built, and tells here, a line of JSON for each that it knows more of; later the store is looked
+// at.
 #pragma once
 
 #include <map>

@@ -55,10 +55,10 @@ struct RunFilter {
   std::optional<std::string> sandbox;
   std::optional<std::string> status;
   std::optional<std::string> outcome;
-  WantedLabels labels;                            // all of them
-  std::optional<std::int64_t> since_ms;                                    // created then or later
-  std::optional<std::int64_t> until_ms;                                    // created before
-  std::optional<RunPosition> behind;                                       // the last one of the page before
+  WantedLabels labels;                   // all of them
+  std::optional<std::int64_t> since_ms;  // created then or later
+  std::optional<std::int64_t> until_ms;  // created before
+  std::optional<RunPosition> behind;     // the last one of the page before
   std::size_t limit = 50;
 };
 

@@ -53,9 +53,7 @@ bool SandboxFilter::fits(const LiveSandbox& sandbox) const {
          (!state || *state == state_name(sandbox.state())) && std::ranges::all_of(labels, has);
 }
 
-Result<SandboxFilter> parse_sandbox_filter(const http::Request& request) {
-  return parse(request, kChoosing);
-}
+Result<SandboxFilter> parse_sandbox_filter(const http::Request& request) { return parse(request, kChoosing); }
 
 Result<SandboxFilter> parse_sandbox_list(const http::Request& request) { return parse(request, kKnown); }
 

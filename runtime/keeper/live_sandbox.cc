@@ -110,8 +110,7 @@ Result<void> LiveSandbox::launch() {
   if (!watch_->launched()) {
     const LaunchFailure& failure = watch_->failure();
     return fail(std::string("the sandbox could not be set up: step '") + launch_step_name(failure.step) +
-                "': " +
-                (failure.error_number != 0 ? errno_text(failure.error_number) : "it was killed") +
+                "': " + (failure.error_number != 0 ? errno_text(failure.error_number) : "it was killed") +
                 sandbox_->behind(failure));
   }
   sandbox_->note_controls();

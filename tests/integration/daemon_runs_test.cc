@@ -82,8 +82,8 @@ TEST_CASE("standard input, code of a language that is missing, and limits throug
   CHECK(missing["outcome"] == "setup_failed");
   CHECK(missing["message"].get<std::string>().find("python") != std::string::npos);
   const json refused = daemon.run({{"command", {"true"}}, {"limits", {{"memory_bytes", 1ULL << 50U}}}});
-  CHECK_MESSAGE(refused["message"].get<std::string>().find("limits.memory_bytes 1048576G: above the ceiling") !=
-                    std::string::npos,
+  CHECK_MESSAGE(refused["message"].get<std::string>().find(
+                    "limits.memory_bytes 1048576G: above the ceiling") != std::string::npos,
                 refused["message"]);
   CHECK(refused["outcome"] == "rejected");
 }

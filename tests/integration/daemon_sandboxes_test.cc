@@ -444,7 +444,8 @@ TEST_CASE("who follows for long hears that all is well") {
   // Both at once: the first sign comes after 15 s.
   const std::string curl = "curl -s -N --max-time 17 --unix-socket " + daemon.socket() + " http://sbx/v1/";
   const ProgramResult said = run_program(
-      {"sh", "-c", curl + "runs/" + run + "/events & " + curl + "sandboxes/" + id + "/stats?every_ms=60000 & wait"});
+      {"sh", "-c",
+       curl + "runs/" + run + "/events & " + curl + "sandboxes/" + id + "/stats?every_ms=60000 & wait"});
   const std::string sign = ": still there\n\n";
   const std::size_t first = said.out.find(sign);
   REQUIRE(first != std::string::npos);

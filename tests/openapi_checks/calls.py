@@ -172,6 +172,12 @@ def ask_sandboxes(sbx: Caller, has_python: bool) -> None:
     sbx.expect(200, "GET", "/v1/sandboxes", query={"project_id": "openapi", "task_id": "t", "state": "ready", "label": "a=b"})
     sbx.expect(200, "GET", "/v1/sandboxes/stats", query={"project_id": "openapi", "task_id": "t", "state": "ready", "label": "a=b"})
     sbx.expect(400, "GET", "/v1/sandboxes/stats", query={"state": "x"}, wrong=True)
+    second = sbx.expect(201, "POST", "/v1/sandboxes", {"task_id": "second"}).json["id"]
+    for path in ("/v1/sandboxes", "/v1/sandboxes/stats"):
+        cursor = sbx.expect(200, "GET", path, query={"limit": "1"}).json["next_cursor"]
+        if [one["id"] for one in sbx.expect(200, "GET", path, query={"limit": "1000", "cursor": cursor}).json["sandboxes"]][-1:] != [second]:
+            sbx.document.fault(f"{path}: the last page has not the last sandbox")
+    sbx.expect(200, "DELETE", f"/v1/sandboxes/{second}")
     sbx.expect(200, "GET", "/v1/sandboxes/task:t")
     place = f"/v1/sandboxes/{made['id']}"
     sbx.expect(200, "GET", place)

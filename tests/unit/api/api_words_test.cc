@@ -1,7 +1,8 @@
 // Errors that name flags, for those who gave keys.
+#include "api/api_words.h"
+
 #include <doctest/doctest.h>
 
-#include "api/api_words.h"
 #include "base/limits.h"
 
 namespace sbx::api {
@@ -17,8 +18,8 @@ TEST_CASE("flags become the keys that a request has for them") {
 }
 
 TEST_CASE("what is no flag of ours stays as it is") {
-  for (const char* text : {"", "--", "'--memory' was not found", "--memory-size", "a--memory", "--no-such 1",
-                           "/srv/--env/x"})
+  for (const char* text :
+       {"", "--", "'--memory' was not found", "--memory-size", "a--memory", "--no-such 1", "/srv/--env/x"})
     CHECK(in_api_words(text) == text);
 }
 
