@@ -1,5 +1,7 @@
 #include "api/file_answer.h"
 
+#include <sodium.h>
+
 #include <array>
 #include <cerrno>
 
@@ -75,7 +77,21 @@ const char* hint_of(FileOperation operation, int error_number) {
 
 }  // namespace
 
+std::string hex(std::string_view bytes) {
+  std::string text(bytes.size() * 2 + 1, '\0');
+  (void)sodium_bin2hex(text.data(), text.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                       bytes.size());
+  text.pop_back();
+  return text;
+}
+
 FileProblem problem_of(const FileRequest& request, const FileAnswer& answer) {
+  if (answer.failed == FileStep::condition)
+    return {412, "'" + printable(request.path) +
+                     (answer.error_number == ENOENT   ? "' is not there"
+                      : answer.error_number == EEXIST ? "' is there already"
+                                                      : "' has another content by now") +
+                     ": nothing was written"};
   if (answer.failed == FileStep::type)
     return {409, "'" + printable(request.path) + "' is a " + type_name(answer.stat.type) +
                      ": only regular files are read and written"};
@@ -100,10 +116,11 @@ FileProblem problem_of(FilesEnd end, const std::string& why) {
   return {500, why.empty() ? "the program in the sandbox that does it ended without an answer" : why};
 }
 
-OrderedJson stat_json(const FileRequest& request, const FileStat& stat) {
+OrderedJson stat_json(const FileRequest& request, const FileAnswer& answer) {
   OrderedJson json;
   put_name(json, "path", request.to.empty() ? request.path : request.to);
-  put_stat(json, stat);
+  put_stat(json, answer.stat);
+  if (!answer.sha256.empty()) json["sha256"] = hex(answer.sha256);
   return json;
 }
 

@@ -21,7 +21,7 @@ std::vector<std::string_view> known_fields(FileOperation operation) {
   case FileOperation::read: return {"path", "path_base64"};
   case FileOperation::write: return {"path", "path_base64", "mode", "parents"};
   case FileOperation::list: return {"path", "path_base64", "limit", "cursor"};
-  case FileOperation::stat: return {"path", "path_base64", "follow"};
+  case FileOperation::stat: return {"path", "path_base64", "follow", "hash"};
   case FileOperation::remove: return {"path", "path_base64", "recursive"};
   case FileOperation::directory: return {"path", "path_base64", "parents"};
   case FileOperation::move: return {"from", "from_base64", "to", "to_base64", "parents", "replace"};
@@ -105,6 +105,28 @@ Result<void> read_page(const http::Request& request, FileRequest& asked) {
   return {};
 }
 
+// What has to be there for a file to be written (RFC 9110 sections 8.8.3, 13.1.1 and 13.1.2): one version of
+// it, by the SHA-256 that its ETag is, or none.
+Result<void> read_conditions(const http::Request& request, FileRequest& asked) {
+  if (const std::string* match = request.header("If-Match")) {
+    const std::string_view tag = *match;
+    const bool quoted = tag.size() == 2 * kHashBytes + 2 && tag.front() == '"' && tag.back() == '"';
+    asked.expected.resize(kHashBytes);
+    std::size_t size = 0;
+    if (!quoted ||
+        sodium_hex2bin(reinterpret_cast<unsigned char*>(asked.expected.data()), kHashBytes, tag.data() + 1,
+                       tag.size() - 2, nullptr, &size, nullptr) != 0 ||
+        size != kHashBytes)
+      return fail("If-Match: give the ETag of one version, its SHA-256 in quotes");
+  }
+  if (const std::string* none = request.header("If-None-Match")) {
+    if (*none != "*") return fail("If-None-Match: give '*', which writes only where no file is");
+    asked.fresh = true;
+  }
+  if (asked.fresh && !asked.expected.empty()) return fail("If-Match and If-None-Match: give one of them");
+  return {};
+}
+
 // One range of bytes (RFC 9110 section 14.2); any other is as if it were not there, and so is one that holds
 // only for a version of the file, as we name none.
 void read_range(const http::Request& request, FileRequest& asked) {
@@ -145,6 +167,8 @@ Result<FileRequest> parse_file_request(FileOperation operation, const http::Requ
   asked.recursive = TRY(flag_of(request, "recursive"));
   asked.replace = TRY(flag_of(request, "replace"));
   asked.follow = TRY(flag_of(request, "follow"));
+  asked.hash = TRY(flag_of(request, "hash"));
+  if (operation == FileOperation::write) TRY(read_conditions(request, asked));
   if (operation == FileOperation::list) TRY(read_page(request, asked));
   if (operation == FileOperation::read) read_range(request, asked);
   // As its reader will: what is left is a name that no directory has.

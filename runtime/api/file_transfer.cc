@@ -69,11 +69,12 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
   }
 
   void answer_done(const FileAnswer& answer) {
-    switch (request_.operation) {
-    case FileOperation::list: return answer_json(*call_, 200, list_json(request_, answer));
-    case FileOperation::remove: return call_->exchange->respond({204, {}, ""});
-    default: return answer_json(*call_, answer.created ? 201 : 200, stat_json(request_, answer.stat));
-    }
+    if (request_.operation == FileOperation::list)
+      return answer_json(*call_, 200, list_json(request_, answer));
+    if (request_.operation == FileOperation::remove) return call_->exchange->respond({204, {}, ""});
+    std::vector<http::Header> headers;
+    if (!answer.sha256.empty()) headers.push_back({"ETag", "\"" + hex(answer.sha256) + "\""});
+    answer_json(*call_, answer.created ? 201 : 200, stat_json(request_, answer), std::move(headers));
   }
 
   void begin_content(const FileAnswer& answer) {

@@ -15,17 +15,16 @@ namespace sbx::files {
 namespace {
 
 Done<FileAnswer> do_one(const FileRequest& request) {
-  FileAnswer answer;
   switch (request.operation) {
   case FileOperation::read: break;
   case FileOperation::write: return write(request);
   case FileOperation::list: return list(request);
-  case FileOperation::stat: answer.stat = TRY(stat_at(AT_FDCWD, request.path, request.follow)); break;
+  case FileOperation::stat: return stat(request);
   case FileOperation::remove: return remove(request);
   case FileOperation::directory: return make_directory(request);
   case FileOperation::move: return move(request);
   }
-  return answer;
+  return FileAnswer();
 }
 
 // Where relative paths begin; an absolute one needs it not to be there.

@@ -25,6 +25,7 @@ inline tl::unexpected<Failure> failed(FileStep step, int error_number, FileStat 
 
 // `follow`: of what a symbolic link leads to. `directory` may be AT_FDCWD.
 Done<FileStat> stat_at(int directory, const std::string& path, bool follow);
+Done<FileAnswer> stat(const FileRequest& request);
 Done<void> make_parents(const std::string& path);
 Done<FileAnswer> list(const FileRequest& request);
 Done<FileAnswer> remove(const FileRequest& request);
@@ -37,7 +38,8 @@ Done<FileAnswer> move(const FileRequest& request);
 // who waits for what was promised.
 Done<void> read(const FileRequest& request);
 
-// write_file.cc: takes its frames from standard input. The file is the old one or the new one, whole.
+// write_file.cc: takes its frames from standard input. The file is the old one or the new one, whole. What is
+// expected of the old one is looked at last of all; who writes to it just then writes to one that goes.
 Done<FileAnswer> write(const FileRequest& request);
 
 // --- the two pipes (pipes.cc) ---

@@ -6,7 +6,7 @@
 #include <cstdio>
 
 #include "base/scope_exit.h"
-#include "files/operations.h"
+#include "files/hash.h"
 #include "os/file.h"
 
 namespace sbx::files {
@@ -58,11 +58,14 @@ Done<Draft> make_draft(int directory) {
   return draft;
 }
 
-Done<void> take_content(int fd) {
+// Returns its hash.
+Done<std::string> take_content(int fd) {
+  Hash hash;
   while (true) {
     const Result<std::string> piece = read_frame(kMostFilePiece);
     if (!piece) return failed(FileStep::input, EPIPE);
-    if (piece->empty()) return {};
+    if (piece->empty()) return hash.finish();
+    hash.add(*piece);
     if (const auto written = os::write_all(fd, *piece, ""); !written)
       return failed(FileStep::write, written.error().error_number);
   }
@@ -76,11 +79,30 @@ Done<void> link_draft(const Draft& draft, int directory, const std::string& name
   return {};
 }
 
-Done<void> put_in_place(Draft& draft, int directory, const std::string& name, bool there) {
+// Whether what is there is what was expected.
+Done<void> check_old(int directory, const std::string& name, const std::string& expected) {
+  const UniqueFd old(openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!old.valid()) return failed(errno == ENOENT ? FileStep::condition : FileStep::open, errno);
+  const std::string hash = TRY(hash_of(old.get()));
+  if (hash != expected) return failed(FileStep::condition, ESTALE);
+  return {};
+}
+
+// Only where nothing is.
+Done<void> place_fresh(Draft& draft, int directory, const std::string& name) {
+  if (draft.name.empty()) return failed(FileStep::condition, EEXIST);
+  if (renameat2(directory, draft.name.c_str(), directory, name.c_str(), RENAME_NOREPLACE) != 0)
+    return failed(errno == EEXIST ? FileStep::condition : FileStep::rename, errno);
+  draft.name.clear();
+  return {};
+}
+
+Done<void> put_in_place(Draft& draft, int directory, const std::string& name, bool there, bool fresh) {
   if (draft.name.empty() && !there) {
     auto linked = link_draft(draft, directory, name);
     if (linked || linked.error().error_number != EEXIST) return linked;
   }
+  if (fresh) return place_fresh(draft, directory, name);
   if (draft.name.empty()) {
     const std::string other = TRY(random_name());
     TRY(link_draft(draft, directory, other));
@@ -116,15 +138,18 @@ Done<FileAnswer> write(const FileRequest& request) {
   const UniqueFd directory(open(above.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!directory.valid()) return failed(FileStep::open, errno);
   const std::optional<mode_t> old = TRY(mode_of_old(directory.get(), name));
+  if (old ? request.fresh : !request.expected.empty())
+    return failed(FileStep::condition, old ? EEXIST : ENOENT);
   Draft draft = TRY(make_draft(directory.get()));
   const ScopeExit forget([&] {
     if (!draft.name.empty()) (void)unlinkat(directory.get(), draft.name.c_str(), 0);
   });
-  TRY(take_content(draft.fd.get()));
+  FileAnswer answer;
+  answer.sha256 = TRY(take_content(draft.fd.get()));
   const mode_t mode = request.mode ? static_cast<mode_t>(*request.mode) : old.value_or(kMode);
   if (fchmod(draft.fd.get(), mode) != 0) return failed(FileStep::write, errno);
-  TRY(put_in_place(draft, directory.get(), name, old.has_value()));
-  FileAnswer answer;
+  if (!request.expected.empty()) TRY(check_old(directory.get(), name, request.expected));
+  TRY(put_in_place(draft, directory.get(), name, old.has_value(), request.fresh));
   answer.created = !old;
   answer.stat = TRY(stat_at(directory.get(), name, false));
   return answer;

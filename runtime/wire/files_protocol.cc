@@ -7,7 +7,7 @@
 namespace sbx {
 namespace {
 
-constexpr std::uint32_t kFilesVersion = 1;
+constexpr std::uint32_t kFilesVersion = 2;
 constexpr std::uint64_t kMostFileBytes = INT64_MAX;
 constexpr std::int32_t kMostErrno = 4095;
 constexpr std::size_t kMostName = 255;
@@ -19,6 +19,8 @@ bool is_path(std::string_view path, bool may_be_empty) {
   return (may_be_empty || !path.empty()) && path.size() <= kMostFilePath &&
          path.find('\0') == std::string_view::npos;
 }
+
+bool is_hash(std::string_view hash) { return hash.empty() || hash.size() == kHashBytes; }
 
 bool is_name(std::string_view name) {
   return !name.empty() && name.size() <= kMostName && name != "." && name != ".." &&
@@ -61,8 +63,9 @@ std::optional<std::uint64_t> get_optional(wire::Reader& in, std::uint64_t most) 
 }  // namespace
 
 const char* file_step_name(FileStep step) {
-  static constexpr std::array<const char*, 12> kNames{"none",   "open",  "stat", "read", "write", "rename",
-                                                      "remove", "mkdir", "list", "type", "range", "input"};
+  static constexpr std::array<const char*, 13> kNames{"none",   "open",   "stat",     "read", "write",
+                                                      "rename", "remove", "mkdir",    "list", "type",
+                                                      "range",  "input",  "condition"};
   return kNames[static_cast<std::size_t>(step)];
 }
 
@@ -75,8 +78,10 @@ std::string encode_file_request(const FileRequest& request) {
   out.put(request.from);
   out.put(request.most);
   out.put(request.mode);
-  for (const bool flag : {request.parents, request.recursive, request.replace, request.follow})
+  for (const bool flag :
+       {request.parents, request.recursive, request.replace, request.follow, request.hash, request.fresh})
     out.put(static_cast<std::uint8_t>(flag));
+  out.put(request.expected);
   out.put(request.after);
   out.put(request.entries);
   return std::move(out).take();
@@ -92,13 +97,16 @@ Result<FileRequest> decode_file_request(std::string_view bytes) {
   request.from = get_optional(in, kMostFileBytes);
   request.most = get_optional(in, kMostFileBytes);
   request.mode = get_optional(in, 0777);
-  for (bool* flag : {&request.parents, &request.recursive, &request.replace, &request.follow})
+  for (bool* flag : {&request.parents, &request.recursive, &request.replace, &request.follow, &request.hash,
+                     &request.fresh})
     *flag = in.get_bool();
+  request.expected = in.get_string();
   request.after = in.get_string();
   request.entries = in.get<std::uint32_t>();
   const bool moves = request.operation == FileOperation::move;
-  if (!is_path(request.path, false) || !is_path(request.to, !moves) || request.to.empty() == moves ||
-      (!request.after.empty() && !is_name(request.after)) || request.entries > kMostFileEntries)
+  if (!is_hash(request.expected) || !is_path(request.path, false) || !is_path(request.to, !moves) ||
+      request.to.empty() == moves || (!request.after.empty() && !is_name(request.after)) ||
+      request.entries > kMostFileEntries)
     in.mark_failed();
   TRY(in.finish("file request"));
   return request;
@@ -111,6 +119,7 @@ std::string encode_file_answer(const FileAnswer& answer) {
   out.put(answer.error_number);
   out.put(static_cast<std::uint8_t>(answer.created));
   put(out, answer.stat);
+  out.put(answer.sha256);
   out.put(answer.from);
   out.put(answer.follow);
   out.put(static_cast<std::uint32_t>(answer.entries.size()));
@@ -126,13 +135,15 @@ Result<FileAnswer> decode_file_answer(std::string_view bytes) {
   wire::Reader in(bytes);
   FileAnswer answer;
   if (in.get<std::uint32_t>() != kFilesVersion) in.mark_failed();
-  answer.failed = in.get_enum(FileStep::input);
+  answer.failed = in.get_enum(FileStep::condition);
   answer.error_number = in.get<std::int32_t>();
   if (answer.failed == FileStep::none ? answer.error_number != 0
                                       : answer.error_number < 1 || answer.error_number > kMostErrno)
     in.mark_failed();
   answer.created = in.get_bool();
   answer.stat = get_stat(in);
+  answer.sha256 = in.get_string();
+  if (!is_hash(answer.sha256)) in.mark_failed();
   answer.from = in.get<std::uint64_t>();
   answer.follow = get_optional(in, kMostFileBytes);
   if (answer.from > kMostFileBytes || answer.from + answer.follow.value_or(0) > kMostFileBytes)

@@ -26,7 +26,7 @@ void try_file_answer(std::string_view bytes) {
     must(!problem.detail.empty(), "an error says what is wrong");
     return;
   }
-  must_be_json(api::stat_json(request, decoded->stat));
+  must_be_json(api::stat_json(request, *decoded));
   must_be_json(api::list_json(request, *decoded));
   if (!decoded->more) return;
   // Where the next page begins is understood.

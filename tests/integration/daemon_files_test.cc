@@ -45,6 +45,40 @@ TEST_CASE("a file is written, told of, read, moved and removed where the sandbox
   for (const json& line : place.log_lines()) CHECK(line["command"][0] == "/bin/sh");
 }
 
+TEST_CASE("a file is written only where it is what it was, or where there is none") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  const Files files(daemon, json::object());
+  const auto put = [&](const std::string& name, const std::string& content, const std::string& condition) {
+    return daemon.ask("PUT", files.path("?path=" + name), content, {"-H", condition});
+  };
+  const std::string fresh = "If-None-Match: *";
+  for (const std::string directory : {"", "/tmp/", "/dev/shm/"}) {
+    CAPTURE(directory);
+    const std::string name = directory + "file";
+    const HttpAnswer made = put(name, "one", fresh);
+    CHECK(made.status == 201);
+    // printf one | sha256sum
+    const std::string one = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed";
+    CHECK(made.body["sha256"] == one);
+    CHECK(put(name, "other", fresh).status == 412);
+    CHECK(files.stat(name + "&hash=true")["sha256"] == one);
+    CHECK_FALSE(files.stat(name).contains("sha256"));
+    CHECK(put(name, "two", "If-Match: \"" + one + "\"").status == 200);
+    const HttpAnswer late = put(name, "three", "If-Match: \"" + one + "\"");
+    CHECK(late.status == 412);
+    CHECK(late.text.find("has another content by now") != std::string::npos);
+    CHECK(files.get(name).text == "two");
+    CHECK(put(directory + "none", "x", "If-Match: \"" + one + "\"").status == 412);
+    CHECK(files.get(directory + "none").status == 404);
+    CHECK(put(name, "x", "If-Match: two").status == 400);
+    CHECK(files.names(directory.empty() ? "." : directory).size() == 1);
+  }
+  // Of what is no file there is no hash.
+  CHECK_FALSE(files.stat("/tmp&hash=true").contains("sha256"));
+}
+
 TEST_CASE("directories are made and listed, page by page") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;

@@ -243,6 +243,11 @@ def ask_files(sbx: Caller) -> None:
         sbx.expect(200, "GET", f"{files}/stat", query={"path": path})
     sbx.expect(200, "GET", f"{files}/stat", query={"path_base64": base64.b64encode(b"d/\xff").decode()})
     sbx.expect(200, "GET", f"{files}/stat", query={"path": "d/l", "follow": "true"})
+    tag = sbx.expect(200, "GET", f"{files}/stat", query={"path": "d/a", "hash": "true"}).headers["ETag"]
+    sbx.expect(200, "PUT", files, b"HELLO", query={"path": "d/a"}, headers={"If-Match": tag})
+    sbx.expect(412, "PUT", files, b"hello", query={"path": "d/a"}, headers={"If-Match": tag})
+    sbx.expect(201, "PUT", files, b"hello", query={"path": "new"}, headers={"If-None-Match": "*"})
+    sbx.expect(412, "PUT", files, b"hello", query={"path": "new"}, headers={"If-None-Match": "*"})
     sbx.expect(409, "GET", f"{files}/stat", query={"path": "d/a/x"})
     page = sbx.expect(200, "GET", f"{files}/list", query={"path": "d", "limit": "2"}).json
     sbx.expect(200, "GET", f"{files}/list", query={"path_base64": "ZA==", "cursor": page["next_cursor"]})

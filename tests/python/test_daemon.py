@@ -1,6 +1,7 @@
 """Client and AsyncClient against a real sbxd, with real sandboxes: each case with both."""
 
 import asyncio
+import hashlib
 import inspect
 import io
 import os
@@ -445,6 +446,18 @@ class Files(Case):
                 sandbox.stat("/tmp/place")
             with self.assertRaises(sbx.Forbidden):
                 sandbox.write_file("/usr/bin/x", "")
+
+    def test_only_over_what_was_seen_or_over_nothing(self):
+        with self.client.get_sandbox() as sandbox:
+            seen = sandbox.write_file("/tmp/once", "one", if_new=True).sha256
+            self.assertEqual(seen, hashlib.sha256(b"one").hexdigest())
+            with self.assertRaisesRegex(sbx.PreconditionFailed, "is there already"):
+                sandbox.write_file("/tmp/once", "two", if_new=True)
+            self.assertEqual(sandbox.stat("/tmp/once", sha256=True).sha256, seen)
+            sandbox.write_file("/tmp/once", "two", if_sha256=seen)
+            with self.assertRaisesRegex(sbx.PreconditionFailed, "another content"):
+                sandbox.write_file("/tmp/once", iter([b"three"]), if_sha256=seen)
+            self.assertEqual(sandbox.read_text("/tmp/once"), "two")
 
     def test_names_modes_and_links(self):
         with self.client.get_sandbox() as sandbox:

@@ -89,6 +89,24 @@ TEST_CASE("a part of a file cannot be written") {
   CHECK(parse(FileOperation::write, {{"path", "a"}}));
 }
 
+TEST_CASE("a version of a file can be asked for, or none") {
+  const auto with = [](const std::string& name, const std::string& value) {
+    return parse(FileOperation::write, {{"path", "a"}}, {{name, value}});
+  };
+  const auto match = with("If-Match", '"' + std::string(62, '0') + "aF" + '"');
+  REQUIRE(match);
+  CHECK(match->expected == std::string(31, '\0') + "\xaf");
+  for (const std::string& wrong : {std::string("*"), std::string(64, '0'), '"' + std::string(63, '0') + '"',
+                                   '"' + std::string(64, 'g') + '"', "W/\"" + std::string(62, '0') + '"'})
+    CHECK_MESSAGE(!with("If-Match", wrong), wrong);
+  const auto none = with("If-None-Match", "*");
+  REQUIRE(none);
+  CHECK(none->fresh);
+  CHECK_FALSE(with("If-None-Match", match->expected));
+  // Of no other request.
+  CHECK(parse(FileOperation::read, {{"path", "a"}}, {{"If-Match", "x"}}));
+}
+
 TEST_CASE("one range of bytes is understood, and any other passed over") {
   using Part = std::pair<std::optional<std::uint64_t>, std::optional<std::uint64_t>>;
   const auto range = [](const std::string& value, bool conditional = false) {

@@ -11,6 +11,7 @@ FileAnswer full_answer() {
   FileAnswer answer;
   answer.created = true;
   answer.stat = {FileType::directory, 4096, 01777, 1000, 65534, -5, ""};
+  answer.sha256.assign(kHashBytes, 'h');
   answer.from = 7;
   answer.follow = 8;
   answer.entries = {{"a", {FileType::file, 1, 0644, 0, 0, 0, ""}},
@@ -36,7 +37,8 @@ TEST_CASE("what is asked of files and what is answered arrives as it was sent") 
   request.to = "/b";
   request.from = 0;
   request.mode = 0777;
-  request.parents = request.replace = true;
+  request.parents = request.replace = request.hash = request.fresh = true;
+  request.expected.assign(kHashBytes, '\xfe');
   request.after = "x";
   request.entries = kMostFileEntries;
   const auto decoded = decode_file_request(encode_file_request(request));
@@ -62,6 +64,7 @@ TEST_CASE("a request for files that no API sends is refused") {
   CHECK(refused([](FileRequest& r) { r.mode = 01000; }));
   CHECK(refused([](FileRequest& r) { r.after = "a/b"; }));
   CHECK(refused([](FileRequest& r) { r.entries = kMostFileEntries + 1; }));
+  CHECK(refused([](FileRequest& r) { r.expected = "short"; }));
   const std::string bytes = encode_file_request(request_for("x"));
   CHECK_FALSE(decode_file_request(bytes + "x"));
   CHECK_FALSE(decode_file_request(std::string_view(bytes).substr(1)));
@@ -73,6 +76,7 @@ TEST_CASE("an answer about files that no file system could give is refused") {
     change(answer);
     return is_refused(answer);
   };
+  CHECK(refused([](FileAnswer& a) { a.sha256.pop_back(); }));
   CHECK_FALSE(refused([](FileAnswer&) {}));
   CHECK(refused([](FileAnswer& a) { a.error_number = ENOENT; }));
   CHECK(refused([](FileAnswer& a) { a.failed = FileStep::open; }));

@@ -83,6 +83,10 @@ class Gone(Problem):
     """410: what was asked for was there, and is kept no more."""
 
 
+class PreconditionFailed(Problem):
+    """412: a file is not the one that was expected."""
+
+
 class Unprocessable(Problem):
     """422: a sandbox cannot be made; `detail` has the reason."""
 
@@ -102,6 +106,7 @@ PROBLEMS: Mapping[int, type[Problem]] = {
     404: NotFound,
     409: Conflict,
     410: Gone,
+    412: PreconditionFailed,
     422: Unprocessable,
     429: TooManyRequests,
     503: Unavailable,

@@ -243,6 +243,7 @@ class FileInfo:
     gid: int
     modified_at: str
     target: str | None
+    sha256: str | None  # of its content, where it was asked for or written
     raw: Json = field(repr=False, compare=False)
 
     @classmethod
@@ -251,7 +252,7 @@ class FileInfo:
         if not re.fullmatch("[0-7]{1,6}", mode):
             raise ProtocolError(f"the mode of a file is not octal: {mode[:40]!r}")
         return cls(_name(json, name) or "", need(json, "type", str), need(json, "size", int), int(mode, 8), need(json, "uid", int),
-                   need(json, "gid", int), need(json, "modified_at", str), _name(json, "target"), json)
+                   need(json, "gid", int), need(json, "modified_at", str), _name(json, "target"), get(json, "sha256", str), json)
 
 
 def _name(json: Json, name: str) -> str | None:

@@ -95,19 +95,24 @@ def _length(file: Any) -> int | None:
         return None
 
 
-def write_file(place: Place, path: str, content: Content, *, mode: int | None = None, parents: bool = False) -> Plan[None]:
+def write_file(place: Place, path: str, content: Content, *, mode: int | None = None, parents: bool = False,
+               if_sha256: str | None = None, if_new: bool = False) -> Plan[FileInfo]:
     """Makes a file, or one that is there anew: nobody sees it half. A file of this machine (in binary mode) and other
-    pieces are sent as they come, however much that is. `parents`: makes the directories above it."""
+    pieces are sent as they come, however much that is. `parents`: makes the directories above it. PreconditionFailed,
+    and nothing is written: with `if_sha256` the file that is there has other content, with `if_new` there is one."""
+    headers = some(**{"If-Match": None if if_sha256 is None else f'"{if_sha256}"', "If-None-Match": "*" if if_new else None})
+    request = partial(Request, "PUT", headers=headers, again=not headers)
     target = _target(place, "", path, mode=None if mode is None else f"{mode:04o}", parents=_true(parents))
     if isinstance(content, str):
         content = content.encode("utf-8")
     if isinstance(content, (bytes, bytearray, memoryview)):
-        yield from _done(place, Request("PUT", target, body=bytes(content)))
+        sent = request(target, body=bytes(content))
     elif hasattr(content, "read"):
         pieces = _pieces(iter(partial(content.read, PIECE), b""))
-        yield from _done(place, Request("PUT", target, body=pieces, length=_length(content)))
+        sent = request(target, body=pieces, length=_length(content))
     else:
-        yield from _done(place, Request("PUT", target, body=_pieces(content)))
+        sent = request(target, body=_pieces(content))
+    return FileInfo.of((yield from ask_json(place.session, sent)), "path")
 
 
 def delete_file(place: Place, path: str, *, recursive: bool = False) -> Plan[None]:
@@ -126,9 +131,10 @@ def move_file(place: Place, path: str, to: str, *, parents: bool = False, replac
     yield from _done(place, Request("POST", f"{place.target}/files/move?{urlencode(query)}", again=False))
 
 
-def stat(place: Place, path: str, *, follow: bool = False) -> Plan[FileInfo]:
-    """What a path is; with `follow` what it leads to."""
-    json = yield from ask_json(place.session, Request("GET", _target(place, "/stat", path, follow=_true(follow))))
+def stat(place: Place, path: str, *, follow: bool = False, sha256: bool = False) -> Plan[FileInfo]:
+    """What a path is; with `follow` what it leads to; with `sha256` also the hash of a file's content."""
+    target = _target(place, "/stat", path, follow=_true(follow), hash=_true(sha256))
+    json = yield from ask_json(place.session, Request("GET", target))
     return FileInfo.of(json, "path")
 
 
