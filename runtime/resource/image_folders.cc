@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "base/names.h"
 #include "language/runner.h"
@@ -79,6 +80,11 @@ std::vector<std::string> buildable_languages(const std::string& rootfs) {
   std::ranges::sort(all);
   all.erase(std::unique(all.begin(), all.end()), all.end());
   return all;
+}
+
+std::string built_images() {
+  const char* cache = std::getenv("SBX_CACHE_DIR");
+  return std::string(cache != nullptr && *cache != '\0' ? cache : "/var/cache/sbx") + "/images";
 }
 
 std::string own_rootfs() {

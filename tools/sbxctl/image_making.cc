@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -101,12 +100,6 @@ int import(const Settings& settings, const std::string& tarball, std::string sid
   if (!before.empty() && before != image->digest)
     (void)printf("%s was %s; runs that are going on keep it\n", image->name.c_str(), before.c_str());
   return kExitOk;
-}
-
-// Where rootfs/build puts what it made.
-std::string built_images() {
-  const char* cache = std::getenv("SBX_CACHE_DIR");
-  return std::string(cache != nullptr && *cache != '\0' ? cache : "/var/cache/sbx") + "/images";
 }
 
 // Runs rootfs/build or rootfs/import, which say what they do; their exit status, or one of ours with a word
