@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "base/names.h"
 #include "language/runner.h"
@@ -82,8 +81,7 @@ std::vector<std::string> buildable_languages(const std::string& rootfs) {
   return all;
 }
 
-std::string built_images() {
-  const char* cache = std::getenv("SBX_CACHE_DIR");
+std::string built_images(const char* cache) {
   return std::string(cache != nullptr && *cache != '\0' ? cache : "/var/cache/sbx") + "/images";
 }
 

@@ -10,7 +10,6 @@
 #include "base/units.h"
 #include "policy/policy.h"
 #include "resource/cgroup.h"
-#include "resource/image_folders.h"
 #include "resource/image_store.h"
 #include "run/choose_language.h"
 #include "run/load_tokens.h"
@@ -35,6 +34,8 @@ std::string at(const char* list, std::size_t index) {
 
 // Who is not root may look at the configuration, and not at everything that it names.
 bool is_hidden(const Error& error) { return error.error_number == EACCES && geteuid() != 0; }
+
+bool is_there(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
 
 // --- ids, cgroups, who may come --------------------------------------------------------------------------
 
@@ -76,7 +77,7 @@ void check_tokens(const Settings& settings, Findings& findings) {
     return;
   std::string text = "all tokens in '" + settings.tokens + "' have expired";
   if (tokens->empty()) text = "there is no token in '" + settings.tokens + "'";
-  if (access(settings.tokens.c_str(), F_OK) != 0) text = "there is no file '" + settings.tokens + "'";
+  if (!is_there(settings.tokens)) text = "there is no file '" + settings.tokens + "'";
   add_warning(findings, "tokens",
               text + ", so that nobody can come over TCP: sbxctl token create NAME makes one");
 }
@@ -110,9 +111,8 @@ void check_languages(const Settings& settings, Findings& findings) {
 }
 
 // As sbxctl images warm looks for them.
-void check_prepared(const Settings& settings, Findings& findings) {
+void check_prepared(const Settings& settings, const std::string& built, Findings& findings) {
   if (!settings.prepare_images) return;
-  const std::string cache = built_images();
   for (std::size_t i = 0; i < settings.prepare_images->size(); ++i) {
     const std::string& name = (*settings.prepare_images)[i];
     if (name == kHostImage) {
@@ -120,12 +120,10 @@ void check_prepared(const Settings& settings, Findings& findings) {
       continue;
     }
     const Result<Image> image = find_image(settings.state_dir, name);
-    const std::string built = cache + "/" + name;
-    if (image ||
-        (access((built + ".json").c_str(), F_OK) == 0 && access((built + ".tar.zst").c_str(), F_OK) == 0))
+    if (image || (is_there(built + "/" + name + ".json") && is_there(built + "/" + name + ".tar.zst")))
       continue;
     add_warning(findings, at("prepare_images", i),
-                "none was built in '" + cache + "', and " + image.error().text);
+                "none was built in '" + built + "', and " + image.error().text);
   }
 }
 
@@ -140,7 +138,7 @@ void check_pool_images(const Settings& settings, Findings& findings) {
   }
 }
 
-void check_images(const Settings& settings, Findings& findings) {
+void check_images(const Settings& settings, const std::string& built, Findings& findings) {
   if (!names_images(settings)) return;
   if (const auto names = list_images(settings.state_dir); !names) {
     add_warning(findings, "state_dir",
@@ -149,7 +147,7 @@ void check_images(const Settings& settings, Findings& findings) {
     return;
   }
   check_languages(settings, findings);
-  check_prepared(settings, findings);
+  check_prepared(settings, built, findings);
   check_pool_images(settings, findings);
 }
 
@@ -231,13 +229,13 @@ bool has_error(const std::vector<Finding>& findings) {
   return std::ranges::find(findings, Finding::Kind::error, &Finding::kind) != findings.end();
 }
 
-std::vector<Finding> check_settings(const Settings& settings) {
+std::vector<Finding> check_settings(const Settings& settings, const std::string& built) {
   Findings findings;
   check_ids(settings, findings);
   check_cgroup_parent(settings, findings);
   check_group(settings, findings);
   check_tokens(settings, findings);
-  check_images(settings, findings);
+  check_images(settings, built, findings);
   check_pool(settings, findings);
   return findings;
 }

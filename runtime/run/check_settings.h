@@ -24,9 +24,9 @@ struct Finding {
 
 bool has_error(const std::vector<Finding>& findings);
 
-// All of them, in the order of the keys' documentation. It looks at the host (groups, cgroups, policies,
-// images, tokens) and changes nothing. What is no file of tokens is not told here: who reads it
-// (sbxd/access.h) does.
-std::vector<Finding> check_settings(const Settings& settings);
+// All of them. It looks at the host (groups, cgroups, policies, images, tokens) and changes nothing. `built`:
+// the directory of images that were built (built_images). A file that is none of tokens is not told here: who
+// reads it does (sbxd/access.h).
+std::vector<Finding> check_settings(const Settings& settings, const std::string& built);
 
 }  // namespace sbx

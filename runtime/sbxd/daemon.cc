@@ -21,6 +21,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/socket.h"
+#include "resource/image_folders.h"
 #include "resource/own_directories.h"
 #include "run/run_one.h"
 #include "sbxd/memory_pressure.h"
@@ -239,7 +240,7 @@ Result<void> Daemon::try_reload() {
   Settings fresh = TRY(make_settings(options_.places));
   for (const std::string& key : fixed_keys_that_differ(options_.settings, fresh))
     say("'" + key + "' changes only when sbxd is started again");
-  warn_of(check_settings(fresh), fresh.file);
+  warn_of(check_settings(fresh, built_images(std::getenv("SBX_CACHE_DIR"))), fresh.file);
   Settings next = options_.settings;
   next.file = fresh.file;
   next.named = std::move(fresh.named);

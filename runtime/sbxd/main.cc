@@ -11,6 +11,7 @@
 #include <iterator>
 
 #include "base/printable.h"
+#include "resource/image_folders.h"
 #include "run/check_settings.h"
 #include "run/load_config.h"
 #include "sbxd/daemon.h"
@@ -64,8 +65,12 @@ void tell(const std::vector<Finding>& findings, const std::string& file) {
   }
 }
 
+std::vector<Finding> look_at(const Settings& settings) {
+  return check_settings(settings, built_images(std::getenv("SBX_CACHE_DIR")));
+}
+
 int check_configuration(const Settings& settings) {
-  std::vector<Finding> findings = check_settings(settings);
+  std::vector<Finding> findings = look_at(settings);
   std::ranges::move(read_access(settings).findings, std::back_inserter(findings));
   tell(findings, settings.file);
   if (has_error(findings)) return 2;
@@ -79,7 +84,7 @@ int check_configuration(const Settings& settings) {
 
 int start(const Line& line, Settings settings) {
   if (geteuid() != 0) return report("only root can start sandboxes: start it as root", 1);
-  std::vector<Finding> findings = check_settings(settings);
+  std::vector<Finding> findings = look_at(settings);
   for (Finding& finding : findings) finding.kind = Finding::Kind::warning;  // it starts all the same
   tell(findings, settings.file);
   AccessReading reading = read_access(settings);

@@ -3,8 +3,6 @@
 
 #include <sys/stat.h>
 
-#include <cstdlib>
-
 #include "api/admission.h"
 #include "run/load_config.h"
 #include "support/skip.h"
@@ -28,11 +26,9 @@ class Host {
     add_policy("default", "512M");
     add_policy("endless", "none");
     add_policy("odd", "512 M");
-    (void)setenv("SBX_CACHE_DIR", place_.file("cache").c_str(), 1);
   }
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
-  ~Host() { (void)unsetenv("SBX_CACHE_DIR"); }
 
   [[nodiscard]] std::string file(const std::string& name) const { return place_.file(name); }
   [[nodiscard]] std::string policies() const { return file("policies"); }
@@ -53,10 +49,13 @@ class Host {
     REQUIRE_MESSAGE(done, done.error().text);
     return settings;
   }
+  [[nodiscard]] std::vector<Finding> look_at(const Settings& settings) const {
+    return check_settings(settings, file("built"));
+  }
   // A line for each: "error KEY: TEXT".
   [[nodiscard]] std::string findings(const std::string& text) const {
     std::string all;
-    for (const Finding& finding : check_settings(settings(text)))
+    for (const Finding& finding : look_at(settings(text)))
       all += (finding.kind == Finding::Kind::error ? "error " : "warning ") + finding.told("") + "\n";
     return all;
   }
@@ -137,7 +136,7 @@ TEST_CASE("a group that the file names and the host lacks") {
   CHECK_MESSAGE(found.starts_with("warning socket_group: there is no group 'no-such-group'"), found);
   Settings unnamed = host.settings("max_sandboxes: 1\n");
   unnamed.socket_group = "no-such-group";
-  CHECK(check_settings(unnamed).empty());
+  CHECK(host.look_at(unnamed).empty());
 }
 
 TEST_CASE("without a token nobody comes over TCP") {
@@ -162,10 +161,10 @@ TEST_CASE("without a token nobody comes over TCP") {
   // Not named, it matters to who listens.
   Settings settings = host.settings("listen: [{address: 127.0.0.1, port: 1}]\n");
   settings.tokens = host.file("none.yaml");
-  REQUIRE(check_settings(settings).size() == 1);
-  CHECK(check_settings(settings).front().key == "tokens");
+  REQUIRE(host.look_at(settings).size() == 1);
+  CHECK(host.look_at(settings).front().key == "tokens");
   settings.listeners.clear();
-  CHECK(check_settings(settings).empty());
+  CHECK(host.look_at(settings).empty());
 }
 
 TEST_CASE("images that are named and not there") {
@@ -181,13 +180,13 @@ TEST_CASE("images that are named and not there") {
 
   CHECK(found("prepare_images: [toy-1]\n") == "");
   const std::string missing = found("prepare_images: [toy-1, toy-2]\n");
-  CHECK_MESSAGE(missing.starts_with("warning prepare_images[1]: none was built in '" +
-                                    host.file("cache/images") + "', and there is no image 'toy-2'"),
+  CHECK_MESSAGE(missing.starts_with("warning prepare_images[1]: none was built in '" + host.file("built") +
+                                    "', and there is no image 'toy-2'"),
                 missing);
-  std::filesystem::create_directories(host.file("cache/images"));
-  write_file(host.file("cache/images/toy-2.json"), "{}");
+  std::filesystem::create_directories(host.file("built"));
+  write_file(host.file("built/toy-2.json"), "{}");
   CHECK(found("prepare_images: [toy-2]\n") != "");
-  write_file(host.file("cache/images/toy-2.tar.zst"), "");
+  write_file(host.file("built/toy-2.tar.zst"), "");
   CHECK(found("prepare_images: [toy-2]\n") == "");
   CHECK(found("prepare_images: [host]\n").starts_with("warning prepare_images[0]: 'host' is built in"));
 
@@ -197,8 +196,8 @@ TEST_CASE("images that are named and not there") {
 
   Settings settings = host.settings("languages: {toy: toy-1}\n");
   settings.state_dir = host.policies() + "/default.yaml";  // no directory
-  REQUIRE(check_settings(settings).size() == 1);
-  CHECK(check_settings(settings).front().told("").starts_with("state_dir: images were not looked for: "));
+  REQUIRE(host.look_at(settings).size() == 1);
+  CHECK(host.look_at(settings).front().told("").starts_with("state_dir: images were not looked for: "));
 }
 
 TEST_CASE("a sandbox of the pool under a policy that is missing or cannot be read is never made") {
