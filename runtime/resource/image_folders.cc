@@ -81,6 +81,10 @@ std::vector<std::string> buildable_languages(const std::string& rootfs) {
   return all;
 }
 
+std::string built_images(const char* cache) {
+  return std::string(cache != nullptr && *cache != '\0' ? cache : "/var/cache/sbx") + "/images";
+}
+
 std::string own_rootfs() {
   const Result<std::string> directory = os::own_directory();
   return directory ? os::own_places(*directory).rootfs : std::string();

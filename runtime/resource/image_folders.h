@@ -25,6 +25,9 @@ std::string folder_with_language(const std::string& rootfs, std::string_view lan
 // Every language and alias that an image could be built for.
 std::vector<std::string> buildable_languages(const std::string& rootfs);
 
+// Where rootfs/build puts what it made. `cache`: the value of SBX_CACHE_DIR, which may be missing.
+std::string built_images(const char* cache);
+
 // Of the running program (os/own_places.h); empty where it cannot be told.
 std::string own_rootfs();
 

@@ -7,6 +7,7 @@
 #include "os/run_tool.h"
 #include "resource/image_folders.h"
 #include "resource/image_store.h"
+#include "run/choose_language.h"
 
 namespace sbx {
 namespace {
@@ -16,9 +17,7 @@ bool is_ready(const std::string& state_dir, const std::string& language) {
   const Result<std::vector<std::string>> names = list_images(state_dir);
   return names && std::ranges::any_of(*names, [&](const std::string& name) {
            const Result<Image> image = find_image(state_dir, name);
-           return image && std::ranges::any_of(image->languages, [&](const std::vector<std::string>& known) {
-                    return std::ranges::find(known, language) != known.end();
-                  });
+           return image && has_language(*image, language);
          });
 }
 

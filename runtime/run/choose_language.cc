@@ -13,7 +13,6 @@
 #include "os/file.h"
 #include "resource/host_image.h"
 #include "resource/image_folders.h"
-#include "resource/image_store.h"
 
 namespace sbx {
 namespace {
@@ -42,12 +41,6 @@ Error unknown_language(const std::string& name, std::span<const Image> images, c
   const std::string nearest = suggest(name, all);
   text += nearest.starts_with("did") ? "; " + nearest + " " : "; ";
   return Error{text + "'sbxctl images build NAME' brings more"};
-}
-
-bool has_language(const Image& image, const std::string& name) {
-  return std::ranges::any_of(image.languages, [&](const std::vector<std::string>& names) {
-    return std::ranges::find(names, name) != names.end();
-  });
 }
 
 // That the configuration has for the language, which may be called by an alias of any image's.
@@ -114,6 +107,12 @@ Result<Runner> runner_of(const Image& image) {
 }
 
 }  // namespace
+
+bool has_language(const Image& image, const std::string& name) {
+  return std::ranges::any_of(image.languages, [&](const std::vector<std::string>& names) {
+    return std::ranges::find(names, name) != names.end();
+  });
+}
 
 Result<std::optional<Runner>> image_runner(const Settings& settings, const std::string& image_name) {
   if (image_name == kHostImage) return std::optional<Runner>();

@@ -6,6 +6,7 @@
 #include "outcome/run_result.h"
 #include "plan/sandbox_plan.h"
 #include "request/run_request.h"
+#include "resource/image_store.h"
 #include "run/settings.h"
 
 namespace sbx {
@@ -24,6 +25,9 @@ Result<ChosenLanguage> choose_language(const Settings& settings, RunRequest& req
 // where no image is called so: the request names the image then, and no language. Errors: those of
 // choose_language.
 Result<void> settle_image(const Settings& settings, RunRequest& request);
+
+// By its name or an alias.
+bool has_language(const Image& image, const std::string& name);
 
 // The languages of an image that has some.
 Result<std::optional<Runner>> image_runner(const Settings& settings, const std::string& image_name);

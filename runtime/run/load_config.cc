@@ -12,7 +12,6 @@
 namespace sbx {
 namespace {
 
-constexpr const char* kDefaultPath = "/etc/sbx/config.yaml";
 constexpr std::array<std::string_view, 18> kKeys{
     "state_dir",  "run_dir",   "log",          "id_pool",       "cgroup_parent",    "image_max_age_days",
     "auto_build", "languages", "socket_group", "max_sandboxes", "listen",           "origins",
@@ -142,7 +141,7 @@ Result<void> read_pool(std::string_view path, const yaml::Node& node, IdPool& po
 }  // namespace
 
 Result<void> load_config(const std::string& path, Settings& settings) {
-  const std::string file = path.empty() ? kDefaultPath : path;
+  const std::string file = path.empty() ? kDefaultConfig : path;
   const std::optional<std::string> text = TRY(read_trusted_file(file, yaml::kMaxBytes));
   if (!text) {
     if (path.empty()) return {};
@@ -154,6 +153,10 @@ Result<void> load_config(const std::string& path, Settings& settings) {
 Result<void> parse_config(std::string_view path, std::string_view text, Settings& settings) {
   const yaml::Node document = TRY(yaml::parse_document(path, text));
   const yaml::Map map = TRY(yaml::Map::open(path, document, "", kKeys));
+  settings.file = path;
+  for (const std::string_view key : kKeys) {
+    if (map.find(key) != nullptr) settings.named.emplace(key);
+  }
   TRY(read_path(map, "state_dir", settings.state_dir));
   TRY(read_path(map, "run_dir", settings.run_dir));
   TRY(read_path(map, "cgroup_parent", settings.cgroup_parent));

@@ -8,6 +8,8 @@
 
 namespace sbx {
 
+inline constexpr const char* kDefaultConfig = "/etc/sbx/config.yaml";
+
 // Reads the configuration file into `settings`. `path` empty: /etc/sbx/config.yaml if there is one. Keys:
 // state_dir, run_dir, log {path, rotate, keep}, id_pool {first, ranges}, cgroup_parent and more
 // (docs/configuration.md). Unknown key, wrong type or duplicate: an error with file, line and column.

@@ -132,6 +132,8 @@ std::uint64_t memory_of_host() {
          static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
+std::uint64_t default_pool_memory() { return memory_of_host() / 4; }
+
 std::string TcpListener::text() const {
   const bool six = address.find(':') != std::string::npos;
   return (six ? "[" + address + "]" : address) + ":" + std::to_string(port);

@@ -19,5 +19,7 @@ Result<void> read_admission(std::string_view path, const yaml::Node& node, Admis
 Result<void> read_warm_pool(std::string_view path, const yaml::Node& node, PoolConfig& pool);
 
 std::uint64_t memory_of_host();
+// `pool.memory` where the configuration does not say it.
+std::uint64_t default_pool_memory();
 
 }  // namespace sbx

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,6 +59,8 @@ struct PoolConfig {
 };
 
 struct Settings {
+  std::string file;             // the configuration that was read; empty: there is none
+  std::set<std::string> named;  // its keys, of the first level
   std::string state_dir = "/var/lib/sbx";
   std::string run_dir = "/run/sbx";
   MonitorLogOptions log;

@@ -22,15 +22,25 @@ using nlohmann::json;
 
 constexpr std::size_t kMostPem = 1U << 20U;
 
+// What went wrong with what a key of the configuration names.
+template <class T>
+Result<T, Finding> of_key(std::string key, Result<T> result) {
+  if (!result)
+    return tl::make_unexpected(Finding{Finding::Kind::error, std::move(key), std::move(result).error().text});
+  return *std::move(result);
+}
+
 Result<std::string> read_pem(const std::string& path, bool secret) {
-  const UniqueFd fd = TRY(os::open_at(AT_FDCWD, path, O_RDONLY | O_NOCTTY | O_NONBLOCK));
-  const struct stat status = TRY(os::stat_fd(fd.get(), path));
+  const std::optional<UniqueFd> fd =
+      TRY(os::open_if_exists(AT_FDCWD, path, O_RDONLY | O_NOCTTY | O_NONBLOCK));
+  if (!fd) return fail("there is no file '" + path + "': put it there, or name another");
+  const struct stat status = TRY(os::stat_fd(fd->get(), path));
   if (!S_ISREG(status.st_mode)) return fail("'" + path + "' is not a regular file");
   if ((status.st_mode & S_IWOTH) != 0)
     return fail("'" + path + "' can be changed by anybody: chmod o-w '" + path + "'");
   if (secret && (status.st_mode & S_IROTH) != 0)
     return fail("'" + path + "' is a key that anybody can read: chmod o-rwx '" + path + "'");
-  return os::read_all(fd.get(), path, kMostPem);
+  return os::read_all(fd->get(), path, kMostPem);
 }
 
 // By the API's program, which has OpenSSL, in a process of its own. It says what is wrong.
@@ -49,28 +59,18 @@ Result<void> check_pair(const Settings& settings, const Access::Certificate& pai
   return fail(said && !said->empty() ? *said : "sbx-api " + how);
 }
 
-Result<Access::Certificate> read_certificate(const Settings& settings, std::size_t index) {
-  const TcpListener& listener = settings.listeners[index];
-  Access::Certificate pair;
-  pair.listener = index;
-  const std::string chain = TRY(read_pem(listener.tls->certificate, false));
-  const std::string key = TRY(read_pem(listener.tls->key, true));
-  pair.chain = TRY(os::sealed_memfd("sbx-certificate", chain));
-  pair.key = TRY(os::sealed_memfd("sbx-key", key));
-  if (const auto fine = check_pair(settings, pair); !fine) {
-    return fail("the certificate '" + listener.tls->certificate + "' with the key '" + listener.tls->key +
-                "' cannot be used: " + fine.error().text);
-  }
-  return pair;
+Result<UniqueFd> read_tokens(const Settings& settings) {
+  const std::vector<Token> tokens = TRY(load_tokens(settings.tokens));
+  return os::sealed_memfd(kTokensFileName, encode_tokens(tokens));
 }
 
 // What a sandbox has that asks for nothing: the API cannot read policies.
-json policy_memories(const Settings& settings, std::vector<std::string>& warnings) {
+json policy_memories(const Settings& settings, std::vector<Finding>& findings) {
   json list = json::array();
   for (const std::string& name : policy_names(settings.policy_dirs)) {
     const auto policy = load_policy(name, settings.policy_dirs);
     if (!policy) {
-      warnings.push_back(policy.error().text);
+      findings.push_back({Finding::Kind::warning, "", policy.error().text});
       continue;
     }
     const auto& bytes = policy->limits.memory_bytes;
@@ -86,16 +86,8 @@ json pool_kinds(const PoolConfig& pool) {
   return list;
 }
 
-}  // namespace
-
-Result<Access> read_access(const Settings& settings) {
-  Access access;
-  const std::vector<Token> tokens = TRY(load_tokens(settings.tokens));
-  access.token_count = tokens.size();
-  access.tokens = TRY(os::sealed_memfd(kTokensFileName, encode_tokens(tokens)));
-  for (std::size_t i = 0; i < settings.listeners.size(); ++i) {
-    if (settings.listeners[i].tls) access.certificates.push_back(TRY(read_certificate(settings, i)));
-  }
+// Of limits and policies, for the API.
+std::string api_settings(const Settings& settings, std::vector<Finding>& findings) {
   const auto& memory = settings.admission.memory_bytes;
   const json told = {{"root", settings.state_dir + "/" + kApiDirectory},
                      {"uid", settings.ids.service_id() + 1},
@@ -104,15 +96,67 @@ Result<Access> read_access(const Settings& settings) {
                      {"queue", settings.admission.queue},
                      {"per_client_rate", settings.admission.per_client_rate},
                      {"burst", settings.admission.burst},
-                     {"pool_memory_bytes", settings.pool.memory_bytes.value_or(memory_of_host() / 4)},
+                     {"pool_memory_bytes", settings.pool.memory_bytes.value_or(default_pool_memory())},
                      {"pool", pool_kinds(settings.pool)},
                      {"origins", settings.origins},
                      {"history_runs", settings.history.runs},
                      {"history_bytes", settings.history.output_bytes},
                      {"history_days", settings.history.days ? json(*settings.history.days) : json(nullptr)},
-                     {"policies", policy_memories(settings, access.warnings)}};
-  access.settings = TRY(os::sealed_memfd("sbx-api", told.dump()));
-  return access;
+                     {"policies", policy_memories(settings, findings)}};
+  return told.dump();
+}
+
+// Into `target`, or to the findings.
+template <class T>
+void keep(Result<T, Finding> result, T& target, std::vector<Finding>& findings) {
+  if (result) {
+    target = *std::move(result);
+  } else {
+    findings.push_back(std::move(result).error());
+  }
+}
+
+Result<Access::Certificate> usable_pair(const Settings& settings, std::size_t index, const std::string& chain,
+                                        const std::string& key) {
+  const TlsPaths& paths = *settings.listeners[index].tls;
+  Access::Certificate pair;
+  pair.listener = index;
+  pair.chain = TRY(os::sealed_memfd("sbx-certificate", chain));
+  pair.key = TRY(os::sealed_memfd("sbx-key", key));
+  if (const auto fine = check_pair(settings, pair); !fine) {
+    return fail("the certificate '" + paths.certificate + "' with the key '" + paths.key +
+                "' cannot be used: " + fine.error().text);
+  }
+  return pair;
+}
+
+void read_certificate(const Settings& settings, std::size_t index, Access& access,
+                      std::vector<Finding>& findings) {
+  const TlsPaths& paths = *settings.listeners[index].tls;
+  const std::string tls = "listen[" + std::to_string(index) + "].tls.";
+  const std::size_t before = findings.size();
+  std::string chain;
+  std::string key;
+  keep(of_key(tls + "certificate", read_pem(paths.certificate, false)), chain, findings);
+  keep(of_key(tls + "key", read_pem(paths.key, true)), key, findings);
+  if (findings.size() > before) return;
+  keep(of_key(tls + "certificate", usable_pair(settings, index, chain, key)),
+       access.certificates.emplace_back(), findings);
+}
+
+}  // namespace
+
+AccessReading read_access(const Settings& settings) {
+  Access access;
+  std::vector<Finding> findings;
+  keep(of_key("tokens", read_tokens(settings)), access.tokens, findings);
+  for (std::size_t i = 0; i < settings.listeners.size(); ++i) {
+    if (settings.listeners[i].tls) read_certificate(settings, i, access, findings);
+  }
+  const std::string told = api_settings(settings, findings);
+  keep(of_key("", os::sealed_memfd("sbx-api", told)), access.settings, findings);
+  if (has_error(findings)) return {std::nullopt, std::move(findings)};
+  return {std::move(access), std::move(findings)};
 }
 
 std::vector<std::string> fixed_keys_that_differ(const Settings& running, const Settings& fresh) {

@@ -21,6 +21,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/socket.h"
+#include "resource/image_folders.h"
 #include "resource/own_directories.h"
 #include "run/run_one.h"
 #include "sbxd/late_children.h"
@@ -57,6 +58,19 @@ std::vector<int> usable_cpus() {
 }
 
 void say(const std::string& text) { (void)std::fprintf(stderr, "sbxd: %s\n", text.c_str()); }
+
+void warn_of(const std::vector<Finding>& findings, const std::string& file) {
+  for (const Finding& finding : findings) say("warning: " + printable(finding.told(file)));
+}
+
+// Of all errors among them.
+std::string joined(const std::vector<Finding>& findings, const std::string& file) {
+  std::string text;
+  for (const Finding& finding : findings) {
+    if (finding.kind == Finding::Kind::error) text += (text.empty() ? "" : "; ") + finding.told(file);
+  }
+  return text;
+}
 
 sigset_t handled_signals() {
   sigset_t handled;
@@ -145,8 +159,6 @@ Result<void> Daemon::run() {
   TRY(open_listener());
   for (const TcpListener& where : options_.settings.listeners)
     tcp_listeners_.push_back(TRY(listen_tcp(where)));
-  if (!tcp_listeners_.empty() && options_.access.token_count == 0)
-    say("there are no tokens, so nobody can come over TCP: sbxctl token create NAME makes one");
   sweep();
   TRY(read_programs());
   cpus_ = usable_cpus();
@@ -234,7 +246,10 @@ Result<void> Daemon::try_reload() {
   Settings fresh = TRY(make_settings(options_.places));
   for (const std::string& key : fixed_keys_that_differ(options_.settings, fresh))
     say("'" + key + "' changes only when sbxd is started again");
+  warn_of(check_settings(fresh, built_images(std::getenv("SBX_CACHE_DIR"))), fresh.file);
   Settings next = options_.settings;
+  next.file = fresh.file;
+  next.named = std::move(fresh.named);
   next.max_sandboxes = fresh.max_sandboxes;
   next.admission = fresh.admission;
   next.pool = std::move(fresh.pool);
@@ -246,11 +261,12 @@ Result<void> Daemon::try_reload() {
       if (other.text() == listener.text() && other.tls && listener.tls) listener.tls = other.tls;
     }
   }
-  Access access = TRY(read_access(next));
-  for (const std::string& warning : access.warnings) say(warning);
-  TRY(tell_access(access, DaemonMessageType::settings));
+  AccessReading reading = read_access(next);
+  if (!reading.access) return fail(joined(reading.findings, next.file));
+  warn_of(reading.findings, next.file);
+  TRY(tell_access(*reading.access, DaemonMessageType::settings));
   options_.settings = std::move(next);
-  options_.access = std::move(access);
+  options_.access = *std::move(reading.access);
   watch_pressure();
   return {};
 }

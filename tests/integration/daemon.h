@@ -205,4 +205,16 @@ bool comes_true(const Condition& condition) {
   return false;
 }
 
+// SIGHUP, until sbxd has said so once more.
+inline void hang_up(const Daemon& daemon, const std::string& says) {
+  const auto times = [&] {
+    std::size_t count = 0;
+    for (std::size_t at = 0; (at = daemon.said().find(says, at)) != std::string::npos; ++at) ++count;
+    return count;
+  };
+  const std::size_t before = times();
+  REQUIRE(kill(daemon.pid(), SIGHUP) == 0);
+  REQUIRE(comes_true([&] { return times() > before; }));
+}
+
 }  // namespace sbx::test

@@ -137,18 +137,4 @@ TEST_CASE("a keeper that hangs does not outlive sbxd that is stopped") {
   CHECK(place.leftovers() == "");
 }
 
-TEST_CASE("a configuration is checked without starting anything") {
-  const Sandbox place;
-  const std::string config = place.directory() + "/config.yaml";
-  const auto check = [&] {
-    return run_program({program_directory() + "/sbxd", "--config", config, "--check-config"});
-  };
-  write_file(config, "max_sandboxes: 10\nsocket_group: sbx\n");
-  CHECK(check().exit_status == 0);
-  write_file(config, "max_sandboxes: many\n");
-  const ProgramResult wrong = check();
-  CHECK(wrong.exit_status == 2);
-  CHECK(wrong.err.find("config.yaml:1") != std::string::npos);
-}
-
 }  // namespace sbx::test

@@ -6,18 +6,6 @@
 namespace sbx::test {
 namespace {
 
-// Until sbxd has said so once more.
-void hang_up(const Daemon& daemon, const std::string& says) {
-  const auto times = [&] {
-    std::size_t count = 0;
-    for (std::size_t at = 0; (at = daemon.said().find(says, at)) != std::string::npos; ++at) ++count;
-    return count;
-  };
-  const std::size_t before = times();
-  REQUIRE(kill(daemon.pid(), SIGHUP) == 0);
-  REQUIRE(comes_true([&] { return times() > before; }));
-}
-
 const json kTrue = {{"shell", "true"}};
 
 json in_project(const char* project, json request = kTrue) {

@@ -103,11 +103,7 @@ int import(const Settings& settings, const std::string& tarball, std::string sid
   return kExitOk;
 }
 
-// Where rootfs/build puts what it made.
-std::string built_images() {
-  const char* cache = std::getenv("SBX_CACHE_DIR");
-  return std::string(cache != nullptr && *cache != '\0' ? cache : "/var/cache/sbx") + "/images";
-}
+std::string built_here() { return built_images(std::getenv("SBX_CACHE_DIR")); }
 
 // Runs rootfs/build or rootfs/import, which say what they do; their exit status, or one of ours with a word
 // about it.
@@ -139,7 +135,7 @@ int build(const Settings& settings, const std::vector<std::string>& names, const
     const int built = run_maker(settings, "build", arguments);
     if (built == kExitUsage) return kExitUsage;  // it said why
     status = std::max(
-        status, built == 0 ? import(settings, built_images() + "/" + name + ".tar.zst", "") : kExitFailed);
+        status, built == 0 ? import(settings, built_here() + "/" + name + ".tar.zst", "") : kExitFailed);
   }
   return status;
 }
@@ -148,7 +144,7 @@ int build(const Settings& settings, const std::vector<std::string>& names, const
 int import_foreign(const Settings& settings, const std::string& source, const std::string& name) {
   const int made = run_maker(settings, "import", {name, source});
   if (made != 0) return made == kExitUsage ? kExitUsage : kExitFailed;
-  return import(settings, built_images() + "/" + name + ".tar.zst", "");
+  return import(settings, built_here() + "/" + name + ".tar.zst", "");
 }
 
 // --- warm --------------------------------------------------------------------------------------------
@@ -174,7 +170,7 @@ Result<std::set<std::string>> known_images(const Settings& settings) {
 
 // Ready means: the store has what was built last, its description can be read, and its tree can be held.
 Readiness make_ready(const Settings& settings, const std::string& name) {
-  const std::string built = built_images() + "/" + name;
+  const std::string built = built_here() + "/" + name;
   const Result<StoredImage> before = load_image(settings.state_dir, name);
   const Result<std::string> text = os::read_file(AT_FDCWD, built + ".json", kSidecarLimit);
   if (text) {

@@ -7,13 +7,10 @@ wrong in a way that a schema can say must fail both.
 
 import json
 import pathlib
-import re
-import subprocess
 import sys
-import tempfile
 
-import jsonschema
-import yaml
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+from support.schema_checks import Checks, Schema  # noqa: E402
 
 POLICIES = pathlib.Path(__file__).resolve().parents[3] / "policies"
 
@@ -201,28 +198,6 @@ BAD_FOR_THE_PARSER = {
 }
 
 
-class Loader(yaml.SafeLoader):
-    """Plain words as in YAML 1.2 (and in our parser): `yes` is a string, 0o17 a number."""
-
-
-Loader.yaml_implicit_resolvers = {}
-for tag, pattern, first in [
-    ("tag:yaml.org,2002:null", r"(?:~|null|Null|NULL|)", ["~", "n", "N", ""]),
-    ("tag:yaml.org,2002:bool", r"(?:true|True|TRUE|false|False|FALSE)", list("tTfF")),
-    ("tag:yaml.org,2002:int", r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)", list("-+0123456789")),
-    ("tag:yaml.org,2002:float", r"[-+]?(?:[.][0-9]+|[0-9]+[.][0-9]*)(?:[eE][-+]?[0-9]+)?", list("-+.0123456789")),
-]:
-    Loader.add_implicit_resolver(tag, re.compile(f"^{pattern}$"), first)
-
-
-def integer(loader, node):
-    text = node.value
-    return int(text, 8) if text.startswith("0o") else int(text, 16) if text.startswith("0x") else int(text)
-
-
-Loader.add_constructor("tag:yaml.org,2002:int", integer)
-
-
 def variant(text, change):
     old, new = change
     if not old:
@@ -234,64 +209,28 @@ def variant(text, change):
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    checker = sys.argv[1]
-    failures = 0
-    checks = 0
+    checks = Checks(sys.argv[1])
+    for kind, base in (("policy", POLICY), ("seccomp", PROFILE)):
+        schema = Schema(json.loads((POLICIES / f"{kind}.schema.json").read_text()))
+        directory = POLICIES if kind == "policy" else POLICIES / "seccomp"
+        shipped = sorted(directory.glob("*.yaml"))
+        checks.expect(f"{kind}: three files ship", len(shipped) == 3)
+        for path in shipped:
+            checks.both_take(schema, kind, path.name, path.read_text())
+        for change in GOOD[kind]:
+            checks.both_take(schema, kind, change, variant(base, change))
+        for change in BAD[kind]:
+            # A second `limits` is a duplicate key for the parser and the last one for PyYAML.
+            checks.both_refuse(schema, kind, change, variant(base, change))
+        for change in BAD_FOR_THE_PARSER[kind]:
+            checks.parser_refuses(kind, change, variant(base, change))
 
-    def expect(what, condition, detail=""):
-        nonlocal failures, checks
-        checks += 1
-        if not condition:
-            failures += 1
-            print(f"failed: {what} {detail}".rstrip())
-
-    with tempfile.TemporaryDirectory() as place:
-
-        def parser_error(kind, text):
-            path = pathlib.Path(place) / "document.yaml"
-            path.write_text(text)
-            done = subprocess.run([checker, kind, str(path)], capture_output=True, text=True, check=False)
-            assert done.returncode in (0, 1), done
-            return done.stderr.strip() if done.returncode == 1 else None
-
-        for kind, base in (("policy", POLICY), ("seccomp", PROFILE)):
-            schema = json.loads((POLICIES / f"{kind}.schema.json").read_text())
-            jsonschema.Draft7Validator.check_schema(schema)
-            validator = jsonschema.Draft7Validator(schema)
-
-            def schema_error(text):
-                found = next(validator.iter_errors(yaml.load(text, Loader=Loader)), None)
-                return None if found is None else found.message
-
-            directory = POLICIES if kind == "policy" else POLICIES / "seccomp"
-            shipped = sorted(directory.glob("*.yaml"))
-            expect(f"{kind}: three files ship", len(shipped) == 3)
-            for path in shipped:
-                expect(f"{path.name}: schema", schema_error(path.read_text()) is None, schema_error(path.read_text()))
-                expect(f"{path.name}: parser", parser_error(kind, path.read_text()) is None)
-            for change in GOOD[kind]:
-                text = variant(base, change)
-                expect(f"{kind} {change}: schema takes it", schema_error(text) is None, schema_error(text))
-                expect(f"{kind} {change}: parser takes it", parser_error(kind, text) is None, parser_error(kind, text))
-            for change in BAD[kind]:
-                # A second `limits` is a duplicate key for the parser and the last one for PyYAML.
-                text = variant(base, change)
-                expect(f"{kind} {change}: schema refuses", schema_error(text) is not None)
-                expect(f"{kind} {change}: parser refuses", parser_error(kind, text) is not None)
-            for change in BAD_FOR_THE_PARSER[kind]:
-                error = parser_error(kind, variant(base, change))
-                expect(f"{kind} {change}: parser refuses", error is not None)
-                place_named = error is not None and re.search(r"document\.yaml:\d+:\d+: ", error)
-                expect(f"{kind} {change}: with line and column", place_named, error)
-
-        schema = json.loads((POLICIES / "policy.schema.json").read_text())
-        limits = schema["properties"]["limits"]
-        expect("limits: all required", sorted(limits["required"]) == sorted(limits["properties"]))
-        ceilings = schema["properties"]["ceilings"]["properties"]
-        expect("ceilings: the same keys", list(ceilings) == list(limits["properties"]))
-
-    print(f"schema_test: {checks - failures} of {checks} checks passed")
-    sys.exit(1 if failures else 0)
+    schema = json.loads((POLICIES / "policy.schema.json").read_text())
+    limits = schema["properties"]["limits"]
+    checks.expect("limits: all required", sorted(limits["required"]) == sorted(limits["properties"]))
+    ceilings = schema["properties"]["ceilings"]["properties"]
+    checks.expect("ceilings: the same keys", list(ceilings) == list(limits["properties"]))
+    checks.end("schema_test")
 
 
 if __name__ == "__main__":
