@@ -357,6 +357,8 @@ Result<void> LiveSandbox::make_again() {
   report_.controls.clear();
   if (inputs_.project.top.valid()) {
     std::vector<std::string> degradations;  // the same as at first
+    request_.transaction = inputs_.project.transaction;
+    inputs_.project.branch_in_use.reset();
     inputs_.project = TRY(open_project(site_.settings.state_dir, request_.project,
                                        project_wish(request_, policy_, granted_),
                                        site_.settings.ids.service_id(), degradations));

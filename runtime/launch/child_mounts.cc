@@ -27,7 +27,8 @@ class Mounter {
     switch (mount.action) {
     case MountAction::attach: return attach(mount.fd, mount.target);
     case MountAction::bind: return bind(stage_, below_stage(mount.source), mount);
-    case MountAction::overlay: return overlay(mount);
+    case MountAction::overlay: return overlay(mount, nullptr);
+    case MountAction::user_overlay: return overlay(mount, "userxattr");
     case MountAction::proc: return proc(mount);
     case MountAction::devpts: return devpts(mount);
     case MountAction::mqueue: return new_mount("mqueue", nullptr, mount);
@@ -111,8 +112,9 @@ class Mounter {
     if (context < 0) return context;
     long result = 0;
     for (unsigned i = 0; options != nullptr && i < 4 && (*options)[i].key != nullptr && result >= 0; ++i) {
-      result = call(SYS_fsconfig, context, FSCONFIG_SET_STRING, pointer((*options)[i].key),
-                    pointer((*options)[i].value), 0);
+      const auto [key, value] = (*options)[i];
+      result = call(SYS_fsconfig, context, value == nullptr ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING,
+                    pointer(key), pointer(value), 0);
     }
     if (result >= 0) result = call(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, 0, 0, 0);
     if (result >= 0)
@@ -123,11 +125,11 @@ class Mounter {
 
   // Layers by path below the stage, which is the working directory then: descriptors as layers need a
   // newer kernel than 6.1.
-  long overlay(const ChildMount& mount) const noexcept {
+  long overlay(const ChildMount& mount, const char* flag) const noexcept {
     const Option options[4] = {{"lowerdir", mount.source},
                                {mount.upper_dir != nullptr ? "upperdir" : nullptr, mount.upper_dir},
                                {"workdir", mount.work_dir},
-                               {nullptr, nullptr}};
+                               {flag, nullptr}};
     return new_mount("overlay", &options, mount);
   }
 

@@ -56,7 +56,9 @@ void make_child_form(const LaunchPlan& plan, const Layout& layout, const std::ve
     if (command.action == MountAction::attach) {
       mount.fd = descriptors[layout.mounts + command.descriptor].get();
     }
-    if (command.action == MountAction::overlay && !command.upper.empty()) {
+    const bool is_overlay =
+        command.action == MountAction::overlay || command.action == MountAction::user_overlay;
+    if (is_overlay && !command.upper.empty()) {
       // Relative to the stage, like `source` without its slash.
       form.overlay_dirs.push_back(command.upper.substr(1) + "/upper");
       mount.upper_dir = form.overlay_dirs.back().c_str();

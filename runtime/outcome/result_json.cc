@@ -1,8 +1,12 @@
 // The result as JSON. What it holds is partly the workload's and the caller's own bytes, so the text is pure
 // ASCII (everything else as \uXXXX): no control sequence reaches a terminal and no odd line break a log
 // reader.
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/hash.h"
@@ -182,7 +186,50 @@ Json compile_json(const StepResult& step, bool with_output) {
   return json;
 }
 
+const char* type_name(mode_t mode) {
+  switch (mode & S_IFMT) {
+  case S_IFREG: return "file";
+  case S_IFDIR: return "directory";
+  case S_IFLNK: return "link";
+  case S_IFIFO: return "fifo";
+  case S_IFSOCK: return "socket";
+  default: return "device";
+  }
+}
+
+Json entry_json(const std::optional<tree::EntryState>& entry) {
+  if (!entry) return nullptr;
+  constexpr mode_t kPermissions = 07777;
+  std::array<char, 8> mode{};
+  (void)std::snprintf(mode.data(), mode.size(), "%04o", entry->mode & kPermissions);
+  return {{"type", type_name(entry->mode)}, {"mode", mode.data()}, {"bytes", entry->size}};
+}
+
+// A path that is no UTF-8 is base64, as output is.
+Json change_json(const tree::Change& change) {
+  const bool text = valid_utf8_prefix(change.path) == change.path.size();
+  return {{text ? "path" : "path_base64", text ? change.path : base64(change.path)},
+          {"change", !change.before  ? "added"
+                     : !change.after ? "deleted"
+                                     : "changed"},
+          {"content", change.content},
+          {"before", entry_json(change.before)},
+          {"after", entry_json(change.after)}};
+}
+
+Json changes_json(const ChangeList& changes) {
+  Json list = Json::array();
+  for (const tree::Change& change : changes.list) list.push_back(change_json(change));
+  return {{"added", changes.added},
+          {"changed", changes.changed},
+          {"deleted", changes.deleted},
+          {"truncated", changes.truncated},
+          {"list", std::move(list)}};
+}
+
 }  // namespace
+
+std::string changes_to_json(const ChangeList& changes) { return one_line(changes_json(changes)); }
 
 std::string result_to_json(const RunResult& result, bool with_output) {
   Json json;
@@ -204,6 +251,8 @@ std::string result_to_json(const RunResult& result, bool with_output) {
   put_ending(json, result);
   json["compile"] = result.compile ? compile_json(*result.compile, with_output) : Json(nullptr);
   json["tests"] = result.tests ? tests_json(*result.tests) : Json(nullptr);
+  json["transaction"] = or_null(result.transaction);
+  json["changes"] = result.changes ? changes_json(*result.changes) : Json(nullptr);
   json["usage"] = usage_json(result.usage);
   json["stdout"] = stream_json(result.standard_output, with_output);
   json["stderr"] = stream_json(result.standard_error, with_output);

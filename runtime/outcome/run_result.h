@@ -13,6 +13,7 @@
 
 #include "base/limits.h"
 #include "outcome/test_report.h"
+#include "resource/change_list.h"
 #include "resource/denial_table.h"
 
 namespace sbx {
@@ -94,6 +95,9 @@ struct StepResult {
   std::string started_at;  // RFC 3339 UTC with milliseconds; empty: null (never started)
 };
 
+// As many changes a result lists; all are counted.
+inline constexpr std::size_t kMostChanges = 1000;
+
 // A run is its program, and what is about both it and the compile step before it. Where that one did not end
 // well the program never started, and the run ended as it did.
 struct RunResult : StepResult {
@@ -109,6 +113,8 @@ struct RunResult : StepResult {
   std::optional<CodeRecord> code;
   std::optional<TestCounts> tests;  // of the action test, where its report could be read
   std::optional<StepResult> compile;
+  std::string transaction;            // that keeps what it changed in its project; empty: null
+  std::optional<ChangeList> changes;  // in its project, that were not kept there; at most kMostChanges
   Caller caller;
   std::string policy_name;
   std::string policy_fingerprint;
@@ -131,6 +137,9 @@ std::string signal_name(int signal);
 // One JSON object without a line break, always valid UTF-8. `with_output` adds the captured text of the
 // streams (base64 where it is not UTF-8); the monitor log leaves it out.
 std::string result_to_json(const RunResult& result, bool with_output);
+
+// The same of changes alone, as `changes` of a result has them.
+std::string changes_to_json(const ChangeList& changes);
 
 // Whether `text` is one JSON object, as result_to_json makes them.
 bool is_result_json(std::string_view text);

@@ -64,6 +64,7 @@ std::string command_text(const MountCommand& command, const std::vector<MountSou
     return "attach     " + target + " <- " + source_text(source) + " " + attributes_text(source.attributes);
   }
   case MountAction::bind: return "bind       " + target + " <- stage:" + command.source + suffix;
+  case MountAction::user_overlay:
   case MountAction::overlay: {
     const std::string upper = command.upper.empty() ? "" : " upper stage:" + command.upper + "/upper";
     return "overlay    " + target + " <- lower stage:" + command.source + upper + suffix;

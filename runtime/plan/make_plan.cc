@@ -36,8 +36,9 @@ std::vector<ResourceLimit> plan_resource_limits(const LimitSet& limits, const Pl
 bool writes_to_disk_scratch(const RunRequest& request, const Policy& policy, const PlanFacts& facts) {
   const auto copies = [](const BindRequest& bind) { return bind.mode == BindMode::copy_on_write; };
   const bool copies_of_image = !facts.writable.empty();
-  return !keeps_workspace(request) || policy.writable_root || copies_of_image ||
-         (request.here && copies(*request.here)) || std::ranges::any_of(request.binds, copies);
+  return !(keeps_workspace(request) || branches_workspace(request)) || policy.writable_root ||
+         copies_of_image || (request.here && copies(*request.here)) ||
+         std::ranges::any_of(request.binds, copies);
 }
 
 // The result shows as limits what this run is bound by: not one of which there is nothing to bound.
@@ -68,8 +69,9 @@ Result<SandboxPlan> make_plan(const RunRequest& request, const LimitSet& granted
                 " open files per process, and the caller's hard limit is " +
                 std::to_string(*plan.limits.nofile) + "; raise it (ulimit -Hn 4096)");
   }
-  // A project that is kept has its own limits; what is thrown away beside it gets the same.
-  if (keeps_workspace(request) && facts.project_bytes) {
+  // A project that is written on its own disk has its own limits; what is thrown away beside it gets the
+  // same.
+  if ((keeps_workspace(request) || branches_workspace(request)) && facts.project_bytes) {
     plan.limits.disk_bytes = facts.project_bytes;
     plan.limits.inodes = facts.project_inodes;
   }

@@ -16,6 +16,7 @@ namespace {
 constexpr std::uint64_t kReadOnly = MOUNT_ATTR_RDONLY;
 constexpr std::uint64_t kSafe = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 constexpr std::uint64_t kInert = kSafe | MOUNT_ATTR_NOEXEC;
+constexpr const char* kProject = "/project";
 
 // Parents before children: "a", "a/b", "a/b/c".
 std::vector<std::string> with_parents(const std::string& prefix, std::string_view path) {
@@ -114,14 +115,14 @@ class MountPlanner {
     attach(add(tree), target);
   }
 
-  void attach_project(std::uint64_t attributes, const std::string& target) {
+  void attach_project(std::uint64_t attributes) {
     MountSource workspace;
     workspace.kind = MountSource::Kind::workspace;
     workspace.path = facts_.workspace_dir;
     workspace.id_map = SourceIdMap::project;
     workspace.attributes = attributes;
     workspace.limit = "disk_bytes";
-    attach(add(workspace), target);
+    attach(add(workspace), kProject);
   }
 
   void bind(const std::string& source, const std::string& target, std::uint64_t attributes) {
@@ -211,13 +212,22 @@ class MountPlanner {
       bind("/disk/workspace", "workspace", 0);
       return;
     }
-    if (request_.workspace_mode == WorkspaceMode::ephemeral) {
-      attach_project(kReadOnly | kSafe, "/workspace");
+    // Its whole disk, of which the program sees one generation.
+    const std::string tree = std::string(kProject) + "/" + facts_.workspace_tree;
+    if (!facts_.workspace_branch.empty()) {
+      attach_project(kSafe);
+      MountCommand& next = command(MountAction::user_overlay, "workspace");
+      next.source = tree.substr(1);
+      next.upper = std::string(kProject) + "/" + facts_.workspace_branch;
+      next.attributes = kSafe;
+    } else if (request_.workspace_mode == WorkspaceMode::ephemeral) {
+      attach_project(kReadOnly | kSafe);
       // The top of a split workspace belongs to the host's root, so that its folders stay what they are.
-      overlay("workspace", "workspace_layer",
+      overlay(tree.substr(1), "workspace_layer",
               facts_.workspace_flat ? std::optional(kWorkloadId) : std::nullopt, "workspace", kSafe);
     } else {
-      attach_project(kSafe, "workspace");
+      attach_project(kSafe);
+      bind(tree, "workspace", 0);
     }
     if (!facts_.workspace_flat) {
       command(MountAction::read_only, "workspace/project_files").attributes = kReadOnly;

@@ -98,6 +98,8 @@ struct PlanFacts {
       language;                       // where the request names one: its command, in place of the request's
   std::vector<std::string> writable;  // directories of the image whose thrown-away copies may be changed
   std::string workspace_dir;          // of a project, on the host; empty: a thrown-away one
+  std::string workspace_tree;         // the generation of the project that is shown: "g/1"
+  std::string workspace_branch;       // where what changes goes instead, on the project's disk: "b/ID"
   std::string workspace_view;         // where its files can be looked at now; empty: nowhere
   std::optional<std::uint64_t> project_bytes;  // what the project may hold; missing: no limit
   std::optional<std::uint64_t> project_inodes;

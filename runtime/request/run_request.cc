@@ -9,7 +9,7 @@
 namespace sbx {
 namespace {
 
-constexpr std::uint32_t kRequestVersion = 6;
+constexpr std::uint32_t kRequestVersion = 7;
 
 void put(wire::Writer& out, const BindRequest& bind) {
   out.put(bind.host);
@@ -117,6 +117,19 @@ Result<void> check_texts(const RunRequest& request) {
   return {};
 }
 
+Result<void> check_workspace_mode(const RunRequest& request) {
+  const bool transaction = request.workspace_mode == WorkspaceMode::transaction;
+  if (transaction && request.project.empty()) return fail("workspace_mode: a transaction needs a project");
+  if (!request.transaction.empty()) {
+    TRY(check_name("transaction", request.transaction));
+    if (!transaction) return fail("transaction: not with another workspace_mode");
+  }
+  if (!request.show_changes) return {};
+  if (request.project.empty() || request.workspace_mode != WorkspaceMode::ephemeral)
+    return fail("show_changes: only of a project with workspace_mode ephemeral");
+  return {};
+}
+
 Result<void> check_language(const RunRequest& request) {
   if (!request.language) return {};
   const LanguageRequest& language = *request.language;
@@ -173,6 +186,11 @@ std::string stage_of(const RunRequest& request) {
 
 bool keeps_workspace(const RunRequest& request) {
   return !request.project.empty() && request.workspace_mode == WorkspaceMode::persistent;
+}
+
+bool branches_workspace(const RunRequest& request) {
+  return !request.project.empty() &&
+         (request.workspace_mode == WorkspaceMode::transaction || request.show_changes);
 }
 
 Result<void> check_source_name(std::string_view what, std::string_view name) {
@@ -244,6 +262,8 @@ std::string encode_run_request(const RunRequest& request) {
   out.put(request.run_dir);
   out.put(request.log);
   out.put(request.config);
+  out.put(request.transaction);
+  out.put(static_cast<std::uint8_t>(request.show_changes));
   return std::move(out).take();
 }
 
@@ -267,7 +287,7 @@ Result<RunRequest> decode_run_request(std::string_view bytes) {
   request.task_id = in.get_string();
   request.run_id = in.get_string();
   request.sandbox_name = in.get_string();
-  request.workspace_mode = in.get_enum(WorkspaceMode::ephemeral);
+  request.workspace_mode = in.get_enum(WorkspaceMode::transaction);
   request.session = in.get_string();
   request.cwd = in.get_string();
   request.hostname = in.get_string();
@@ -285,6 +305,8 @@ Result<RunRequest> decode_run_request(std::string_view bytes) {
   request.run_dir = in.get_string();
   request.log = in.get_string();
   request.config = in.get_string();
+  request.transaction = in.get_string();
+  request.show_changes = in.get_bool();
   TRY(in.finish("request"));
   TRY(check_texts(request));
   if (!request.session.empty()) TRY(check_name("session", request.session));
@@ -293,6 +315,7 @@ Result<RunRequest> decode_run_request(std::string_view bytes) {
     if (!request.sandbox_name.starts_with("sbx-")) return fail("sandbox_name: begins with 'sbx-'");
   }
   if (!request.run_id.empty()) TRY(check_run_id("run_id", request.run_id));
+  TRY(check_workspace_mode(request));
   TRY(check_language(request));
   TRY(check_limits("limits", request.limits));
   if (request.language) TRY(check_limits("compile_limits", request.language->compile_limits));

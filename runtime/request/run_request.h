@@ -39,7 +39,13 @@ struct BindRequest {
   bool operator==(const BindRequest&) const = default;
 };
 
-enum class WorkspaceMode : std::uint8_t { persistent, ephemeral };
+// What becomes of what a run changes in its project.
+//   persistent   it stays
+//   ephemeral    it is thrown away
+//   transaction  it waits beside the project until it is committed or discarded
+enum class WorkspaceMode : std::uint8_t { persistent, ephemeral, transaction };
+inline constexpr std::array<std::string_view, 3> kWorkspaceModeNames{"persistent", "ephemeral",
+                                                                     "transaction"};
 
 // Where --here is shown.
 inline constexpr std::string_view kHerePlace = "/workspace/project_files";
@@ -105,6 +111,8 @@ struct RunRequest {
   std::string run_id;        // empty: a new one; only a running supervisor's API chooses
   std::string sandbox_name;  // of one that is kept: its control group and host name; as run_id
   WorkspaceMode workspace_mode = WorkspaceMode::persistent;
+  std::string transaction;    // of mode transaction: the one to go on with; empty: a new one
+  bool show_changes = false;  // of mode ephemeral: the result lists what would have changed
   std::string session;   // of a living sandbox: its shell of this name runs the command, which is one line
   std::string cwd;       // inside; empty: the policy's default
   std::string hostname;  // empty: the sandbox's name
@@ -137,6 +145,8 @@ bool spills_output(const RunRequest& request);
 std::string stage_of(const RunRequest& request);
 // Whether the workspace is a project's own, which stays.
 bool keeps_workspace(const RunRequest& request);
+// Whether what it changes is kept apart on the project's own disk, at least until it ends.
+bool branches_workspace(const RunRequest& request);
 
 // A name of a file below the directory with the code: relative, without "." and "..", at most 16 parts deep,
 // UTF-8 without control characters, and no option of the program that is to read it. `what` names the flag or

@@ -66,6 +66,7 @@ bool is_refusal(int error_number) { return error_number == EPERM || error_number
 HostNeed need_of_mount(MountAction action, int error_number) {
   switch (action) {
   case MountAction::overlay:
+  case MountAction::user_overlay:
     return error_number == ENODEV || error_number == EINVAL || is_refusal(error_number) ? HostNeed::overlay
                                                                                         : HostNeed::none;
   case MountAction::proc: return is_refusal(error_number) ? HostNeed::procfs : HostNeed::none;

@@ -91,7 +91,7 @@ class Preparer {
     } else {
       mount = TRY(os::clone_mount(top, source.path, source.attributes, 0));
     }
-    descriptor.id_map = map_to_workload(pool_.service_id(), pool_.service_id());
+    descriptor.id_map = map_of_project();
     TRY(check_id_mappable(mount.get(), source, descriptor));
     const bool is_written = (source.attributes & MOUNT_ATTR_RDONLY) == 0;
     if (is_written && open_.project.limits.bytes) {
@@ -123,6 +123,14 @@ class Preparer {
   std::int32_t map_to_workload(uid_t uid, gid_t gid) {
     const std::uint32_t outside = ids_.outside(kWorkloadId);
     return add_map({{{uid, outside, 1}}, {{gid, outside, 1}}});
+  }
+
+  // Who mounts the overlay of a transaction is the host's root: what overlayfs makes for itself is root's.
+  std::int32_t map_of_project() {
+    const IdMapLine files{pool_.service_id(), ids_.outside(kWorkloadId), 1};
+    const IdMapLine ours{0, 0, 1};
+    if (open_.project.branch.empty()) return add_map({{files}, {files}});
+    return add_map({{ours, files}, {ours, files}});
   }
 
   std::int32_t add_map(const IdMap& map) {

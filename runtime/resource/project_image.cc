@@ -29,7 +29,7 @@ constexpr std::uint64_t kSmall = 256 * kMebibyte;
 constexpr const char* kFeatures =
     "none,has_journal,ext_attr,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,"
     "huge_file,dir_nlink,extra_isize,metadata_csum";
-constexpr std::uint64_t kOwnInodes = 16;  // reserved by ext4, and our folders
+constexpr std::uint64_t kOwnInodes = 16;  // reserved by ext4, and our directories (generations.h)
 
 std::uint64_t journal_bytes(std::uint64_t bytes) { return (bytes < kSmall ? 4 : 16) * kMebibyte; }
 

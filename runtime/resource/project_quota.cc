@@ -11,7 +11,7 @@ namespace sbx {
 namespace {
 
 constexpr std::uint64_t kQuotaBlock = 1024;  // QIF_DQBLKSIZE
-constexpr std::uint64_t kOwnInodes = 4;      // the directory itself and our folders
+constexpr std::uint64_t kOwnInodes = 7;      // the directory itself and ours in it (generations.h)
 
 constexpr unsigned command(unsigned number) { return (number << 8U) | PRJQUOTA; }
 

@@ -4,18 +4,18 @@
 #include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
-
-#include <iterator>
 
 #include "base/names.h"
 #include "base/scope_exit.h"
+#include "base/times.h"
 #include "os/file.h"
 #include "os/unfinished_files.h"
+#include "resource/generations.h"
 #include "resource/host_needs.h"
 #include "resource/project_quota.h"
 #include "resource/project_record.h"
+#include "resource/project_store.h"
 
 namespace sbx {
 namespace {
@@ -23,50 +23,12 @@ namespace {
 constexpr const char* kInUse = "/in_use";
 constexpr const char* kHalfMade = ".new";  // no name of a project starts with a dot
 constexpr const char* kMounting = "/mounting";
+constexpr const char* kChanging = "/changing";
+constexpr const char* kWriting = "/writing";
 constexpr std::uint64_t kReservedInodes = 10;  // of ext4, its root among them
-constexpr const char* kFolders[] = {"project_files", "agent_workspace", "outputs"};
 
 std::string project_directory(const std::string& state_dir, const std::string& id) {
   return state_dir + "/projects/" + id;
-}
-
-// A guest owns its folders and may have taken its own rights to them away: the next run has them again.
-Result<void> restore_folder(int top, const std::string& name, uid_t owner) {
-  const UniqueFd folder = TRY(os::open_resolved(top, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
-                                                RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS));
-  const struct stat status = TRY(os::stat_fd(folder.get(), name));
-  if (status.st_uid != owner && fchown(folder.get(), owner, owner) != 0) {
-    return fail(system_error("fchown", name, errno));
-  }
-  if ((status.st_mode & 07777) != 0755 && fchmod(folder.get(), 0755) != 0) {
-    return fail(system_error("fchmod", name, errno));
-  }
-  for (const char* list : {"system.posix_acl_access", "system.posix_acl_default"}) {
-    if (fremovexattr(folder.get(), list) != 0 && errno != ENODATA && errno != ENOTSUP) {
-      return fail(system_error("fremovexattr", name, errno));
-    }
-  }
-  return {};
-}
-
-Result<void> restore_folders(int top, WorkspaceLayout layout, uid_t service_id) {
-  if (layout == WorkspaceLayout::flat) return restore_folder(top, ".", service_id);
-  for (const char* name : kFolders) TRY(restore_folder(top, name, service_id));
-  return {};
-}
-
-// Of a new project.
-Result<void> make_folders(int top, WorkspaceLayout layout, uid_t service_id) {
-  // mke2fs(8) makes it for e2fsck(8), which can do without.
-  if (unlinkat(top, "lost+found", AT_REMOVEDIR) != 0 && errno != ENOENT) {
-    return fail(system_error("rmdir", "lost+found", errno));
-  }
-  if (layout == WorkspaceLayout::split) {
-    for (const char* name : kFolders) {
-      if (mkdirat(top, name, 0755) != 0) return fail(system_error("mkdir", name, errno));
-    }
-  }
-  return restore_folders(top, layout, service_id);
 }
 
 // Makes one project in a directory that nobody sees yet.
@@ -85,12 +47,13 @@ class Maker {
     if (wish_.limits.bytes) record = TRY(make_limited(record));
     if (record.storage == ProjectStorage::directory) {
       const UniqueFd top = TRY(make_workspace());
-      TRY(make_folders(top.get(), wish_.layout, service_id_));
+      TRY(make_first_generation(top.get(), wish_.layout, service_id_));
     }
     // Its locks are there from the start: a full disk must not keep anybody from a project.
-    for (const char* lock : {kInUse, kMounting}) {
+    for (const char* lock : {kInUse, kMounting, kChanging, kWriting}) {
       (void)TRY(os::open_at(AT_FDCWD, directory_ + lock, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
     }
+    TRY(ProjectStore(directory_).set_head({}));
     return write_project_record(directory_, record);
   }
 
@@ -110,7 +73,7 @@ class Maker {
       const bool kept = TRY(set_project_quota(top.get(), record.quota_id, wish_.limits));
       if (kept) {
         record.storage = ProjectStorage::quota;
-        TRY(make_folders(top.get(), wish_.layout, service_id_));
+        TRY(make_first_generation(top.get(), wish_.layout, service_id_));
         return record;
       }
     }
@@ -136,7 +99,7 @@ class Maker {
     if (!made) return fail(with_need(std::move(made).error(), HostNeed::project_disk));
     Result<UniqueFd> top = mount_project_image(directory_);
     if (!top) return fail(with_need(std::move(top).error(), HostNeed::project_disk));
-    return make_folders(top->get(), wish_.layout, service_id_);
+    return make_first_generation(top->get(), wish_.layout, service_id_);
   }
 
   std::string projects_;
@@ -168,6 +131,24 @@ std::string path_for_people(const std::string& directory, ProjectStorage storage
   return directory + "/" + (storage == ProjectStorage::image ? kProjectImage : "workspace");
 }
 
+Result<UniqueFd> open_top(const std::string& directory, ProjectStorage storage) {
+  if (storage != ProjectStorage::image) {
+    return os::open_at(AT_FDCWD, directory + "/workspace", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  }
+  // Two that look for its block device at once would make two, and with them two ideas of what is stored.
+  const auto lock = TRY(os::lock_file(AT_FDCWD, directory + kMounting, true));
+  Result<UniqueFd> top = mount_project_image(directory);
+  if (!top) return fail(with_need(std::move(top).error(), HostNeed::project_disk));
+  return top;
+}
+
+Result<UniqueFd> hold_project(const std::string& directory) {
+  UniqueFd in_use = TRY(os::open_at(AT_FDCWD, directory + kInUse, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+  if (flock(in_use.get(), LOCK_SH | LOCK_NB) == 0) return in_use;
+  if (errno != EWOULDBLOCK) return fail(system_error("flock", directory + kInUse, errno));
+  return fail(Error{"another run is changing its size; try again", EBUSY});
+}
+
 // A project that is there, being opened.
 class Opener {
  public:
@@ -184,19 +165,17 @@ class Opener {
     project.limits = record_.limits;
     project.is_mount = record_.storage == ProjectStorage::image;
     project.own_inodes = project.is_mount ? kReservedInodes : 1;  // its own
-    if (project.layout == WorkspaceLayout::split) project.own_inodes += std::size(kFolders);
-    project.top = TRY(open_top());
-    TRY(restore_folders(project.top.get(), project.layout, service_id_));
+    project.own_inodes += own_directories_of(project.layout);
+    project.top = TRY(open_top(directory_, record_.storage));
+    TRY(choose_generation(project));
     project.in_use = std::move(in_use_);
     return project;
   }
 
  private:
   Result<void> hold() {
-    in_use_ = TRY(os::open_at(AT_FDCWD, directory_ + kInUse, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-    if (flock(in_use_.get(), LOCK_SH | LOCK_NB) == 0) return remove_half_made();
-    if (errno != EWOULDBLOCK) return fail(system_error("flock", directory_ + kInUse, errno));
-    return fail("another run is changing its size; try again");
+    in_use_ = TRY(hold_project(directory_));
+    return remove_half_made();
   }
 
   // What a killed run left: nobody changes its size now.
@@ -208,15 +187,57 @@ class Opener {
     return fail(system_error("unlink", copy, errno));
   }
 
-  Result<UniqueFd> open_top() const {
-    if (record_.storage != ProjectStorage::image) {
-      return os::open_at(AT_FDCWD, directory_ + "/workspace", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  // Which generation the run sees, and what it may do there.
+  Result<void> choose_generation(Project& project) const {
+    const UniqueFd changing = TRY(lock_changes(directory_));
+    if (!TRY(ProjectStore(directory_).head())) TRY(upgrade(project));
+    Generations generations(ProjectStore(directory_), project.top.get(), project.layout, service_id_);
+    TRY(generations.settle());
+    const bool written = TRY(has_writers(directory_));
+    std::uint64_t shown = generations.head().generation;
+    if (wish_.mode == WorkspaceMode::transaction || wish_.show_changes) {
+      shown = TRY(open_transaction(generations, written, project));
+    } else if (wish_.mode == WorkspaceMode::persistent) {
+      shown = TRY(generations.make_writable(written));
+      project.writing =
+          TRY(os::open_at(AT_FDCWD, directory_ + kWriting, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+      if (flock(project.writing.get(), LOCK_SH) != 0)
+        return fail(system_error("flock", directory_ + kWriting, errno));
     }
-    // Two that look for its block device at once would make two, and with them two ideas of what is stored.
-    const auto lock = TRY(os::lock_file(AT_FDCWD, directory_ + kMounting, true));
-    Result<UniqueFd> top = mount_project_image(directory_);
-    if (!top) return fail(with_need(std::move(top).error(), HostNeed::project_disk));
-    return top;
+    project.tree = generation_path(shown);
+    project.generation = TRY(generations.hold(shown));
+    return generations.restore_folders(project.generation.get(), false);
+  }
+
+  // A project of a version that had no generations.
+  [[nodiscard]] Result<void> upgrade(const Project& project) const {
+    if (flock(in_use_.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK) return fail(system_error("flock", directory_ + kInUse, errno));
+      return fail("it was made by an older version, whose run uses it now; try again when that has ended");
+    }
+    TRY_DOING("its upgrade", move_into_first_generation(project.top.get(), project.layout, service_id_));
+    TRY(ProjectStore(directory_).set_head({}));
+    if (flock(in_use_.get(), LOCK_SH) != 0) return fail(system_error("flock", directory_ + kInUse, errno));
+    return {};
+  }
+
+  // Its base. What is not to be gone on with has no record: it goes with the next who looks.
+  Result<std::uint64_t> open_transaction(Generations& generations, bool written, Project& project) const {
+    const bool is_new = wish_.transaction.empty();
+    const std::string id = is_new ? wish_.new_transaction : wish_.transaction;
+    project.branch = branch_path(id);
+    if (!is_new) {
+      project.transaction = id;
+      const BranchRecord record = TRY(generations.store().branch(id));
+      project.branch_in_use = TRY(generations.open_branch(id));
+      return record.base;
+    }
+    const std::uint64_t base = TRY(generations.make_lasting(written));
+    project.branch_in_use = TRY(generations.make_branch(id));
+    if (wish_.mode != WorkspaceMode::transaction) return base;
+    project.transaction = id;
+    TRY(generations.store().write_branch({id, base, rfc3339(utc_ms()), wish_.task, 0}));
+    return base;
   }
 
   Result<void> check_limits(std::vector<std::string>& degradations) {
@@ -226,7 +247,7 @@ class Opener {
     if (wish_.asked.inodes) wanted.inodes = wish_.asked.inodes;
     if (wanted == record_.limits) return {};
     if (record_.storage == ProjectStorage::quota) {
-      const UniqueFd top = TRY(open_top());
+      const UniqueFd top = TRY(open_top(directory_, record_.storage));
       TRY_DOING("changing its limits", change_project_quota(top.get(), record_.quota_id, wanted));
     } else {
       TRY(resize_image(wanted));
@@ -293,10 +314,35 @@ Result<Project> open_project(const std::string& state_dir, const std::string& id
   return TRY_DOING("project '" + id + "'", Opener(directory, wish, service_id).open(degradations));
 }
 
+Result<OpenedProject> open_project_disk(const std::string& state_dir, const std::string& id) {
+  TRY(check_name("--project", id));
+  OpenedProject opened;
+  opened.directory = project_directory(state_dir, id);
+  const std::string what = "project '" + id + "'";
+  const Result<ProjectRecord> record = read_project_record(opened.directory);
+  if (!record && record.error().error_number == ENOENT)
+    return fail(Error{"there is no " + what + " in '" + state_dir + "/projects'", ENOENT});
+  if (!record) return fail(Error(record.error()).while_doing(what));
+  opened.layout = record->layout;
+  opened.in_use = TRY_DOING(what, hold_project(opened.directory));
+  opened.top = TRY_DOING(what, open_top(opened.directory, record->storage));
+  return opened;
+}
+
+Result<UniqueFd> lock_changes(const std::string& directory) {
+  std::optional<UniqueFd> lock = TRY(os::lock_file(AT_FDCWD, directory + kChanging, true));
+  return std::move(*lock);
+}
+
+Result<bool> has_writers(const std::string& directory) {
+  const std::optional<UniqueFd> alone = TRY(os::lock_file(AT_FDCWD, directory + kWriting, false));
+  return !alone.has_value();
+}
+
 Result<void> reset_workspace(const Project& project) {
   if (project.layout == WorkspaceLayout::flat) return {};
   for (const std::string folder : {"agent_workspace", "outputs"}) {
-    const UniqueFd opened = TRY(os::open_resolved(project.top.get(), folder, O_RDONLY | O_DIRECTORY,
+    const UniqueFd opened = TRY(os::open_resolved(project.generation.get(), folder, O_RDONLY | O_DIRECTORY,
                                                   RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS));
     for (const std::string& name : TRY(os::list_directory(opened.get(), ".")))
       TRY(os::remove_tree(opened.get(), name));
@@ -334,6 +380,11 @@ Result<Project> look_up_project(const std::string& state_dir, const std::string&
   const ProjectStorage storage = record ? record->storage : ProjectStorage::directory;
   project.is_mount = storage == ProjectStorage::image;
   project.workspace = path_for_people(directory, storage);
+  const Result<std::optional<Head>> head =
+      record ? ProjectStore(directory).head() : Result<std::optional<Head>>();
+  project.tree = generation_path(head && *head ? (*head)->generation : 1);
+  if (wish.mode == WorkspaceMode::transaction || wish.show_changes)
+    project.branch = branch_path(wish.transaction.empty() ? "NEW" : wish.transaction);
   return project;
 }
 

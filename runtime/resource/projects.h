@@ -1,5 +1,11 @@
-// Projects: what remains when every sandbox is gone. STATE/projects/ID/ holds `layout`, `storage` and the
-// workspace: a directory `workspace/`, or a file system in `workspace.ext4`.
+// Projects: what remains when every sandbox is gone. STATE/projects/ID/ holds `layout`, `storage`, the
+// records of project_store.h and the workspace: a directory `workspace/`, or a file system in
+// `workspace.ext4`; in it the generations (generations.h).
+//
+// Locks (flock(2)) beside them, taken in this order; none survives its process:
+//   in_use    shared by who has the project open; alone for who changes its size
+//   changing  of who opens it, or changes its records or generations
+//   writing   shared by runs that write to the head
 #pragma once
 
 #include <string>
@@ -9,6 +15,7 @@
 #include "base/unique_fd.h"
 #include "plan/sandbox_plan.h"
 #include "policy/policy.h"
+#include "request/run_request.h"
 #include "resource/project_image.h"
 
 namespace sbx {
@@ -20,6 +27,12 @@ struct Project {
   UniqueFd top;                  // its top directory; of a file system of its own, the detached mount
   bool is_mount = false;         // has a file system of its own
   std::uint64_t own_inodes = 0;  // of ours, which no limit counts
+  std::string tree;              // of the generation that is shown, below `top`
+  std::string branch;            // of what a transaction changes, below `top`; empty: it is none
+  std::string transaction;       // its id; empty as well where nobody goes on with it
+  UniqueFd generation;           // its directory, which stays as long as this is open
+  UniqueFd branch_in_use;        // nobody else has the transaction
+  UniqueFd writing;              // nothing is committed as long as this is open; of a persistent run
   UniqueFd in_use;               // nobody changes its size as long as this is open
 };
 
@@ -29,6 +42,11 @@ struct ProjectWish {
   ProjectLimits limits;                             // of a new one
   ProjectLimits asked;                              // by the caller, of this one, whenever it was made
   bool may_be_unlimited = false;                    // the policy allows the degradation "disk"
+  WorkspaceMode mode = WorkspaceMode::persistent;
+  bool show_changes = false;    // what an ephemeral run changes is on the project's disk until it ends
+  std::string transaction;      // to go on with; empty: a new one
+  std::string new_transaction;  // what a new one is called
+  std::string task;             // that begins it
 };
 
 // The project `id`, made when there is none yet. Its files belong to `service_id`; the top of a split
@@ -36,6 +54,22 @@ struct ProjectWish {
 // where its limits cannot be kept and need not be.
 Result<Project> open_project(const std::string& state_dir, const std::string& id, const ProjectWish& wish,
                              std::uint32_t service_id, std::vector<std::string>& degradations);
+
+// A project without a run: for those who look at its generations and change them.
+struct OpenedProject {
+  WorkspaceLayout layout = WorkspaceLayout::split;
+  std::string directory;  // STATE/projects/ID
+  UniqueFd in_use;
+  UniqueFd top;
+};
+
+// Error: ENOENT when there is no such project.
+Result<OpenedProject> open_project_disk(const std::string& state_dir, const std::string& id);
+
+// Held while its records and generations are changed; waits for it.
+Result<UniqueFd> lock_changes(const std::string& directory);
+// Whether a run writes to the head. The caller holds the lock of changes, so that none begins.
+Result<bool> has_writers(const std::string& directory);
 
 // Empties what commands write in: `agent_workspace` and `outputs`. A flat workspace has nothing of the kind.
 Result<void> reset_workspace(const Project& project);

@@ -4,6 +4,22 @@
 #include "os/socket.h"
 
 namespace sbx {
+namespace {
+
+// What was changed in a project and is not kept there, and what can be done about it.
+std::string changes_text(const RunResult& result) {
+  if (!result.changes) return "";
+  const ChangeList& changes = *result.changes;
+  const std::uint64_t all = changes.added + changes.changed + changes.deleted;
+  std::string text = describe_changes(changes);
+  if (result.transaction.empty()) return all == 0 ? "it changed nothing\n" : text;
+  text += "transaction " + result.transaction + " holds " + std::to_string(all) +
+          (all == 1 ? " change" : " changes") + "; keep or drop them: sbxctl tx commit|discard --project " +
+          result.project_id + " " + result.transaction + "\n";
+  return text;
+}
+
+}  // namespace
 
 Result<ReceivedRequest> ClientLink::receive_request() const {
   auto message = TRY(os::receive_message(socket_, sizeof(ClientHeader)));
@@ -54,6 +70,7 @@ Result<void> ClientLink::answer_finished(const RunRequest& request, RunReport re
   for (const std::string& notice : notices) finished.notice += (finished.notice.empty() ? "" : "; ") + notice;
   finished.sweep = sweep;
   finished.json = std::move(report.json);
+  finished.changes = changes_text(result);
   return answer(ClientMessageType::finished, sbxrun_exit_status(result), encode_finished_run(finished));
 }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "base/names.h"
 #include "os/file.h"
 #include "os/mount.h"
 #include "resource/bind_targets.h"
@@ -85,7 +86,13 @@ ProjectWish project_wish(const RunRequest& request, const Policy& policy, const 
   ProjectWish wish;
   wish.layout = policy.workspace_layout;
   wish.limits = {granted.disk_bytes, granted.inodes};
-  if (keeps_workspace(request)) wish.asked = {request.limits.disk_bytes, request.limits.inodes};
+  if (keeps_workspace(request) || branches_workspace(request))
+    wish.asked = {request.limits.disk_bytes, request.limits.inodes};
+  wish.mode = request.workspace_mode;
+  wish.show_changes = request.show_changes;
+  wish.transaction = request.transaction;
+  wish.new_transaction = request.run_id.empty() ? new_run_id() : request.run_id;
+  wish.task = request.task_id;
   wish.may_be_unlimited = std::ranges::find(policy.allow_degraded, "disk") != policy.allow_degraded.end();
   return wish;
 }
@@ -93,10 +100,13 @@ ProjectWish project_wish(const RunRequest& request, const Policy& policy, const 
 void note_project(const Project& project, PlanFacts& facts) {
   facts.workspace_dir = project.workspace;
   facts.workspace_flat = project.layout == WorkspaceLayout::flat;
-  if (project.top.valid()) {
-    facts.workspace_view = "/proc/self/fd/" + std::to_string(project.top.get());
-  } else if (!project.is_mount) {
-    facts.workspace_view = project.workspace;
+  facts.workspace_tree = project.tree;
+  facts.workspace_branch = project.branch;
+  // What a transaction has already is seen by its run alone.
+  if (project.branch.empty() && project.generation.valid()) {
+    facts.workspace_view = "/proc/self/fd/" + std::to_string(project.generation.get());
+  } else if (project.branch.empty() && !project.is_mount) {
+    facts.workspace_view = project.workspace + "/" + project.tree;
   }
   facts.project_bytes = project.limits.bytes;
   facts.project_inodes = project.limits.inodes;

@@ -15,6 +15,7 @@
 #include "resource/host_needs.h"
 #include "resource/host_rights.h"
 #include "resource/projects.h"
+#include "resource/transactions.h"
 #include "run/choose_language.h"
 #include "run/client_link.h"
 #include "run/gather_facts.h"
@@ -32,6 +33,7 @@ class Run {
     RunResult& result = report_.result;
     result.created_at = timestamp_now();
     result.run_id = request.run_id.empty() ? new_run_id() : request.run_id;
+    request_.run_id = result.run_id;
     result.task_id = request.task_id;
     result.project_id = request.project;
     result.mode = context.mode;
@@ -50,6 +52,7 @@ class Run {
 
   RunReport execute(std::vector<UniqueFd> passed) {
     if (const auto done = try_execute(std::move(passed)); !done) fail_with(done.error());
+    note_changes();
     finish();
     return std::move(report_);
   }
@@ -148,6 +151,8 @@ class Run {
   // While it is open: nobody changes its size in between.
   Result<void> open_project_again(const LimitSet& granted) {
     std::vector<std::string> degradations;  // the same as at first
+    request_.transaction = inputs_.project.transaction;
+    inputs_.project.branch_in_use.reset();
     inputs_.project = TRY(open_project(context_.settings.state_dir, request_.project,
                                        project_wish(request_, context_.policy, granted),
                                        context_.settings.ids.service_id(), degradations));
@@ -231,6 +236,26 @@ class Run {
       result.step.clear();
     }
     result.started_at.clear();
+  }
+
+  // What it changed on a branch of its project. Its file system is opened anew: that of the sandbox is
+  // id-mapped.
+  void note_changes() {
+    Project& project = inputs_.project;
+    if (project.branch.empty() || !clean_) return;
+    report_.result.transaction = project.transaction;
+    const auto changes = [&]() -> Result<ChangeList> {
+      const OpenedProject opened = TRY(open_project_disk(context_.settings.state_dir, request_.project));
+      const Transactions transactions(opened, context_.settings.ids.service_id());
+      ChangeList list = TRY(transactions.diff_of_run(project.tree, project.branch, kMostChanges));
+      if (!project.transaction.empty()) return list;
+      project.branch_in_use.reset();  // a dry run's: nobody goes on with it
+      project.generation.reset();
+      TRY(transactions.collect());
+      return list;
+    }();
+    if (!changes) return notice("what it changed cannot be told: " + changes.error().text);
+    report_.result.changes = *changes;
   }
 
   // Records the run, whose sandboxes are gone, in an order in which a kill -9 in between loses nothing.

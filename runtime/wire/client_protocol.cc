@@ -10,6 +10,7 @@ std::string encode_finished_run(const FinishedRun& finished) {
   out.put(finished.notice);
   out.put(finished.sweep);
   out.put(finished.json);
+  out.put(finished.changes);
   return std::move(out).take();
 }
 
@@ -20,6 +21,7 @@ Result<FinishedRun> decode_finished_run(std::string_view bytes) {
   finished.notice = in.get_string();
   finished.sweep = in.get_string();
   finished.json = in.get_string();
+  finished.changes = in.get_string();
   TRY(in.finish("finished run"));
   return finished;
 }

@@ -80,7 +80,7 @@ Result<LaunchPlan> decode_launch_plan(std::string_view bytes) {
   }
   plan.commands.resize(in.get_count());
   for (MountCommand& command : plan.commands) {
-    command.action = in.get_enum(MountAction::enter_root);
+    command.action = in.get_enum(MountAction::user_overlay);
     command.descriptor = in.get<std::uint32_t>();
     command.attributes = in.get<std::uint64_t>();
     command.source = in.get_string();

@@ -79,6 +79,7 @@ enum class MountAction : std::uint8_t {
   mask_directory,  // an empty read-only directory; skipped when it does not exist
   read_only,       // the directory or file itself, read-only; skipped when it does not exist
   enter_root,      // from here on relative targets are below the mount at `source`
+  user_overlay,    // as overlay; its marks are attributes "user.overlay.", which need no rights to be read
 };
 
 struct MountCommand {

@@ -15,6 +15,8 @@ class ProjectView {
   ProjectView(const Sandbox& sandbox, const std::string& project) : path_(sandbox.directory() + "/view") {
     REQUIRE(sandbox.leftovers() == "");  // one block device at a time
     std::filesystem::create_directory(path_);
+    const std::string head = read_file(sandbox.state_dir() + "/projects/" + project + "/head");
+    head_ = head.substr(0, head.find(' '));
     const std::string image = sandbox.state_dir() + "/projects/" + project + "/workspace.ext4";
     REQUIRE(run_program({"/usr/bin/mount", "-o", "loop,nosuid,nodev", image, path_}).exit_status == 0);
   }
@@ -22,10 +24,12 @@ class ProjectView {
   ProjectView& operator=(const ProjectView&) = delete;
   ~ProjectView() { CHECK(run_program({"/usr/bin/umount", path_}).exit_status == 0); }
 
-  [[nodiscard]] const std::string& path() const { return path_; }
+  // Of the generation that its runs see.
+  [[nodiscard]] std::string path() const { return path_ + "/g/" + head_; }
 
  private:
   std::string path_;
+  std::string head_;
 };
 
 }  // namespace sbx::test

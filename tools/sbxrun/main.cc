@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/printable.h"
+#include "base/split.h"
 #include "connection.h"
 #include "option_specs.h"
 #include "options.h"
@@ -28,6 +29,12 @@ constexpr int kNotFound = 127;
 
 // A name that a sentence quotes must not drive the caller's terminal or forge a line.
 void say(std::string_view text) { std::fprintf(stderr, "sbxrun: %s\n", printable(text).c_str()); }
+
+void say_lines(std::string_view text) {
+  for (const std::string_view line : split(text, '\n')) {
+    if (!line.empty()) say(line);
+  }
+}
 
 int complain(int status, const Error& error) {
   say(error.text);
@@ -98,6 +105,7 @@ int print_answer(const Answer& answer, const Options& options, int result_fd) {
   if (!options.quiet && !finished.sweep.empty()) say(finished.sweep);
   // What stopped the run may have stopped the sweep before it.
   if (!finished.notice.empty() && !(said && finished.notice == finished.message)) say(finished.notice);
+  if (!options.quiet && !options.json) say_lines(finished.changes);
   if (options.json && !finished.json.empty() && print(finished.json + "\n") != 0) return kOurFailure;
   if (!recorded) return complain(kOurFailure, recorded.error());
   return answer.output_error ? complain(kOurFailure, *answer.output_error) : status;

@@ -43,8 +43,11 @@ constexpr std::array kSpecs{
                nullptr},
     OptionSpec{kFiles, "volume", 'v', "HOST:INSIDE[:ro|rw]", "as --bind, writable unless :ro", nullptr},
     OptionSpec{kFiles, "project", 0, "ID", "keep /workspace under this name", nullptr},
-    OptionSpec{kFiles, "workspace-mode", 0, "persistent|ephemeral",
-               "keep or throw away changes of the project", nullptr},
+    OptionSpec{kFiles, "workspace-mode", 0, "MODE",
+               "changes of the project: persistent (default), ephemeral (thrown away) or transaction",
+               nullptr},
+    OptionSpec{kFiles, "transaction", 0, "ID", "go on with this transaction of the project", nullptr},
+    OptionSpec{kFiles, "show-changes", 0, nullptr, "with ephemeral: list what would have changed", nullptr},
 
     OptionSpec{kLimitGroup, "memory", 'm', "SIZE",
                "memory of the whole sandbox, page cache and /tmp included", nullptr},

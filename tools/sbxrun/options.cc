@@ -211,10 +211,9 @@ class Parser {
     } else if (name == "volume") {
       request.binds.push_back(TRY(parse_bind(BindFlag::volume, value, BindMode::read_write)));
     } else if (name == "workspace-mode") {
-      if (value != "persistent" && value != "ephemeral") {
-        return fail(what + ": '" + value + "' is neither persistent nor ephemeral");
-      }
-      request.workspace_mode = value == "ephemeral" ? WorkspaceMode::ephemeral : WorkspaceMode::persistent;
+      return set_workspace_mode(what, value);
+    } else if (name == "transaction") {
+      return set_name(what, value, request.transaction);
     } else if (name == "socket") {
       options_.socket = TRY(absolute(what, value));
       options_.mode = Mode::socket;
@@ -234,6 +233,7 @@ class Parser {
     RunRequest& request = options_.request;
     if (name == "tty") request.tty = true;
     if (name == "build") request.build = true;
+    if (name == "show-changes") request.show_changes = true;
     if (name == "json") options_.json = true;
     if (name == "quiet") options_.quiet = true;
     if (name == "help") options_.help = true;
@@ -256,6 +256,30 @@ class Parser {
     if (what == "--log") request.log = TRY(absolute(what, value));
     if (what == "--config") request.config = TRY(absolute(what, value));
     return {};
+  }
+
+  Result<void> set_workspace_mode(const std::string& what, const std::string& value) {
+    const auto* const found = std::ranges::find(kWorkspaceModeNames, value);
+    if (found == kWorkspaceModeNames.end())
+      return fail(what + ": '" + value + "' is none of persistent, ephemeral, transaction");
+    options_.request.workspace_mode = static_cast<WorkspaceMode>(found - kWorkspaceModeNames.begin());
+    mode_given_ = true;
+    return {};
+  }
+
+  // --transaction is enough to go on with one.
+  Result<void> check_workspace() {
+    RunRequest& request = options_.request;
+    const bool transaction = !request.transaction.empty();
+    if (transaction && !mode_given_) request.workspace_mode = WorkspaceMode::transaction;
+    const WorkspaceMode mode = request.workspace_mode;
+    if (transaction && mode != WorkspaceMode::transaction)
+      return fail("--transaction: not with another --workspace-mode");
+    if (request.show_changes && mode != WorkspaceMode::ephemeral)
+      return fail("--show-changes is for --workspace-mode ephemeral; a transaction shows its changes");
+    if (mode == WorkspaceMode::persistent || !request.project.empty()) return {};
+    if (mode == WorkspaceMode::transaction) return fail("a transaction needs a --project");
+    return fail("--workspace-mode ephemeral needs a --project; without one every workspace is thrown away");
   }
 
   static Result<void> set_name(const std::string& what, const std::string& value, std::string& target) {
@@ -297,6 +321,7 @@ class Parser {
     const char* given = request.image != usual.image     ? "--image"
                         : request.policy != usual.policy ? "--policy"
                         : !request.project.empty()       ? "--project"
+                        : !request.transaction.empty()   ? "--transaction"
                         : !request.hostname.empty()      ? "--hostname"
                         : request.build                  ? "--build"
                         : request.language               ? "--language"
@@ -322,9 +347,7 @@ class Parser {
     if (request.command.empty() && !request.language) return fail("no command to run (see sbxrun --help)");
     if (request.tty && options_.json)
       return fail("--json captures the output; with --tty there is none to capture");
-    if (request.workspace_mode == WorkspaceMode::ephemeral && request.project.empty()) {
-      return fail("--workspace-mode ephemeral needs a --project; without one every workspace is thrown away");
-    }
+    TRY(check_workspace());
     TRY(check_binds(request.binds));
     set_hint();
     return {};
@@ -347,6 +370,7 @@ class Parser {
   bool direct_given_ = false;
   bool socket_given_ = false;
   bool image_given_ = false;
+  bool mode_given_ = false;
 };
 
 }  // namespace

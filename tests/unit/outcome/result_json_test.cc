@@ -78,18 +78,39 @@ TEST_CASE("a compile step has the fields of a run that are about one program") {
 
 TEST_CASE("the fields come in the order of the contract, all of them, always") {
   const std::vector<std::string> expected{
-      "schema",      "run_id",     "task_id",  "project_id", "sandbox_id", "mode",
-      "image",       "language",   "action",   "code",       "command",    "cwd",
-      "caller",      "policy",     "status",   "outcome",    "exit_code",  "signal",
-      "message",     "step",       "limits",   "limits_hit", "denied",     "compile",
-      "tests",       "usage",      "stdout",   "stderr",     "controls",   "degradations",
-      "environment", "validation", "setup_ms", "created_at", "started_at", "finished_at"};
+      "schema",     "run_id",     "task_id",    "project_id",   "sandbox_id",  "mode",       "image",
+      "language",   "action",     "code",       "command",      "cwd",         "caller",     "policy",
+      "status",     "outcome",    "exit_code",  "signal",       "message",     "step",       "limits",
+      "limits_hit", "denied",     "compile",    "tests",        "transaction", "changes",    "usage",
+      "stdout",     "stderr",     "controls",   "degradations", "environment", "validation", "setup_ms",
+      "created_at", "started_at", "finished_at"};
   for (const RunResult& result : {RunResult{}, full_result()}) {
     const ordered_json json = as_json(result);
     std::vector<std::string> names;
     for (const auto& [name, value] : json.items()) names.push_back(name);
     CHECK(names == expected);
   }
+}
+
+TEST_CASE("changes are told with what was there before and behind, and paths that are no text as base64") {
+  RunResult result;
+  CHECK(ordered_json::parse(result_to_json(result, false))["changes"].is_null());
+  result.transaction = "t";
+  result.changes = ChangeList{1,
+                              1,
+                              0,
+                              {{"a", tree::EntryState{0100644, 3}, tree::EntryState{0100755, 3}, false},
+                               {"\xff", std::nullopt, tree::EntryState{040755, 0}, true}},
+                              false};
+  const auto json = ordered_json::parse(result_to_json(result, false));
+  CHECK(json["transaction"] == "t");
+  CHECK(json["changes"].dump() ==
+        R"({"added":1,"changed":1,"deleted":0,"truncated":false,"list":[)"
+        R"({"path":"a","change":"changed","content":false,"before":{"type":"file","mode":"0644","bytes":3},)"
+        R"("after":{"type":"file","mode":"0755","bytes":3}},)"
+        R"({"path_base64":"/w==","change":"added","content":true,"before":null,)"
+        R"("after":{"type":"directory","mode":"0755","bytes":0}}]})");
+  CHECK(json["changes"].dump() == changes_to_json(*result.changes));
 }
 
 TEST_CASE("what was refused is told by call, number of times and family") {

@@ -123,14 +123,36 @@ TEST_CASE("a persistent project is mounted itself, an ephemeral one below a laye
   Case c;
   c.request.project = "p";
   c.facts.workspace_dir = "/state/p";
-  CHECK(source_at(c.plan(), "workspace").path == "/state/p");
-  CHECK((source_at(c.plan(), "workspace").attributes & MOUNT_ATTR_RDONLY) == 0);
+  c.facts.workspace_tree = "g/3";
+  CHECK(source_at(c.plan(), "/project").path == "/state/p");
+  CHECK((source_at(c.plan(), "/project").attributes & MOUNT_ATTR_RDONLY) == 0);
+  CHECK(find_target(c.plan(), "workspace")->source == "/project/g/3");
   CHECK(find_target(c.plan(), "workspace/project_files")->action == MountAction::read_only);
 
   c.request.workspace_mode = WorkspaceMode::ephemeral;
   const SandboxPlan plan = c.plan();
   CHECK(find_target(plan, "workspace")->action == MountAction::overlay);
-  CHECK((source_at(plan, "/workspace").attributes & MOUNT_ATTR_RDONLY) != 0);
+  CHECK(find_target(plan, "workspace")->source == "project/g/3");
+  CHECK((source_at(plan, "/project").attributes & MOUNT_ATTR_RDONLY) != 0);
+}
+
+TEST_CASE("what a transaction changes is kept on the project's disk, under its limits") {
+  Case c;
+  c.request.project = "p";
+  c.request.workspace_mode = WorkspaceMode::transaction;
+  c.facts.workspace_dir = "/state/p";
+  c.facts.workspace_tree = "g/3";
+  c.facts.workspace_branch = "b/t";
+  c.facts.project_bytes = 12345;
+  const SandboxPlan plan = c.plan();
+  const MountCommand* view = find_target(plan, "workspace");
+  REQUIRE(view != nullptr);
+  CHECK(view->action == MountAction::user_overlay);
+  CHECK(view->source == "project/g/3");
+  CHECK(view->upper == "/project/b/t");
+  CHECK((source_at(plan, "/project").attributes & MOUNT_ATTR_RDONLY) == 0);
+  CHECK(find_target(plan, "workspace/project_files")->action == MountAction::read_only);
+  CHECK(plan.limits.disk_bytes == 12345);
 }
 
 TEST_CASE("a flat project starts at its top and has no read-only folder") {
@@ -359,7 +381,7 @@ TEST_CASE("a project that is kept has its own limits of disk and inodes, or none
   c.facts.project_inodes = 70;
   CHECK(c.plan().limits.disk_bytes == 7000);
   CHECK(c.plan().limits.inodes == 70);
-  CHECK(source_at(c.plan(), "workspace").limit == "disk_bytes");
+  CHECK(source_at(c.plan(), "/project").limit == "disk_bytes");
   c.request.workspace_mode = WorkspaceMode::ephemeral;
   CHECK(c.plan().limits.disk_bytes == 2000);
 }

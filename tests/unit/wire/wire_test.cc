@@ -14,7 +14,8 @@ RunRequest full_request() {
   request.command = {"prog", "", "a b", "\xff\xfe"};
   request.environment = {{"A", "1"}, {"B", ""}};
   request.project = "p";
-  request.workspace_mode = WorkspaceMode::ephemeral;
+  request.workspace_mode = WorkspaceMode::transaction;
+  request.transaction = "tx-1";
   request.limits.memory_bytes = 5;
   request.limits.inodes = kMostInodes;
   request.binds = {{"/host", "/inside", BindMode::copy_on_write, BindFlag::volume}};
@@ -40,6 +41,26 @@ RunRequest language_request() {
 std::string refusal_of(const RunRequest& request) {
   const auto decoded = decode_run_request(encode_run_request(request));
   return decoded ? "" : decoded.error().text;
+}
+
+TEST_CASE("a transaction has a project and a name, and only an ephemeral run of a project shows changes") {
+  RunRequest request;
+  request.command = {"prog"};
+  request.show_changes = true;
+  CHECK(refusal_of(request) == "show_changes: only of a project with workspace_mode ephemeral");
+  request.project = "p";
+  request.workspace_mode = WorkspaceMode::ephemeral;
+  CHECK(refusal_of(request).empty());
+  request.show_changes = false;
+  request.transaction = "t";
+  CHECK(refusal_of(request) == "transaction: not with another workspace_mode");
+  request.workspace_mode = WorkspaceMode::transaction;
+  CHECK(refusal_of(request).empty());
+  request.transaction = "../t";
+  CHECK(refusal_of(request).find("transaction: '../t'") == 0);
+  request.transaction.clear();
+  request.project.clear();
+  CHECK(refusal_of(request) == "workspace_mode: a transaction needs a project");
 }
 
 LaunchPlan full_plan() {
@@ -136,7 +157,7 @@ TEST_CASE("a message cut short or too long is refused") {
   check_cut_short(encode_run_request(full_request()), decode_run_request);
   check_cut_short(encode_run_request(language_request()), decode_run_request);
   check_cut_short(encode_launch_plan(full_plan()), decode_launch_plan);
-  check_cut_short(encode_finished_run({"m", "n", "s", "{}"}), decode_finished_run);
+  check_cut_short(encode_finished_run({"m", "n", "s", "{}", "A a\n"}), decode_finished_run);
 }
 
 TEST_CASE("a message of another build is refused as that, before anything else of it is read") {

@@ -1,0 +1,301 @@
+// Runs of a project whose changes wait for a decision, and the decisions: sbxctl tx, sbxctl snapshots.
+#include <filesystem>
+#include <set>
+
+#include "isolation.h"
+#include "support/project_view.h"
+
+namespace sbx::test {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using Strings = std::vector<std::string>;
+
+bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+Strings in_project(Strings options, const std::string& script) {
+  options.insert(options.begin(), {"--project=p", "--disk=16M"});
+  options.insert(options.end(), {"--", "/bin/sh", "-c", script});
+  return options;
+}
+
+json run_script(const Sandbox& sandbox, const Strings& options, const std::string& script) {
+  json result = sandbox.run_json(in_project(options, script));
+  REQUIRE_MESSAGE(result["outcome"] == "exited", result.dump());
+  return result;
+}
+
+std::string output_of(const Sandbox& sandbox, const std::string& script, const Strings& options = {}) {
+  return run_script(sandbox, options, script)["stdout"]["text"];
+}
+
+ProgramResult sbxctl(const Sandbox& sandbox, const Strings& words, ProgramOptions options = {}) {
+  Strings all{program_directory() + "/sbxctl", "--state-dir=" + sandbox.state_dir()};
+  all.insert(all.end(), words.begin(), words.end());
+  return run_program(all, std::move(options));
+}
+
+ProgramResult on_transaction(const Sandbox& sandbox, const std::string& what, const std::string& id,
+                             Strings more = {}) {
+  more.insert(more.begin(), {"tx", what, "--project=p", id});
+  return sbxctl(sandbox, more);
+}
+
+std::string begin(const Sandbox& sandbox, const std::string& script) {
+  const json result = run_script(sandbox, {"--workspace-mode=transaction"}, script);
+  REQUIRE(result["transaction"].is_string());
+  return result["transaction"];
+}
+
+std::set<std::string> names_in(const std::string& directory) {
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(directory)) names.insert(entry.path().filename());
+  return names;
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("v2");
+
+TEST_CASE("a transaction's changes are told, seen by who goes on with it alone, and kept by a commit") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  (void)output_of(sandbox, "echo 1 >a; echo 1 >b; mkdir d; echo x >d/f; ln -s a l; chmod 600 b");
+  const std::string script = "echo 2 >>a; chmod 755 b; rm -r d; mkdir d; echo y >d/g; rm l; printf '\\0' >n";
+  const json result = run_script(sandbox, {"--workspace-mode=transaction"}, script);
+  const std::string id = result["transaction"];
+  CHECK(id == result["run_id"]);
+  CHECK(result["changes"]["added"] == 2);
+  CHECK(result["changes"]["changed"] == 2);
+  CHECK(result["changes"]["deleted"] == 2);
+  CHECK(result["changes"]["truncated"] == false);
+  const json mode = result["changes"]["list"][1];
+  CHECK(mode["path"] == "agent_workspace/b");
+  CHECK(mode["content"] == false);
+  CHECK(mode["before"] == json({{"type", "file"}, {"mode", "0600"}, {"bytes", 2}}));
+  CHECK(mode["after"]["mode"] == "0755");
+  CHECK(output_of(sandbox, "cat a; ls") == "1\na\nb\nd\nl\n");
+  CHECK(output_of(sandbox, "cat a d/g; ls; echo 3 >>a", {"--transaction=" + id}) == "1\n2\ny\na\nb\nd\nn\n");
+
+  const std::string top = "agent_workspace/";
+  const ProgramResult diff = on_transaction(sandbox, "diff", id);
+  CHECK_MESSAGE(diff.out == "M " + top + "a\nM " + top + "b (0600 to 0755)\nD " + top + "d/f\nA " + top +
+                                "d/g\nD " + top + "l\nA " + top + "n\n",
+                (diff.out + diff.err));
+  const json listed = json::parse(on_transaction(sandbox, "diff", id, {"--json"}).out);
+  CHECK(listed["list"].size() == 6);
+  const json all = json::parse(sbxctl(sandbox, {"tx", "list", "--project=p", "--json"}).out);
+  REQUIRE(all.size() == 1);
+  CHECK(all[0]["id"] == id);
+  const ProgramResult committed = on_transaction(sandbox, "commit", id);
+  CHECK_MESSAGE(committed.exit_status == 0, committed.err);
+  CHECK(output_of(sandbox, "cat a d/*; ls; stat -c %a b") == "1\n2\n3\ny\na\nb\nd\nn\n755\n");
+  CHECK(on_transaction(sandbox, "commit", id).exit_status == 1);
+  const ProjectView view(sandbox, "p");
+  CHECK(names_in(view.path() + "/..").size() == 1);
+  CHECK(names_in(view.path() + "/../../b").empty());
+}
+
+TEST_CASE("sbxrun prints what changed and how it is kept, unless it is to be quiet") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  Strings words = in_project({"--direct", "--workspace-mode=transaction"}, "echo 1 >$'a\\033b'; echo 1 >a");
+  const ProgramResult told = sandbox.sbxrun(words);
+  CHECK_MESSAGE(holds(told.err, "sbxrun: A agent_workspace/a\n"), told.err);
+  CHECK_FALSE(holds(told.err, "\033"));
+  CHECK_MESSAGE(holds(told.err, "keep or drop them: sbxctl tx commit|discard --project p "), told.err);
+  words.insert(words.begin(), "--quiet");
+  CHECK(sandbox.sbxrun(words).err == "");
+}
+
+TEST_CASE("a patch of a transaction makes of the old files the new ones; of bytes it tells the hashes") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string old_files = "seq 30 >a; echo gone >g; ln -s a l; printf x >no_newline; ";
+  (void)output_of(sandbox, old_files + "printf '\\0' >bytes");
+  const std::string id =
+      begin(sandbox,
+            "sed -i 's/^15$/fifteen/' a; rm g; echo new >'n w'; chmod +x 'n w'; ln -sf g l; "
+            "printf xy >no_newline; printf '\\0\\0' >bytes");
+  const ProgramResult patch = on_transaction(sandbox, "diff", id, {"--patch"});
+  CHECK_MESSAGE(patch.exit_status == 0, patch.err);
+  CHECK_MESSAGE(holds(patch.out,
+                      "Binary files a/agent_workspace/bytes and b/agent_workspace/bytes differ: sha256 "
+                      "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d to "
+                      "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7\n"),
+                patch.out);
+  SKIP_UNLESS(fs::exists("/usr/bin/patch") || fs::exists("/usr/bin/git"), "needs git");
+  const std::string text = patch.out.substr(0, patch.out.find("diff --git a/agent_workspace/bytes")) +
+                           patch.out.substr(patch.out.find("diff --git a/agent_workspace/g"));
+  write_file(sandbox.directory() + "/patch", text);
+  const std::string tree = sandbox.directory() + "/tree";
+  const ProgramResult applied = run_program(
+      {"/bin/sh", "-ec",
+       "mkdir -p " + tree + "/agent_workspace; cd " + tree + "/agent_workspace; " + old_files +
+           "cd ..; git apply ../patch; cd agent_workspace; sed -n 15p a; cat 'n w' no_newline; echo; "
+           "readlink l; stat -c %a 'n w'; ls"});
+  CHECK_MESSAGE(applied.out == "fifteen\nnew\nxy\ng\n755\na\nl\nn w\nno_newline\n",
+                (applied.out + applied.err + text));
+}
+
+TEST_CASE("of two transactions that change the same the second is refused, and says where") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  (void)output_of(sandbox, "echo 1 >a; echo 1 >b");
+  const std::string first = begin(sandbox, "echo 2 >a");
+  const std::string second = begin(sandbox, "echo 3 >a; echo 3 >c");
+  const std::string third = begin(sandbox, "echo 4 >b");
+  CHECK(on_transaction(sandbox, "commit", first).exit_status == 0);
+  const ProgramResult refused = on_transaction(sandbox, "commit", second);
+  CHECK(refused.exit_status == 3);
+  CHECK_MESSAGE(holds(refused.err, "  agent_workspace/a\n"), refused.err);
+  CHECK_FALSE(holds(refused.err, "agent_workspace/c"));
+  CHECK(json::parse(on_transaction(sandbox, "commit", second, {"--json"}).out) ==
+        json({{"committed", false}, {"conflicts", {"agent_workspace/a"}}}));
+  CHECK(on_transaction(sandbox, "commit", third).exit_status == 0);
+  CHECK(output_of(sandbox, "cat a b; ls") == "2\n4\na\nb\n");
+  CHECK(on_transaction(sandbox, "discard", second).exit_status == 0);
+  CHECK(sbxctl(sandbox, {"tx", "list", "--project=p"}).out == "");
+}
+
+TEST_CASE("no commit beside a run that writes, and no second run in one transaction") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  (void)output_of(sandbox, "echo 1 >a");
+  const std::string id = begin(sandbox, "echo 2 >a");
+  {
+    Background writer(sbxrun_command(sandbox, in_project({}, "echo ready; read line")));
+    REQUIRE(writer.wait_for("ready"));
+    const ProgramResult refused = on_transaction(sandbox, "commit", id);
+    CHECK(refused.exit_status == 3);
+    CHECK_MESSAGE(holds(refused.err, "project 'p': a run writes to the project now"), refused.err);
+  }
+  {
+    Background other(sbxrun_command(sandbox, in_project({"--transaction=" + id}, "echo ready; read line")));
+    REQUIRE(other.wait_for("ready"));
+    for (const char* what : {"commit", "discard", "diff"})
+      CHECK(on_transaction(sandbox, what, id).exit_status == 3);
+    const ProgramResult busy = sandbox.run(in_project({"--transaction=" + id}, "true"));
+    CHECK(busy.exit_status == 125);
+    CHECK_MESSAGE(holds(busy.err, "a run uses it now"), busy.err);
+  }
+  CHECK(on_transaction(sandbox, "commit", id).exit_status == 0);
+  CHECK(output_of(sandbox, "cat a") == "2\n");
+}
+
+TEST_CASE("a transaction that begins beside a run that writes has what there was just then") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  std::string id;
+  {
+    Background writer(sbxrun_command(sandbox, in_project({}, "echo 1 >a; echo ready; read line; echo 2 >a")));
+    REQUIRE(writer.wait_for("ready"));
+    id = begin(sandbox, "cat a; echo x >b");
+  }
+  CHECK(output_of(sandbox, "cat a", {"--transaction=" + id}) == "1\n");
+  CHECK(on_transaction(sandbox, "commit", id).exit_status == 0);
+  CHECK(output_of(sandbox, "cat a b") == "2\nx\n");
+}
+
+TEST_CASE("a dry run tells what would have changed, and changes nothing") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  (void)output_of(sandbox, "echo 1 >a");
+  const json result =
+      run_script(sandbox, {"--workspace-mode=ephemeral", "--show-changes"}, "rm a; echo 1 >b; cat b");
+  CHECK(result["transaction"].is_null());
+  CHECK(result["changes"]["list"][0]["change"] == "deleted");
+  CHECK(result["changes"]["list"][1]["path"] == "agent_workspace/b");
+  CHECK(output_of(sandbox, "ls") == "a\n");
+  CHECK(run_script(sandbox, {"--workspace-mode=ephemeral"}, "rm a")["changes"].is_null());
+  const ProgramResult nothing =
+      sandbox.sbxrun(in_project({"--direct", "--workspace-mode=ephemeral", "--show-changes"}, "cat a"));
+  CHECK_MESSAGE(holds(nothing.err, "sbxrun: it changed nothing\n"), nothing.err);
+  const ProjectView view(sandbox, "p");
+  CHECK(names_in(view.path() + "/../../b").empty());
+}
+
+TEST_CASE("a list of changes in a result is cut, and says so") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const json result = run_script(sandbox, {"--workspace-mode=transaction"},
+                                 "i=0; while [ $i -lt 1100 ]; do : >f$i; i=$((i+1)); done");
+  CHECK(result["changes"]["added"] == 1100);
+  CHECK(result["changes"]["list"].size() == 1000);
+  CHECK(result["changes"]["truncated"] == true);
+}
+
+TEST_CASE("snapshots are taken, restored and removed") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  (void)output_of(sandbox, "echo 1 >a; echo 1 >../outputs/o");
+  const auto on_snapshot = [&](const std::string& what, const Strings& more) {
+    Strings words{"snapshots", what, "--project=p"};
+    words.insert(words.end(), more.begin(), more.end());
+    return sbxctl(sandbox, words);
+  };
+  CHECK(on_snapshot("take", {"first"}).exit_status == 0);
+  CHECK(on_snapshot("take", {"first"}).exit_status == 1);
+  CHECK(output_of(sandbox, "echo 2 >a; rm ../outputs/o; cat a") == "2\n");
+  CHECK(json::parse(on_snapshot("list", {"--json"}).out)[0]["name"] == "first");
+  CHECK(on_snapshot("restore", {"first"}).exit_status == 0);
+  CHECK(output_of(sandbox, "cat a ../outputs/o; echo 3 >a") == "1\n1\n");
+  CHECK(on_snapshot("restore", {"first"}).exit_status == 0);
+  CHECK(output_of(sandbox, "cat a") == "1\n");
+  CHECK(on_snapshot("remove", {"first"}).exit_status == 0);
+  CHECK(on_snapshot("restore", {"first"}).exit_status == 1);
+  CHECK(on_snapshot("list", {}).out == "");
+  CHECK(output_of(sandbox, "cat a") == "1\n");
+}
+
+TEST_CASE("what a transaction changes counts for the project's limit, and a full disk is told") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  (void)output_of(sandbox, "echo 1 >a");
+  const json full = run_script(sandbox, {"--workspace-mode=transaction"}, "head -c 32M /dev/zero >big; ls");
+  REQUIRE(full["limits_hit"].size() == 1);
+  CHECK(full["limits_hit"][0]["limit"] == "disk_bytes");
+  CHECK(on_transaction(sandbox, "discard", full["transaction"]).exit_status == 0);
+  CHECK(output_of(sandbox, "head -c 8M /dev/zero >big && echo good") == "good\n");
+}
+
+TEST_CASE("a program cannot forge or see the marks of the layer, nor its folders and the other generations") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  (void)output_of(sandbox, "mkdir d; echo 1 >d/f; echo 1 >a");
+  const std::string id = begin(
+      sandbox,
+      "chmod 000 /workspace/agent_workspace; mv d e 2>&1; mknod w c 0 0 2>&1; ls /project /workspace/g 2>&1; "
+      "python3 -c 'import os; os.setxattr(\"d\", \"user.overlay.opaque\", b\"y\")' 2>&1; chmod 000 d; true");
+  CHECK(output_of(sandbox, "chmod 755 d; ls", {"--transaction=" + id}).find('a') != std::string::npos);
+  CHECK(on_transaction(sandbox, "commit", id).exit_status == 0);
+  CHECK_MESSAGE(holds(output_of(sandbox, "cat */f"), "1\n"), "the file is there");
+}
+
+TEST_CASE("options of transactions that contradict each other are refused") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const auto refused = [&](const Strings& options) {
+    Strings words = options;
+    words.insert(words.end(), {"--", "true"});
+    const ProgramResult result = sandbox.run(words);
+    CHECK(result.exit_status == 2);
+    return result.err;
+  };
+  CHECK(holds(refused({"--workspace-mode=transaction"}), "a transaction needs a --project"));
+  CHECK(holds(refused({"--project=p", "--workspace-mode=none"}),
+              "'none' is none of persistent, ephemeral, transaction"));
+  CHECK(holds(refused({"--project=p", "--transaction=x", "--workspace-mode=persistent"}),
+              "--transaction: not with another --workspace-mode"));
+  CHECK(
+      holds(refused({"--project=p", "--show-changes"}), "--show-changes is for --workspace-mode ephemeral"));
+  CHECK(holds(refused({"--project=p", "--transaction=../x"}), "--transaction: '../x'"));
+  const ProgramResult missing = sandbox.run(in_project({"--transaction=x"}, "true"));
+  CHECK(missing.exit_status == 125);
+  CHECK_MESSAGE(holds(missing.err, "project 'p': there is no transaction 'x'"), missing.err);
+}
+
+TEST_SUITE_END();
+
+}  // namespace sbx::test
