@@ -208,13 +208,14 @@ Json entry_json(const std::optional<tree::EntryState>& entry) {
 // A path that is no UTF-8 is base64, as output is.
 Json change_json(const tree::Change& change) {
   const bool text = valid_utf8_prefix(change.path) == change.path.size();
-  return {{text ? "path" : "path_base64", text ? change.path : base64(change.path)},
-          {"change", !change.before  ? "added"
-                     : !change.after ? "deleted"
-                                     : "changed"},
-          {"content", change.content},
-          {"before", entry_json(change.before)},
-          {"after", entry_json(change.after)}};
+  Json json;
+  if (text) json["path"] = change.path;
+  if (!text) json["path_base64"] = base64(change.path);
+  json["change"] = !change.before ? "added" : !change.after ? "deleted" : "changed";
+  json["content"] = change.content;
+  json["before"] = entry_json(change.before);
+  json["after"] = entry_json(change.after);
+  return json;
 }
 
 Json changes_json(const ChangeList& changes) {

@@ -120,8 +120,15 @@ class Explanation {
     if (places.empty()) return;
     std::string text = "It may write to " + listed(places) + ": ";
     if (project) text += "project '" + request_.project + "', ";
-    if (!keeps_workspace() && on_disk().size() == 1) text += room("disk") + ", ";
-    say(text + (keeps_workspace() ? "kept" + most_of_project() : "thrown away") + ".");
+    if (!writes_to_project() && on_disk().size() == 1) text += room("disk") + ", ";
+    say(text + what_becomes_of_it() + ".");
+  }
+
+  [[nodiscard]] std::string what_becomes_of_it() const {
+    if (keeps_workspace()) return "kept" + most_of_project();
+    if (request_.show_changes) return "listed and thrown away" + most_of_project();
+    if (!writes_to_project()) return "thrown away";
+    return "kept beside it as a transaction, until that is committed or discarded" + most_of_project();
   }
 
   [[nodiscard]] std::string most_of_project() const {
@@ -132,10 +139,13 @@ class Explanation {
 
   [[nodiscard]] bool keeps_workspace() const { return sbx::keeps_workspace(request_); }
 
+  // What it changes in a project is on that one's own disk.
+  [[nodiscard]] bool writes_to_project() const { return keeps_workspace() || branches_workspace(request_); }
+
   // What is kept in the scratch file system that --disk bounds.
   [[nodiscard]] Words on_disk() const {
     Words words;
-    if (!keeps_workspace()) {
+    if (!writes_to_project()) {
       words.push_back(request_.project.empty() ? "the workspace"
                                                : "the changes to project '" + request_.project + "'");
     }
@@ -151,7 +161,7 @@ class Explanation {
 
   void shared_disk() {
     const Words users = on_disk();
-    if (users.empty() || (users.size() == 1 && !keeps_workspace())) return;  // that one is told already
+    if (users.empty() || (users.size() == 1 && !writes_to_project())) return;  // that one is told already
     std::string text = listed(users);
     text[0] = 'T';  // "the …"
     say(text + (users.size() == 1 ? " may take " : " share ") + room("disk") + " and are thrown away.");
@@ -224,8 +234,9 @@ class Explanation {
   }
 
   void end() {
-    say(std::string("Nothing of it is left when it ends") + (keeps_workspace() ? ", but the project" : "") +
-        ".");
+    const bool transaction = request_.workspace_mode == WorkspaceMode::transaction;
+    const char* but = keeps_workspace() ? ", but the project" : transaction ? ", but the transaction" : "";
+    say(std::string("Nothing of it is left when it ends") + but + ".");
   }
 
   const SandboxPlan& plan_;

@@ -71,6 +71,7 @@ Result<ChangeList> decode_change_list(std::string_view bytes) {
     change.before = get_state(in);
     change.after = get_state(in);
     change.content = in.get_bool();
+    if (!change.before && !change.after) in.mark_failed();  // nothing that was or is
   }
   TRY(in.finish("a list of changes"));
   return changes;

@@ -273,6 +273,46 @@ TEST_CASE("a program cannot forge or see the marks of the layer, nor its folders
   CHECK_MESSAGE(holds(output_of(sandbox, "cat */f"), "1\n"), "the file is there");
 }
 
+TEST_CASE("a flat project, and one without limits, have transactions, too") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  std::string policy = read_file(std::string(std::getenv("SBX_TEST_DATA")) + "/policies/default.yaml");
+  policy = replaced(replaced(policy, "layout: split", "layout: flat"), "disk: 1G", "disk: none");
+  write_file(sandbox.directory() + "/own.yaml", policy);
+  const auto run = [&](const std::string& script, const std::string& option) {
+    return sandbox.run_json({"--project=p", "--policy=" + sandbox.directory() + "/own.yaml", option, "--",
+                             "/bin/sh", "-c", script});
+  };
+  REQUIRE(run("echo 1 >a; mkdir d", "--workspace-mode=persistent")["outcome"] == "exited");
+  CHECK(read_file(sandbox.state_dir() + "/projects/p/storage") == "directory\n");
+  const json result = run("echo 2 >a; rmdir d; echo 3 >b; cat a b", "--workspace-mode=transaction");
+  CHECK_MESSAGE(result["stdout"]["text"] == "2\n3\n", result.dump());
+  REQUIRE(result["transaction"].is_string());
+  CHECK(on_transaction(sandbox, "diff", result["transaction"]).out == "M a\nA b\nD d/\n");
+  CHECK(on_transaction(sandbox, "commit", result["transaction"]).exit_status == 0);
+  CHECK(run("cat *", "--workspace-mode=persistent")["stdout"]["text"] == "2\n3\n");
+  CHECK(names_in(sandbox.state_dir() + "/projects/p/workspace/g") == std::set<std::string>{"2"});
+}
+
+TEST_CASE("a project that an older version made has its files, and transactions from then on") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  (void)output_of(sandbox, "echo 1 >a; echo 1 >../outputs/o");
+  {
+    const ProjectView view(sandbox, "p");
+    const fs::path top = fs::canonical(view.path() + "/../..");
+    for (const char* folder : {"project_files", "agent_workspace", "outputs"})
+      fs::rename(top / "g/1" / folder, top / folder);
+    fs::remove_all(top / "g");
+    fs::remove_all(top / "b");
+  }
+  fs::remove(sandbox.state_dir() + "/projects/p/head");
+  CHECK(output_of(sandbox, "cat a ../outputs/o; echo 2 >a") == "1\n1\n");
+  const std::string id = begin(sandbox, "echo 3 >a");
+  CHECK(on_transaction(sandbox, "commit", id).exit_status == 0);
+  CHECK(output_of(sandbox, "cat a") == "3\n");
+}
+
 TEST_CASE("options of transactions that contradict each other are refused") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;

@@ -163,7 +163,8 @@ class Document:
 
     def check_result(self) -> None:
         """RunResult is docs/result.schema.json, and what the API adds."""
-        places = {"#/$defs/count": "Count", "#/$defs/time": "Time", "#/$defs/hidden": "HiddenArgument", "#/$defs/stream": "Stream"}
+        places = {"#/$defs/count": "Count", "#/$defs/time": "Time", "#/$defs/hidden": "HiddenArgument", "#/$defs/stream": "Stream",
+                  "#/$defs/entry": "ChangedEntry"}
 
         def moved(node):
             if isinstance(node, list):

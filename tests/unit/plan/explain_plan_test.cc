@@ -173,6 +173,16 @@ TEST_CASE("--explain: a kept project is not on the disk that is thrown away, its
   c.check_says("Nothing of it is left when it ends.");
   c.stored.workspace_flat = true;  // whatever the policy gives to new ones
   c.check_says("It may write to /workspace: project 'p', thrown away.");
+  c.request.show_changes = true;
+  c.check_says(
+      "It may write to /workspace: project 'p', listed and thrown away, without a limit of its size.");
+  c.check_says("The changes to the root may take 128M of memory (--disk) and are thrown away.");
+  c.request.show_changes = false;
+  c.request.workspace_mode = WorkspaceMode::transaction;
+  c.check_says(
+      "It may write to /workspace: project 'p', kept beside it as a transaction, until that is committed or "
+      "discarded, without a limit of its size.");
+  c.check_says("Nothing of it is left when it ends, but the transaction.");
 }
 
 TEST_CASE("--explain: a project has the layout it was made with, and is not made by asking") {

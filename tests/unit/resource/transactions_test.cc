@@ -243,6 +243,8 @@ TEST_CASE("a list of changes that was cut or spoiled is no list") {
   CHECK(*decode_change_list(bytes) == changes);
   for (std::size_t i = 0; i < bytes.size(); ++i) CHECK_FALSE(decode_change_list(bytes.substr(0, i)));
   CHECK_FALSE(decode_change_list(bytes + "x"));
+  changes.list.front().after.reset();
+  CHECK_FALSE(decode_change_list(encode_change_list(changes)));
 }
 
 }  // namespace
