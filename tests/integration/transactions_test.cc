@@ -30,10 +30,10 @@ std::string output_of(const Sandbox& sandbox, const std::string& script, const S
   return run_script(sandbox, options, script)["stdout"]["text"];
 }
 
-ProgramResult sbxctl(const Sandbox& sandbox, const Strings& words, ProgramOptions options = {}) {
+ProgramResult sbxctl(const Sandbox& sandbox, const Strings& words) {
   Strings all{program_directory() + "/sbxctl", "--state-dir=" + sandbox.state_dir()};
   all.insert(all.end(), words.begin(), words.end());
-  return run_program(all, std::move(options));
+  return run_program(all);
 }
 
 ProgramResult on_transaction(const Sandbox& sandbox, const std::string& what, const std::string& id,
@@ -276,7 +276,9 @@ TEST_CASE("a program cannot forge or see the marks of the layer, nor its folders
 TEST_CASE("a flat project, and one without limits, have transactions, too") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
-  std::string policy = read_file(std::string(std::getenv("SBX_TEST_DATA")) + "/policies/default.yaml");
+  const char* data = std::getenv("SBX_TEST_DATA");
+  REQUIRE(data != nullptr);
+  std::string policy = read_file(std::string(data) + "/policies/default.yaml");
   policy = replaced(replaced(policy, "layout: split", "layout: flat"), "disk: 1G", "disk: none");
   write_file(sandbox.directory() + "/own.yaml", policy);
   const auto run = [&](const std::string& script, const std::string& option) {
