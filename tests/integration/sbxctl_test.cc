@@ -37,12 +37,14 @@ TEST_CASE("wrong usage is status 2 and one line that names what was wrong") {
   for (const Case& one : {
            Case{"sbxctl",
                 {},
-                "a command is missing; the commands are doctor, images, languages, token, cleanup; see "
+                "a command is missing; the commands are doctor, images, languages, token, tx, snapshots, "
+                "cleanup; see "
                 "'sbxctl "
                 "--help'"},
            Case{"sbxctl",
                 {"bogus"},
-                "unknown command 'bogus'; the commands are doctor, images, languages, token, cleanup"},
+                "unknown command 'bogus'; the commands are doctor, images, languages, token, tx, snapshots, "
+                "cleanup"},
            Case{"sbxctl", {"--bogus"}, "unknown option '--bogus'"},
            Case{"sbxctl", {"--bogus", "images", "list"}, "--bogus"},
            Case{"sbxctl", {"bog\x1b[31mus\nx"}, "unknown command 'bog?[31mus?x'"},
