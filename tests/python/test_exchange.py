@@ -163,8 +163,10 @@ def place(play):
 
 class Files(unittest.TestCase):
     def sent(self, content):
-        play = Play(Scripted(answer(204, b"")))
-        play.run(files.write_file(place(play), "x y", content))
+        told = (b'{"path":"x y","type":"file","size":5,"mode":"0644","uid":1000,"gid":1000,'
+                b'"modified_at":"2026-01-01T00:00:00Z","sha256":"ab"}')
+        play = Play(Scripted(answer(201, told)))
+        self.assertEqual(play.run(files.write_file(place(play), "x y", content)).sha256, "ab")
         return play.opened[0].sent
 
     def test_content_is_sent_as_it_comes(self):

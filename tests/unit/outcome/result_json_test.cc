@@ -113,6 +113,21 @@ TEST_CASE("changes are told with what was there before and behind, and paths tha
   CHECK(json["changes"].dump() == changes_to_json(*result.changes));
 }
 
+TEST_CASE("each type that a program can make has a name in the changes") {
+  for (const auto& [type, name] : {std::pair{S_IFREG, "file"},
+                                   {S_IFDIR, "directory"},
+                                   {S_IFLNK, "link"},
+                                   {S_IFIFO, "fifo"},
+                                   {S_IFSOCK, "socket"},
+                                   {S_IFCHR, "device"}}) {
+    ChangeList changes;
+    changes.list = {{"x", tree::EntryState{static_cast<mode_t>(type | 0600), 0}, std::nullopt, true}};
+    const auto json = ordered_json::parse(changes_to_json(changes));
+    CHECK(json["list"][0]["before"]["type"] == name);
+    CHECK(json["list"][0]["change"] == "deleted");
+  }
+}
+
 TEST_CASE("what was refused is told by call, number of times and family") {
   RunResult result;
   result.denied = {{"unshare", 3, {}}, {"socket", 1, 38}};
