@@ -65,7 +65,7 @@ TEST_CASE("a transaction's changes are told, seen by who goes on with it alone, 
   const std::string script = "echo 2 >>a; chmod 755 b; rm -r d; mkdir d; echo y >d/g; rm l; printf '\\0' >n";
   const json result = run_script(sandbox, {"--workspace-mode=transaction"}, script);
   const std::string id = result["transaction"];
-  CHECK(id == result["run_id"]);
+  CHECK(result["run_id"] == id);
   CHECK(result["changes"]["added"] == 2);
   CHECK(result["changes"]["changed"] == 2);
   CHECK(result["changes"]["deleted"] == 2);
