@@ -31,8 +31,15 @@ Result<void> Sandbox::prepare(const OpenSources& open) {
   LimitSet enforced = in_.plan.limits;
   if (in_.plan.report_denials && enforced.pids) ++*enforced.pids;  // of ours, as init is
   const CgroupUse use{in_.many_commands, in_.ids.outside(kInitId)};
-  cgroup_ =
-      TRY(make_cgroup(in_.layout, in_.plan.sandbox_id, use, enforced, in_.policy.allow_degraded, controls));
+  auto made =
+      make_cgroup(in_.layout, in_.plan.sandbox_id, use, enforced, in_.policy.allow_degraded, controls);
+  // The namespace of its groups is made in them, and counts.
+  if (!made && made.error().error_number == ENOMEM) {
+    Error error = std::move(made).error();
+    error.text += too_little_memory();
+    return fail(std::move(error));
+  }
+  cgroup_ = TRY(std::move(made));
   degradations.insert(degradations.end(), controls.degradations.begin(), controls.degradations.end());
   cgroup_controls_ = std::move(controls.controls);
   prepared_ =
@@ -106,13 +113,20 @@ Result<std::unique_ptr<LaunchChannel>> Sandbox::start(SandboxStarter& starter, b
   return channel;
 }
 
-std::string Sandbox::behind(const LaunchFailure& failure) const {
+// Where it has a limit.
+std::string Sandbox::too_little_memory() const {
   const auto& memory = in_.plan.limits.memory_bytes;
+  if (!memory) return "";
+  return "; its memory limit, " + limit_with_unit(*find_limit("memory"), *memory) +
+         ", may be too little for a sandbox";
+}
+
+std::string Sandbox::behind(const LaunchFailure& failure) const {
   // execve(2) of init says E2BIG where there is no memory for its arguments.
   const int error = failure.error_number;
-  if (memory && (error == ENOMEM || error == E2BIG || cgroup_->counters().oom_kills > 0))
-    return "; its memory limit, " + limit_with_unit(*find_limit("memory"), *memory) +
-           ", may be too little for a sandbox";
+  if (error == ENOMEM || error == E2BIG || cgroup_->counters().oom_kills > 0) {
+    if (const std::string words = too_little_memory(); !words.empty()) return words;
+  }
   const auto in = [&](LaunchStep step, std::size_t count) {
     return failure.step == step && failure.index < count;
   };

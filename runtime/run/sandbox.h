@@ -75,6 +75,8 @@ class Sandbox {
   void release(bool abandoned = false);
 
  private:
+  [[nodiscard]] std::string too_little_memory() const;
+
   void notice(std::string text) { report_.notices.push_back(std::move(text)); }
 
   SandboxInput in_;
