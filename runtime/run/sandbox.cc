@@ -125,7 +125,7 @@ std::string Sandbox::behind(const LaunchFailure& failure) const {
   // execve(2) of init says E2BIG where there is no memory for its arguments.
   const int error = failure.error_number;
   if (error == ENOMEM || error == E2BIG || cgroup_->counters().oom_kills > 0) {
-    if (const std::string words = too_little_memory(); !words.empty()) return words;
+    if (std::string words = too_little_memory(); !words.empty()) return words;
   }
   const auto in = [&](LaunchStep step, std::size_t count) {
     return failure.step == step && failure.index < count;
