@@ -1,7 +1,5 @@
 #include "api/file_answer.h"
 
-#include <sodium.h>
-
 #include <array>
 #include <cerrno>
 
@@ -77,14 +75,6 @@ const char* hint_of(FileOperation operation, int error_number) {
 
 }  // namespace
 
-std::string hex(std::string_view bytes) {
-  std::string text(bytes.size() * 2 + 1, '\0');
-  (void)sodium_bin2hex(text.data(), text.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
-                       bytes.size());
-  text.pop_back();
-  return text;
-}
-
 FileProblem problem_of(const FileRequest& request, const FileAnswer& answer) {
   if (answer.failed == FileStep::condition)
     return {412, "'" + printable(request.path) +
@@ -120,7 +110,7 @@ OrderedJson stat_json(const FileRequest& request, const FileAnswer& answer) {
   OrderedJson json;
   put_name(json, "path", request.to.empty() ? request.path : request.to);
   put_stat(json, answer.stat);
-  if (!answer.sha256.empty()) json["sha256"] = hex(answer.sha256);
+  if (!answer.sha256.empty()) json["sha256"] = answer.sha256;
   return json;
 }
 

@@ -17,7 +17,6 @@ FileProblem problem_of(const FileRequest& request, const FileAnswer& answer);
 // Of one that ended without an answer, or before all of it was there.
 FileProblem problem_of(FilesEnd end, const std::string& why);
 
-std::string hex(std::string_view bytes);
 OrderedJson stat_json(const FileRequest& request, const FileAnswer& answer);
 OrderedJson list_json(const FileRequest& request, const FileAnswer& answer);
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/call.h"
+#include "base/hash.h"
 #include "base/printable.h"
 #include "base/suggest.h"
 
@@ -110,13 +111,9 @@ Result<void> read_page(const http::Request& request, FileRequest& asked) {
 Result<void> read_conditions(const http::Request& request, FileRequest& asked) {
   if (const std::string* match = request.header("If-Match")) {
     const std::string_view tag = *match;
-    const bool quoted = tag.size() == 2 * kHashBytes + 2 && tag.front() == '"' && tag.back() == '"';
-    asked.expected.resize(kHashBytes);
-    std::size_t size = 0;
-    if (!quoted ||
-        sodium_hex2bin(reinterpret_cast<unsigned char*>(asked.expected.data()), kHashBytes, tag.data() + 1,
-                       tag.size() - 2, nullptr, &size, nullptr) != 0 ||
-        size != kHashBytes)
+    const bool quoted = tag.size() > 2 && tag.front() == '"' && tag.back() == '"';
+    if (quoted) asked.expected = tag.substr(1, tag.size() - 2);
+    if (!is_sha256_hex(asked.expected))
       return fail("If-Match: give the ETag of one version, its SHA-256 in quotes");
   }
   if (const std::string* none = request.header("If-None-Match")) {

@@ -73,7 +73,7 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
       return answer_json(*call_, 200, list_json(request_, answer));
     if (request_.operation == FileOperation::remove) return call_->exchange->respond({204, {}, ""});
     std::vector<http::Header> headers;
-    if (!answer.sha256.empty()) headers.push_back({"ETag", "\"" + hex(answer.sha256) + "\""});
+    if (!answer.sha256.empty()) headers.push_back({"ETag", "\"" + answer.sha256 + "\""});
     answer_json(*call_, answer.created ? 201 : 200, stat_json(request_, answer), std::move(headers));
   }
 

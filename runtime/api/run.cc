@@ -96,8 +96,9 @@ void Run::read_client() {
   const auto bytes = os::read_sealed_memfd(descriptors.front().get(), "result", kMostResult);
   const auto finished = bytes ? decode_finished_run(*bytes) : fail(bytes.error());
   if (!finished) return end_with(failed_result(about_, finished.error().text));
-  end_with(result_in_api_words(finished->json.empty() ? failed_result(about_, finished->message)
-                                                      : finished->json));
+  std::string result = finished->json.empty() ? failed_result(about_, finished->message) : finished->json;
+  const bool may_be_refused = header->value >= 125 && header->value <= 127;  // sbxrun(1), "Exit status"
+  end_with(may_be_refused ? result_in_api_words(std::move(result)) : std::move(result));
 }
 
 void Run::end_with(std::string result) {

@@ -1,5 +1,6 @@
 #include "base/hash.h"
 
+#include <algorithm>
 #include <array>
 
 namespace sbx {
@@ -31,6 +32,11 @@ std::string blake2b_hex(std::string_view bytes) {
   (void)crypto_generichash(digest.data(), digest.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
                            bytes.size(), nullptr, 0);
   return hex_of(digest);
+}
+
+bool is_sha256_hex(std::string_view text) {
+  return text.size() == 2 * crypto_hash_sha256_BYTES &&
+         std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 std::string sha256_hex(std::string_view bytes) {

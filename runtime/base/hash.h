@@ -24,6 +24,9 @@ class Sha256 {
 
 std::string sha256_hex(std::string_view bytes);
 
+// 64 characters of lower-case hex.
+bool is_sha256_hex(std::string_view text);
+
 // BLAKE2b with 256 bits (RFC 7693), the same form: for what only we compare, at a third of the time.
 std::string blake2b_hex(std::string_view bytes);
 

@@ -1,4 +1,4 @@
-#include "files/hash.h"
+#include "base/hash.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -7,18 +7,19 @@
 #include <array>
 
 #include "base/unique_fd.h"
+#include "files/operations.h"
 
 namespace sbx::files {
 
 Done<std::string> hash_of(int file) {
   static std::array<char, 65536> buffer;
-  Hash hash;
+  Sha256 hash;
   while (true) {
     const ssize_t count = ::read(file, buffer.data(), buffer.size());
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return failed(FileStep::read, errno);
-    if (count == 0) return hash.finish();
-    hash.add({buffer.data(), static_cast<std::size_t>(count)});
+    if (count == 0) return hash.hex();
+    hash.update({buffer.data(), static_cast<std::size_t>(count)});
   }
 }
 

@@ -25,6 +25,8 @@ inline tl::unexpected<Failure> failed(FileStep step, int error_number, FileStat 
 
 // `follow`: of what a symbolic link leads to. `directory` may be AT_FDCWD.
 Done<FileStat> stat_at(int directory, const std::string& path, bool follow);
+// SHA-256 of what is left to read of an open file, in hex.
+Done<std::string> hash_of(int file);
 Done<FileAnswer> stat(const FileRequest& request);
 Done<void> make_parents(const std::string& path);
 Done<FileAnswer> list(const FileRequest& request);

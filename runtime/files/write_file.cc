@@ -5,8 +5,9 @@
 #include <array>
 #include <cstdio>
 
+#include "base/hash.h"
 #include "base/scope_exit.h"
-#include "files/hash.h"
+#include "files/operations.h"
 #include "os/file.h"
 
 namespace sbx::files {
@@ -60,12 +61,12 @@ Done<Draft> make_draft(int directory) {
 
 // Returns its hash.
 Done<std::string> take_content(int fd) {
-  Hash hash;
+  Sha256 hash;
   while (true) {
     const Result<std::string> piece = read_frame(kMostFilePiece);
     if (!piece) return failed(FileStep::input, EPIPE);
-    if (piece->empty()) return hash.finish();
-    hash.add(*piece);
+    if (piece->empty()) return hash.hex();
+    hash.update(*piece);
     if (const auto written = os::write_all(fd, *piece, ""); !written)
       return failed(FileStep::write, written.error().error_number);
   }

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <optional>
 
+#include "base/hash.h"
 #include "os/file.h"
 #include "resource/image_layout.h"
 
@@ -93,7 +94,7 @@ Result<void> remove_leftovers(const ImageDisk& disk) {
     }
     // Under the lock of the names, as a removal does it: it does not wait for a digest that we try.
     for (const std::string& name : TRY(os::list_directory(disk.locks.get(), "."))) {
-      if (image_layout::is_digest_hex(name)) (void)TRY(DigestLock::take(disk, name, false));
+      if (is_sha256_hex(name)) (void)TRY(DigestLock::take(disk, name, false));
     }
     for (const std::string& name : TRY(os::list_directory(disk.names.get(), "."))) {
       if (name.starts_with('.'))

@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 
+#include "base/hash.h"
 #include "base/split.h"
 
 namespace sbx::image_layout {
@@ -20,11 +21,6 @@ constexpr std::string_view kLinkPrefix = "../by-digest/";
 
 }  // namespace
 
-bool is_digest_hex(std::string_view hex) {
-  return hex.size() == 64 &&
-         std::ranges::all_of(hex, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-}
-
 Result<std::optional<std::string>> linked_digest(int directory, const std::string& path) {
   std::array<char, 128> target{};
   const ssize_t size = readlinkat(directory, path.c_str(), target.data(), target.size());
@@ -32,7 +28,7 @@ Result<std::optional<std::string>> linked_digest(int directory, const std::strin
   if (size < 0) return fail(system_error("readlink", path, errno));
   const std::string_view link(target.data(), static_cast<std::size_t>(size));
   // The link becomes part of a path that is mounted: nothing but a digest of this store may come out of it.
-  if (!link.starts_with(kLinkPrefix) || !is_digest_hex(link.substr(kLinkPrefix.size()))) {
+  if (!link.starts_with(kLinkPrefix) || !is_sha256_hex(link.substr(kLinkPrefix.size()))) {
     return fail("'" + path + "' does not lead to an image of the store");
   }
   return std::optional(std::string(link.substr(kLinkPrefix.size())));

@@ -24,9 +24,6 @@ inline std::string record_file(std::string_view name) { return std::string(name)
 inline std::string sidecar_file(std::string_view name) { return std::string(name) + ".json"; }
 inline std::string runner_file(std::string_view name) { return std::string(name) + ".runner"; }
 
-// 64 characters of 0-9 a-f.
-bool is_digest_hex(std::string_view hex);
-
 // The digest (hex) that the link names/NAME leads to; nothing when there is no such name.
 Result<std::optional<std::string>> linked_digest(int directory, const std::string& path);
 

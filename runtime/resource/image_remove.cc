@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <optional>
 
+#include "base/hash.h"
 #include "base/names.h"
 #include "os/file.h"
 #include "resource/image_disk.h"
@@ -50,7 +51,7 @@ Result<void> take_unlinked(const ImageDisk& disk, const TemporaryImage& temporar
                            std::vector<UniqueFd>& held, RemovedImages& result) {
   const std::vector<std::string> linked = TRY(linked_digests(disk));
   for (const std::string& hex : TRY(os::list_directory(disk.by_digest.get(), "."))) {
-    if (!image_layout::is_digest_hex(hex) || std::ranges::find(linked, hex) != linked.end()) continue;
+    if (!is_sha256_hex(hex) || std::ranges::find(linked, hex) != linked.end()) continue;
     // Taken: an import has unpacked it and is about to give it a name.
     const std::optional<DigestLock> lock = TRY(DigestLock::take(disk, hex, false));
     if (!lock) continue;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/hash.h"
 #include "base/names.h"
 #include "base/printable.h"
 #include "os/file.h"
@@ -150,7 +151,7 @@ Result<ImageSidecar> read_fields(const Json& json) {
   if (sidecar.name == kHostImage) return fail("'name': 'host' is the name of the built-in image");
   const std::string digest = TRY(fields.text("digest"));
   if (!digest.starts_with(image_layout::kDigestPrefix) ||
-      !image_layout::is_digest_hex(std::string_view(digest).substr(image_layout::kDigestPrefix.size()))) {
+      !is_sha256_hex(std::string_view(digest).substr(image_layout::kDigestPrefix.size()))) {
     return fail("'digest' is not sha256: and 64 characters of 0-9 a-f");
   }
   sidecar.digest_hex = digest.substr(image_layout::kDigestPrefix.size());

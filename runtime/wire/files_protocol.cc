@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "base/hash.h"
 #include "wire/wire.h"
 
 namespace sbx {
@@ -20,7 +21,7 @@ bool is_path(std::string_view path, bool may_be_empty) {
          path.find('\0') == std::string_view::npos;
 }
 
-bool is_hash(std::string_view hash) { return hash.empty() || hash.size() == kHashBytes; }
+bool is_hash(std::string_view hash) { return hash.empty() || is_sha256_hex(hash); }
 
 bool is_name(std::string_view name) {
   return !name.empty() && name.size() <= kMostName && name != "." && name != ".." &&

@@ -31,7 +31,6 @@ inline constexpr std::uint32_t kMostFilePath = 4095;         // PATH_MAX, withou
 inline constexpr std::uint32_t kMostFileEntries = 10'000;    // of one list
 inline constexpr std::uint32_t kMostFileAnswer = 2U << 20U;  // bytes of a frame
 inline constexpr std::uint32_t kMostFilePiece = 64U << 10U;  // of a frame of content
-inline constexpr std::size_t kHashBytes = 32;                // of SHA-256 (FIPS 180-4)
 
 enum class FileOperation : std::uint8_t { read, write, list, stat, remove, directory, move };
 
@@ -42,15 +41,15 @@ struct FileRequest {
   std::optional<std::uint64_t> from;  // read: of which byte on
   std::optional<std::uint64_t> most;  // read: how many; without `from`: the last ones
   std::optional<std::uint64_t>
-      mode;                   // write: permissions; nothing: those of the file that is there, else 0644
-  bool parents = false;       // write, directory, move: makes what is missing above
-  bool recursive = false;     // remove
-  bool replace = false;       // move: also onto a file that is there
-  bool follow = false;        // stat: of what a symbolic link leads to
-  bool hash = false;          // stat: also of the content
-  bool fresh = false;         // write: only where there is no file
-  std::string expected;       // write: only where there is one whose content has this hash; empty: any
-  std::string after;          // list: of which name on, in order of their bytes
+      mode;                // write: permissions; nothing: those of the file that is there, else 0644
+  bool parents = false;    // write, directory, move: makes what is missing above
+  bool recursive = false;  // remove
+  bool replace = false;    // move: also onto a file that is there
+  bool follow = false;     // stat: of what a symbolic link leads to
+  bool hash = false;       // stat: also of the content
+  bool fresh = false;      // write: only where there is no file
+  std::string expected;  // write: only where there is one whose content has this SHA-256, in hex; empty: any
+  std::string after;     // list: of which name on, in order of their bytes
   std::uint32_t entries = 0;  // list: how many at most
 
   bool operator==(const FileRequest&) const = default;
@@ -98,7 +97,7 @@ struct FileAnswer {
   std::int32_t error_number = 0;  // with `failed`
   bool created = false;           // write, directory: it was not there
   FileStat stat;                  // also of a file of the wrong type, and one that is shorter than a range
-  std::string sha256;             // write, and stat with `hash`, of a regular file: kHashBytes; else empty
+  std::string sha256;             // write, and stat with `hash`, of a regular file: in hex; else empty
   std::uint64_t from = 0;         // read: of the first byte that follows
   std::optional<std::uint64_t> follow;  // read: how many follow; nothing: as many as there are (/proc)
   std::vector<FileEntry> entries;       // list

@@ -93,9 +93,9 @@ TEST_CASE("a version of a file can be asked for, or none") {
   const auto with = [](const std::string& name, const std::string& value) {
     return parse(FileOperation::write, {{"path", "a"}}, {{name, value}});
   };
-  const auto match = with("If-Match", '"' + std::string(62, '0') + "aF" + '"');
+  const auto match = with("If-Match", '"' + std::string(62, '0') + "af" + '"');
   REQUIRE(match);
-  CHECK(match->expected == std::string(31, '\0') + "\xaf");
+  CHECK(match->expected == std::string(62, '0') + "af");
   for (const std::string& wrong : {std::string("*"), std::string(64, '0'), '"' + std::string(63, '0') + '"',
                                    '"' + std::string(64, 'g') + '"', "W/\"" + std::string(62, '0') + '"'})
     CHECK_MESSAGE(!with("If-Match", wrong), wrong);

@@ -11,7 +11,7 @@ FileAnswer full_answer() {
   FileAnswer answer;
   answer.created = true;
   answer.stat = {FileType::directory, 4096, 01777, 1000, 65534, -5, ""};
-  answer.sha256.assign(kHashBytes, 'h');
+  answer.sha256.assign(64, '0');
   answer.from = 7;
   answer.follow = 8;
   answer.entries = {{"a", {FileType::file, 1, 0644, 0, 0, 0, ""}},
@@ -38,7 +38,7 @@ TEST_CASE("what is asked of files and what is answered arrives as it was sent") 
   request.from = 0;
   request.mode = 0777;
   request.parents = request.replace = request.hash = request.fresh = true;
-  request.expected.assign(kHashBytes, '\xfe');
+  request.expected.assign(64, 'f');
   request.after = "x";
   request.entries = kMostFileEntries;
   const auto decoded = decode_file_request(encode_file_request(request));
@@ -65,6 +65,7 @@ TEST_CASE("a request for files that no API sends is refused") {
   CHECK(refused([](FileRequest& r) { r.after = "a/b"; }));
   CHECK(refused([](FileRequest& r) { r.entries = kMostFileEntries + 1; }));
   CHECK(refused([](FileRequest& r) { r.expected = "short"; }));
+  CHECK(refused([](FileRequest& r) { r.expected.assign(64, 'F'); }));
   const std::string bytes = encode_file_request(request_for("x"));
   CHECK_FALSE(decode_file_request(bytes + "x"));
   CHECK_FALSE(decode_file_request(std::string_view(bytes).substr(1)));
