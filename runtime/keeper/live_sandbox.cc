@@ -31,6 +31,19 @@ constexpr std::int64_t kGiveUpTimeout = 10'000 * kMillisecond;
 constexpr std::int64_t kMemoryLook = 1'000 * kMillisecond;  // the kernel tells of it before it kills
 constexpr std::int64_t kMemoryPause = 2 * kMillisecond;
 
+// Its groups' name: that asked for, unless a sandbox has it that the API knows nothing of (another sbxd's, or
+// one whose keeper was killed and that is not swept yet). A journal must not name what is somebody else's.
+std::string free_sandbox_id(const CgroupLayout& cgroups, const std::string& asked) {
+  constexpr std::size_t kMost = 63;
+  constexpr std::size_t kDigits = 12;
+  const std::string id = new_run_id();
+  if (asked.empty()) return "sbx-" + id;
+  const bool taken = std::ranges::any_of(cgroup_directories(cgroups, asked), [](const std::string& path) {
+    return access(path.c_str(), F_OK) == 0;
+  });
+  return taken ? asked.substr(0, kMost - kDigits - 1) + "-" + id.substr(id.size() - kDigits) : asked;
+}
+
 }  // namespace
 
 void tell_api(int control, KeeperMessageType type, std::int64_t value, std::string_view text) {
@@ -80,7 +93,7 @@ Result<void> LiveSandbox::make() {
   TRY(check_id_pool(site_.settings.ids));
   ids_ = TRY(claim_ids(site_.settings.run_dir, site_.settings.ids));
   claimed_ = true;
-  about_.sandbox_id = request_.sandbox_name.empty() ? "sbx-" + new_run_id() : request_.sandbox_name;
+  about_.sandbox_id = free_sandbox_id(*site_.cgroups, request_.sandbox_name);
   if (request_.hostname.empty()) request_.hostname = request_.sandbox_name;
   TRY(write_journal());
   const auto rights = rights_for_binds(owner_.value_or(nobody()), true);

@@ -89,6 +89,23 @@ TEST_CASE("what a keeper leaves whose nursery is gone is swept as well") {
   CHECK(daemon.run({{"shell", "true"}})["exit_code"] == 0);
 }
 
+TEST_CASE("a sandbox whose name another one on this machine has gets groups of its own") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox one;
+  const Sandbox two;
+  const Daemon first(one);
+  const Daemon second(two);
+  const std::string task = "twice" + std::to_string(getpid());
+  const std::string theirs = first.create({{"task_id", task}});
+  const std::string ours = second.create({{"task_id", task}});
+  CHECK(first.get("/v1/sandboxes/" + theirs).body["sandbox_id"] == "sbx-" + task);
+  const std::string name = second.get("/v1/sandboxes/" + ours).body["sandbox_id"];
+  CHECK(name.starts_with("sbx-" + task + "-"));
+  CHECK(second.exec(ours, "hostname")["stdout"]["text"] == "sbx-" + task + "\n");
+  CHECK(second.ask("DELETE", "/v1/sandboxes/" + ours).status < 300);
+  CHECK(first.exec(theirs, "true")["exit_code"] == 0);
+}
+
 TEST_CASE("a second sbxd is refused, and the socket of a dead one is replaced") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
