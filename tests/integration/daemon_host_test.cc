@@ -148,7 +148,7 @@ TEST_CASE("a sweep removes what killed runs left, tells what, and is root's to a
   // A direct run beside it, whose supervisor is killed, has nobody who sweeps for it.
   REQUIRE(run_and_kill(place, unique_duration(), {Program::direct, {}, true}).hit);
   CHECK(journals(place) != "");
-  const std::string kept = daemon.create({{"project_id", "kept"}});
+  const std::string kept = daemon.create({{"project_id", "kept" + std::to_string(getpid())}});
   CHECK(daemon.exec(kept, "echo kept >file")["exit_code"] == 0);
   CHECK(ask_as_nobody(daemon, "POST", "/v1/cleanup").status != 200);
   const HttpAnswer swept = daemon.ask("POST", "/v1/cleanup");
