@@ -153,6 +153,8 @@ Result<void> Generations::remove_unheld(const std::string& parent, const std::st
   return os::remove_tree(directory.get(), name);
 }
 
+void Generations::drop_unused() { (void)collect(); }
+
 Result<void> Generations::collect() {
   for (const std::string& name : TRY(os::list_directory(top_, kGenerations))) {
     const std::uint64_t number = number_of(name);
@@ -217,7 +219,8 @@ Result<std::uint64_t> Generations::make_lasting(bool has_writers) {
 Result<void> Generations::replace_head(const Head& head) {
   TRY(store_.set_head(head));
   head_ = head;
-  return collect();
+  drop_unused();
+  return {};
 }
 
 Result<UniqueFd> Generations::hold(std::uint64_t generation) const {

@@ -64,7 +64,9 @@ class Generations {
   Result<std::uint64_t> make_generation();
   // A whole generation that was made so takes the head's place; what nothing refers to is removed.
   Result<void> replace_head(const Head& head);
-  Result<void> collect();
+  // Removes what nothing refers to. What was decided holds without it: what cannot be removed now is left to
+  // the next settle(), which tells why.
+  void drop_unused();
 
   [[nodiscard]] const ProjectStore& store() const { return store_; }
   [[nodiscard]] int top() const { return top_; }
@@ -75,6 +77,7 @@ class Generations {
  private:
   [[nodiscard]] Result<bool> refers_to(std::uint64_t generation) const;
   Result<void> finish_commits();
+  Result<void> collect();
   Result<std::uint64_t> copy_head();
   [[nodiscard]] Result<UniqueFd> open_below_top(const std::string& path) const;
   Result<void> remove_unheld(const std::string& parent, const std::string& name);

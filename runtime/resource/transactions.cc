@@ -109,7 +109,7 @@ class Commit {
       return conflicts;
     }
     TRY(generations_.replace_head({next, false}));
-    TRY(generations_.store().remove_branch(record_.id));
+    (void)generations_.store().remove_branch(record_.id);  // it is committed, and the next settle() knows it
     return conflicts;
   }
 
@@ -192,7 +192,7 @@ Result<std::vector<std::string>> Transactions::commit(const std::string& id) con
   std::vector<std::string> conflicts =
       TRY_DOING("committing '" + id + "'", Commit(generations, std::move(record)).make());
   branch.reset();
-  TRY(generations.collect());
+  generations.drop_unused();
   return conflicts;
 }
 
@@ -204,7 +204,8 @@ Result<void> Transactions::discard(const std::string& id) const {
   UniqueFd branch = TRY(generations.open_branch(id));
   TRY(store_.remove_branch(id));
   branch.reset();
-  return generations.collect();
+  generations.drop_unused();
+  return {};
 }
 
 Result<void> Transactions::collect() const {
@@ -241,7 +242,8 @@ Result<void> Transactions::remove_snapshot(const std::string& name) const {
   TRY(generations.settle());
   (void)TRY(store_.snapshot(name));
   TRY(store_.remove_snapshot(name));
-  return generations.collect();
+  generations.drop_unused();
+  return {};
 }
 
 }  // namespace sbx

@@ -159,6 +159,29 @@ TEST_CASE("of two transactions that change the same the second is refused, and s
   CHECK(sbxctl(sandbox, {"tx", "list", "--project=p"}).out == "");
 }
 
+TEST_CASE("a decision holds although what it leaves cannot be removed, and the next run tells why") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  (void)output_of(sandbox, "echo 1 >a");
+  const auto pin = [&](const std::string& id, const char* how) {
+    const ProjectView view(sandbox, "p");
+    const ProgramResult pinned = run_program({"chattr", how, view.path() + "/../../b/" + id + "/work"});
+    REQUIRE_MESSAGE(pinned.exit_status == 0, pinned.err);
+  };
+  for (const char* decision : {"commit", "discard"}) {
+    CAPTURE(std::string(decision));
+    const std::string id = begin(sandbox, "echo 2 >>a");
+    pin(id, "+i");
+    const ProgramResult decided = on_transaction(sandbox, decision, id);
+    CHECK_MESSAGE(decided.exit_status == 0, decided.err);
+    const ProgramResult next = sandbox.run(in_project({}, "cat a"));
+    CHECK(next.exit_status == 125);
+    CHECK_MESSAGE(holds(next.err, "removing what is left of transaction '" + id + "'"), next.err);
+    pin(id, "-i");
+    CHECK(output_of(sandbox, "cat a") == "1\n2\n");
+  }
+}
+
 TEST_CASE("no commit beside a run that writes, and no second run in one transaction") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
