@@ -20,9 +20,9 @@ constexpr std::array<std::string_view, 13> kOfCommand{
 constexpr std::array<std::string_view, 2> kOfExec{"session", "fatal"};
 constexpr std::array<std::string_view, 7> kOfLanguage{"language",  "code",   "path",          "files",
                                                       "arguments", "action", "compile_limits"};
-constexpr std::array<std::string_view, 10> kOfRun{
-    "image",          "policy",   "project_id",       "task_id", "session_id",
-    "workspace_mode", "hostname", "environment_type", "binds",   "packages"};
+constexpr std::array<std::string_view, 12> kOfRun{
+    "image",          "policy",      "project_id",   "task_id",  "session_id",       "binds",
+    "workspace_mode", "transaction", "show_changes", "hostname", "environment_type", "packages"};
 constexpr std::array<std::string_view, 18> kOfSandbox{
     "task_id",  "session_id",    "project_id", "image",   "environment_type", "policy",   "limits",
     "env",      "env_vars",      "labels",     "idle_ms", "total_ms",         "hostname", "workspace_mode",
@@ -156,8 +156,6 @@ Result<void> read_language(const JsonObject& body, RunRequest& request) {
   return {};
 }
 
-constexpr std::array<std::string_view, 2> kWorkspaceModes{"persistent", "ephemeral"};
-
 Result<void> read_binds(const JsonObject& body, RunRequest& request) {
   constexpr std::array<std::string_view, 3> kKeys{"host", "inside", "mode"};
   const auto list = TRY(body.objects("binds"));
@@ -196,12 +194,25 @@ Result<void> read_place(const JsonObject& body, RunRequest& request) {
     request.policy = *policy;
   }
   request.workspace_mode =
-      static_cast<WorkspaceMode>(TRY(read_choice(body, "workspace_mode", kWorkspaceModes)));
+      static_cast<WorkspaceMode>(TRY(read_choice(body, "workspace_mode", kWorkspaceModeNames)));
   if (const auto hostname = TRY(body.text("hostname"))) {
     TRY(check_hostname("hostname", *hostname));
     request.hostname = *hostname;
   }
   return read_binds(body, request);
+}
+
+// What becomes of what a run changes in its project, beyond what a sandbox can have.
+Result<void> read_changes(const JsonObject& body, RunRequest& request) {
+  if (const auto transaction = TRY(body.text("transaction"))) {
+    TRY(check_name("transaction", *transaction));
+    if (body.has("workspace_mode") && request.workspace_mode != WorkspaceMode::transaction)
+      return fail("'transaction': not with another 'workspace_mode'");
+    request.workspace_mode = WorkspaceMode::transaction;
+    request.transaction = *transaction;
+  }
+  request.show_changes = TRY(body.boolean("show_changes")).value_or(false);
+  return {};
 }
 
 // As the keeper will, which could tell it only as the end of a run.
@@ -246,6 +257,7 @@ Result<AskedRun> parse_run(const JsonObject& body) {
   AskedRun asked;
   TRY(read_language(body, asked.request));
   TRY(read_place(body, asked.request));
+  TRY(read_changes(body, asked.request));
   TRY(read_command(body, asked));
   TRY(check_readable(asked.request));
   return asked;
@@ -280,6 +292,8 @@ Result<AskedSandbox> parse_sandbox(const JsonObject& body) {
   AskedSandbox asked;
   asked.request.action = RequestAction::keep;
   TRY(read_place(body, asked.request));
+  if (asked.request.workspace_mode == WorkspaceMode::transaction)
+    return fail("'workspace_mode': a sandbox of many commands has no transaction; runs have");
   TRY(read_image_or_language(body, asked.request));
   TRY(read_environment(body, asked.request));
   asked.request.limits = TRY(body.limits("limits"));

@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <set>
 
+#include "integration/daemon.h"
 #include "isolation.h"
 #include "support/project_view.h"
 
@@ -336,6 +337,49 @@ TEST_CASE("a project that an older version made has its files, and transactions 
   const std::string id = begin(sandbox, "echo 3 >a");
   CHECK(on_transaction(sandbox, "commit", id).exit_status == 0);
   CHECK(output_of(sandbox, "cat a") == "3\n");
+}
+
+TEST_CASE(
+    "runs of the API have transactions and dry runs, and sandboxes of many commands say that they have "
+    "none") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  const auto run = [&](const json& more, const std::string& script) {
+    json body{{"shell", script}, {"project_id", "p"}, {"limits", {{"disk_bytes", 16U << 20U}}}};
+    body.update(more);
+    return daemon.run(body);
+  };
+  CHECK(text_of(run(json::object(), "echo 1 >a; cat a")) == "1\n");
+  const json dry = run({{"workspace_mode", "ephemeral"}, {"show_changes", true}}, "rm a");
+  CHECK(dry["transaction"] == nullptr);
+  CHECK(dry["changes"]["deleted"] == 1);
+  const json first = run({{"workspace_mode", "transaction"}}, "echo 2 >>a");
+  const std::string id = first["transaction"];
+  CHECK(first["changes"]["list"][0]["path"] == "agent_workspace/a");
+  CHECK(text_of(run({{"transaction", id}}, "cat a; echo 3 >>a")) == "1\n2\n");
+  CHECK(text_of(run(json::object(), "cat a")) == "1\n");
+  CHECK(on_transaction(place, "commit", id).exit_status == 0);
+  CHECK(text_of(run(json::object(), "cat a")) == "1\n2\n3\n");
+  const json over = run({{"transaction", id}}, "true");
+  CHECK(over["exit_code"] == nullptr);
+  CHECK_MESSAGE(holds(over["message"], "there is no transaction '" + id + "'"), over["message"]);
+
+  const auto refusal = [&](const char* path, const json& body) {
+    const HttpAnswer answer = daemon.post(path, body);
+    CHECK_MESSAGE(answer.status == 400, answer.text);
+    return answer.body["detail"].get<std::string>();
+  };
+  const json transaction{{"shell", "true"}, {"workspace_mode", "transaction"}};
+  CHECK(refusal("/v1/runs", transaction) == "workspace_mode: a transaction needs a project");
+  CHECK(refusal("/v1/runs", {{"shell", "true"}, {"project_id", "p"}, {"show_changes", true}}) ==
+        "show_changes: only of a project with workspace_mode ephemeral");
+  CHECK(refusal("/v1/runs", {{"shell", "true"},
+                             {"project_id", "p"},
+                             {"workspace_mode", "persistent"},
+                             {"transaction", id}}) == "'transaction': not with another 'workspace_mode'");
+  CHECK(refusal("/v1/sandboxes", {{"project_id", "p"}, {"workspace_mode", "transaction"}}) ==
+        "'workspace_mode': a sandbox of many commands has no transaction; runs have");
 }
 
 TEST_CASE("options of transactions that contradict each other are refused") {

@@ -12,12 +12,12 @@ GOOD: dict[str, object] = {
     "arguments": ["a"], "action": "run", "compile_limits": {"wall_ms": 1000}, "cwd": "/tmp", "env": {"A": "b"}, "env_vars": {"A": "b"},
     "limits": {"wall_ms": 1000}, "timeout_ms": 1000, "stdin": "x", "stdin_base64": "AA==", "labels": {"a": "b"}, "image": "host",
     "environment_type": "host", "policy": "default", "project_id": "fields", "task_id": "fields", "session_id": "fields",
-    "workspace_mode": "ephemeral", "hostname": "fields", "session": "fields", "idle_ms": 60000, "total_ms": 60000, "packages": [],
+    "workspace_mode": "ephemeral", "transaction": "fields", "show_changes": False, "hostname": "fields", "session": "fields", "idle_ms": 60000, "total_ms": 60000, "packages": [],
     "fatal": False, "tty": True, "rows": 50, "cols": 132, "configuration": "fields",
     "binds": [{"host": "/srv/data", "inside": "/data"}],  # which no policy grants
 }
 NEEDS = {"code": "language", "path": "language", "files": "language", "arguments": "language", "action": "language",
-         "compile_limits": "language", "session": "shell", "rows": "tty", "cols": "tty", "configuration": "project_id"}
+         "compile_limits": "language", "session": "shell", "rows": "tty", "cols": "tty", "configuration": "project_id", "transaction": "project_id"}
 VALUES = [5, -1, 1.5, 2**70, True, "", "text", "../x", "a b", "-a", "AA=", "x" * 65, "x" * 33, [], [1], ["x"], [{}], {}, {"a": 1}, {"a": "b"}]
 OF_FILE = [{}, {"name": "a"}, {"name": "a", "content": "b", "content_base64": ""}, {"name": "a", "content_base64": "*"}, {"content": "x"},
            *({"name": name, "content": ""} for name in ("", "a/b", "/a", "../a", "a/..", "a/./b", "-a", "..a", "a//b", "x" * 256, "\x07", "/".join("a" * 17)))]
@@ -114,6 +114,13 @@ class Target:
                 self.compare({way: GOOD[way], field: GOOD[field]})
         self.compare({})
 
+    def check_changes(self) -> None:
+        """What becomes of what a run changes in its project."""
+        modes = [{}, *({"workspace_mode": mode} for mode in ("persistent", "ephemeral", "transaction"))]
+        shown = [{}, {"transaction": "fields"}, {"show_changes": True}, {"show_changes": False}]
+        for project, mode, show in itertools.product(({}, {"project_id": ""}, {"project_id": "fields"}), modes, shown):
+            self.compare({**self.base(), **project, **mode, **show})
+
 
 def check_bodies(sbx: Caller) -> int:
     made = sbx.expect(201, "POST", "/v1/sandboxes", {}).json["id"]
@@ -125,6 +132,8 @@ def check_bodies(sbx: Caller) -> int:
         target.check_names()
         target.check_values()
         target.check_pairs()
+        if "show_changes" in target.fields:
+            target.check_changes()
         tried += target.tried
     sbx.expect(200, "DELETE", f"/v1/sandboxes/{made}")
     return tried

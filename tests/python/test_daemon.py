@@ -171,6 +171,20 @@ class Runs(Case):
         tests = self.client.run_code("python", "def test_a(): pass\ndef test_b(): assert 0\n", action="test")
         self.assertEqual((tests.tests.passed, tests.tests.failed), (1, 1))
 
+    def test_what_a_run_changes_in_its_project(self):
+        def run(script, **more):
+            return self.client.execute(script, project_id="changes", limits={"disk_bytes": 16 << 20}, **more).check()
+        self.assertEqual((run("echo 1 >a").transaction, run("true").changes), (None, None))
+        dry = run("rm a", workspace_mode="ephemeral", show_changes=True)
+        self.assertEqual((dry.transaction, dry.changes.deleted, dry.changes.truncated), (None, 1, False))
+        begun = run("printf 2 >$(printf '\\377')", workspace_mode="transaction")
+        self.assertEqual([(one.path, one.change, one.content, one.before) for one in begun.changes.entries],
+                         [(b"agent_workspace/\xff", "added", True, None)])
+        self.assertEqual(begun.changes.entries[0].after["bytes"], 1)
+        more = run("echo 3 >a", transaction=begun.transaction)
+        self.assertEqual((more.transaction, more.changes.added, more.changes.changed), (begun.transaction, 1, 1))
+        self.assertEqual(run("cat a").stdout, "1\n")
+
     def test_a_run_that_nobody_waits_for(self):
         begun = self.client.start("echo begun; sleep 1000")
         self.assertFalse(begun.ended)

@@ -102,6 +102,40 @@ class Tests:
     skipped: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """An entry of a project that a run changed. `change`: added, changed or deleted; `content`: False where only its
+    permissions changed; `before` and `after`: its type, mode and bytes, as docs/results.md has them."""
+
+    path: bytes
+    change: str
+    content: bool
+    before: Json | None
+    after: Json | None
+
+    @classmethod
+    def of(cls, json: Json) -> Changed:
+        encoded = get(json, "path_base64", str)
+        path = need(json, "path", str).encode() if encoded is None else decode_base64(encoded)
+        return cls(path, need(json, "change", str), need(json, "content", bool), get(json, "before", dict), get(json, "after", dict))
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a transaction changes so far, or a dry run would have changed. `truncated`: `entries` are not all of it."""
+
+    added: int
+    changed: int
+    deleted: int
+    truncated: bool
+    entries: tuple[Changed, ...]
+
+    @classmethod
+    def of(cls, json: Json) -> Changes:
+        return cls(need(json, "added", int), need(json, "changed", int), need(json, "deleted", int),
+                   need(json, "truncated", bool), tuple(Changed.of(one) for one in objects(json, "list")))
+
+
 @dataclass(frozen=True)
 class RunResult:
     """A run or a command: docs/results.md has each field. Before its end `status` is 'queued' or 'running', and
@@ -118,6 +152,8 @@ class RunResult:
     usage: Usage
     limits_hit: tuple[LimitHit, ...]
     tests: Tests | None
+    transaction: str | None  # that keeps what was changed in the project
+    changes: Changes | None
     compile: RunResult | None  # the compile step of a language that is compiled
     sandbox_id: str | None
     task_id: str | None
@@ -155,12 +191,14 @@ class RunResult:
         hits = [LimitHit(need(hit, "limit", str), get(hit, "value", float), get(hit, "reached", float))
                 for hit in objects(json, "limits_hit")]
         tests, compiled = get(json, "tests", dict), get(json, "compile", dict)
+        changes = get(json, "changes", dict)
         run_id = run_id or need(json, "run_id", str)
         return cls(
             run_id, need(json, "status", str), get(json, "outcome", str), get(json, "exit_code", int), get(json, "signal", str),
             get(json, "message", str) or "", Captured.of(get(json, "stdout", dict)), Captured.of(get(json, "stderr", dict)),
             Usage.of(get(json, "usage", dict)), tuple(hits),
             None if tests is None else Tests(*(get(tests, name, int) or 0 for name in Tests.__dataclass_fields__)),
+            get(json, "transaction", str), None if changes is None else Changes.of(changes),
             None if compiled is None else RunResult.of(compiled, run_id),
             get(json, "sandbox_id", str), get(json, "task_id", str), get(json, "project_id", str), get(json, "labels", dict) or {},
             get(json, "created_at", str), get(json, "started_at", str), get(json, "finished_at", str), json)

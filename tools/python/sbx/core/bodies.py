@@ -97,33 +97,33 @@ def tests_body(path: str = ".", *, language: str = "python", arguments: Sequence
 
 
 def in_own_sandbox(body: Body, image: str | None, policy: str | None, project_id: str | None, task_id: str | None,
-                   workspace_mode: str | None, hostname: str | None) -> Body:
+                   workspace_mode: str | None, transaction: str | None, show_changes: bool | None, hostname: str | None) -> Body:
     place = some(image=image, policy=policy, project_id=project_id, task_id=task_id, workspace_mode=workspace_mode,
-                 hostname=hostname)
+                 transaction=transaction, show_changes=show_changes, hostname=hostname)
     return Body({**body.json, **place}, body.timeout)
 
 
 def own_command_body(
         command: Command, *, image: str | None = None, policy: str | None = None, project_id: str | None = None,
-        task_id: str | None = None, workspace_mode: str | None = None, hostname: str | None = None,
-        timeout: float | None = None, cwd: str | None = None, env: Mapping[str, str] | None = None,
+        task_id: str | None = None, workspace_mode: str | None = None, transaction: str | None = None,
+        show_changes: bool | None = None, hostname: str | None = None, timeout: float | None = None, cwd: str | None = None, env: Mapping[str, str] | None = None,
         stdin: str | bytes | None = None, limits: Limits | None = None, labels: Mapping[str, str] | None = None) -> Body:
     """A command in a sandbox of its own, which is gone behind it: a line for /bin/sh, or a list of words."""
     return in_own_sandbox(command_body(command, timeout=timeout, cwd=cwd, env=env, stdin=stdin, limits=limits, labels=labels),
-                          image, policy, project_id, task_id, workspace_mode, hostname)
+                          image, policy, project_id, task_id, workspace_mode, transaction, show_changes, hostname)
 
 
 def own_code_body(
         language: str, code: str | None = None, *, files: Files | None = None, path: str | None = None,
         arguments: Sequence[str] | None = None, action: str = "run", image: str | None = None, policy: str | None = None,
         project_id: str | None = None, task_id: str | None = None, workspace_mode: str | None = None,
-        hostname: str | None = None, timeout: float | None = None, cwd: str | None = None,
+        transaction: str | None = None, show_changes: bool | None = None, hostname: str | None = None, timeout: float | None = None, cwd: str | None = None,
         env: Mapping[str, str] | None = None, stdin: str | bytes | None = None, limits: Limits | None = None,
         compile_limits: Limits | None = None, labels: Mapping[str, str] | None = None) -> Body:
     """Code of a language in a sandbox of its own, which is gone behind it."""
     body = code_body(language, code, path=path, files=files, arguments=arguments, action=action, timeout=timeout, cwd=cwd,
                      env=env, stdin=stdin, limits=limits, compile_limits=compile_limits, labels=labels)
-    return in_own_sandbox(body, image, policy, project_id, task_id, workspace_mode, hostname)
+    return in_own_sandbox(body, image, policy, project_id, task_id, workspace_mode, transaction, show_changes, hostname)
 
 
 def sandbox_body(*, task_id: str | None, image: str | None, policy: str | None, project_id: str | None,
