@@ -37,6 +37,25 @@ class BuiltImages {
   ProgramOptions options_;
 };
 
+// Programs in build/bin, and what they need beside it: a folder of one image, and rootfs/build is the
+// caller's.
+std::string make_checkout(const Sandbox& sandbox, const std::string& image) {
+  const std::string place = sandbox.directory() + "/checkout";
+  fs::create_directories(place + "/build/bin");
+  fs::create_directories(place + "/rootfs/images/" + image);
+  for (const char* program : {"sbxrun", "sbxctl", "sbx-direct", "sbx-spawner", "sbx-init"})
+    fs::copy_file(program_directory() + "/" + program, place + "/build/bin/" + program);
+  fs::copy(std::string(std::getenv("SBX_TEST_DATA")) + "/policies", place + "/policies",
+           fs::copy_options::recursive);
+  write_file(place + "/rootfs/images/" + image + "/Dockerfile.debian", "");
+  return place;
+}
+
+void write_builder(const std::string& checkout, const std::string& script) {
+  write_file(checkout + "/rootfs/build", "#!/bin/sh\n" + script + "\n");
+  REQUIRE(chmod((checkout + "/rootfs/build").c_str(), 0755) == 0);
+}
+
 }  // namespace
 
 TEST_CASE("images verify names each file that is not what was imported") {
@@ -250,17 +269,9 @@ TEST_CASE("the packages of an image come as a bill of materials") {
 TEST_CASE("a build that fails or is cancelled ends the run, which is recorded, and nothing of it goes on") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
-  const std::string place = sandbox.directory() + "/checkout";
-  fs::create_directories(place + "/build/bin");
-  fs::create_directories(place + "/rootfs/images/bad");
-  for (const char* program : {"sbxrun", "sbxctl", "sbx-direct", "sbx-spawner", "sbx-init"})
-    fs::copy_file(program_directory() + "/" + program, place + "/build/bin/" + program);
-  fs::copy(std::string(std::getenv("SBX_TEST_DATA")) + "/policies", place + "/policies",
-           fs::copy_options::recursive);
-  write_file(place + "/rootfs/images/bad/Dockerfile.debian", "");
+  const std::string place = make_checkout(sandbox, "bad");
   const auto run = [&](const std::string& builder, ProgramOptions options) {
-    write_file(place + "/rootfs/build", "#!/bin/sh\n" + builder + "\n");
-    REQUIRE(chmod((place + "/rootfs/build").c_str(), 0755) == 0);
+    write_builder(place, builder);
     return run_program(
         {place + "/build/bin/sbxrun", "--direct", "--json", "--state-dir", sandbox.state_dir(), "--run-dir",
          sandbox.run_dir(), "--log", sandbox.log(), "--build", "--image", "bad", "--", "true"},
@@ -286,6 +297,52 @@ TEST_CASE("a build that fails or is cancelled ends the run, which is recorded, a
   object = json::parse(result.out);
   CHECK(object["outcome"] == "cancelled");
   CHECK(wait_until(std::chrono::milliseconds(10'000), [&] { return !goes_on(); }));
+}
+
+TEST_CASE("an image that is missing is built by the run that needs it, by its name or its language, once") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const std::string name = "toy-" + std::to_string(getpid());
+  const std::string place = make_checkout(sandbox, name);
+  write_file(place + "/rootfs/images/" + name + "/runner.yaml", kRunner);
+  fs::create_directory(sandbox.directory() + "/made");
+  (void)make_toy(sandbox, sandbox.directory() + "/made", name, kRunner);
+  // Where the builder puts it: the machine's own cache, as the run starts it with an environment of its own.
+  const std::string cache = "/var/cache/sbx/images";
+  write_builder(place, "echo \"$@\" >>" + place + "/built; mkdir -p " + cache + "; cp " +
+                           sandbox.directory() + "/made/* " + cache);
+  const std::string config = sandbox.directory() + "/config.yaml";
+  const auto run = [&](const std::string& state, std::vector<std::string> options) {
+    options.insert(options.begin(), {place + "/build/bin/sbxrun", "--direct", "--quiet", "--state-dir",
+                                     sandbox.directory() + "/" + state, "--run-dir", sandbox.run_dir(),
+                                     "--log", sandbox.log()});
+    return run_program(options);
+  };
+  const std::vector<std::string> code{"--language", "toy", "--code", "print x"};
+  const auto with = [&](std::vector<std::string> options) {
+    options.insert(options.end(), code.begin(), code.end());
+    return options;
+  };
+  CHECK(run("s1", code).exit_status == 125);  // nobody asked for it
+  CHECK_FALSE(fs::exists(place + "/built"));
+  const auto was_built = [&] {
+    const std::string text = fs::exists(place + "/built") ? read_file(place + "/built") : "";
+    (void)fs::remove(place + "/built");
+    return text;
+  };
+  for (const std::vector<std::string>& options :
+       {with({"--build"}), with({"--build", "--image", name}), with({"--config", config})}) {
+    CAPTURE(options.back() + " " + options.front());
+    write_file(config, "auto_build: true\n");
+    fs::remove_all(sandbox.directory() + "/s1");
+    ProgramResult result = run("s1", options);
+    CHECK_MESSAGE(result.exit_status == 0, result.err);
+    CHECK(result.out == "x\n");
+    CHECK(was_built() == name + " --variant debian\n");
+    CHECK(run("s1", options).out == "x\n");
+    CHECK(was_built() == "");
+  }
+  for (const char* ending : {".tar.zst", ".json"}) CHECK(fs::remove(cache + "/" + name + ending));
 }
 
 TEST_CASE("an image that is not there and cannot be built is told as before") {
