@@ -35,7 +35,7 @@ std::string blake2b_hex(std::string_view bytes) {
 }
 
 bool is_sha256_hex(std::string_view text) {
-  return text.size() == 2 * crypto_hash_sha256_BYTES &&
+  return text.size() == std::size_t{2} * crypto_hash_sha256_BYTES &&
          std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
