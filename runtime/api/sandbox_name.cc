@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "base/names.h"
 
 namespace sbx::api {
 namespace {
@@ -26,9 +27,8 @@ std::string sandbox_name(const std::string& project, const std::string& task,
   if (plain && clear && name.size() <= kMost && !taken(name)) return name;
   std::ranges::replace_if(
       name, [](char c) { return !is_of_host_name(c); }, '-');
-  const std::string begin = name.substr(0, kMost - kDigits - 1);
   for (std::string seed = project + "\n" + task;; seed += "\n") {
-    std::string hashed = begin + "-" + sha256_hex(seed).substr(0, kDigits);
+    std::string hashed = marked_name(name, sha256_hex(seed).substr(0, kDigits));
     if (!taken(hashed)) return hashed;
   }
 }

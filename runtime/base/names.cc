@@ -105,4 +105,9 @@ Result<void> check_run_id(std::string_view what, std::string_view id) {
   return fail(std::string(what) + ": '" + printable(id.substr(0, 64)) + "' is no UUID in lower case");
 }
 
+std::string marked_name(std::string_view name, std::string_view mark) {
+  constexpr std::size_t kMost = 63;
+  return std::string(name.substr(0, kMost - mark.size() - 1)) + "-" + std::string(mark);
+}
+
 }  // namespace sbx

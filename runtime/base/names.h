@@ -26,4 +26,7 @@ bool is_policy_file(std::string_view text);
 std::string new_run_id();
 Result<void> check_run_id(std::string_view what, std::string_view id);
 
+// A host name of at most 63 characters that begins as `name` and ends with "-" and `mark`.
+std::string marked_name(std::string_view name, std::string_view mark);
+
 }  // namespace sbx

@@ -34,14 +34,13 @@ constexpr std::int64_t kMemoryPause = 2 * kMillisecond;
 // Its groups' name: that asked for, unless a sandbox has it that the API knows nothing of (another sbxd's, or
 // one whose keeper was killed and that is not swept yet). A journal must not name what is somebody else's.
 std::string free_sandbox_id(const CgroupLayout& cgroups, const std::string& asked) {
-  constexpr std::size_t kMost = 63;
   constexpr std::size_t kDigits = 12;
   const std::string id = new_run_id();
   if (asked.empty()) return "sbx-" + id;
   const bool taken = std::ranges::any_of(cgroup_directories(cgroups, asked), [](const std::string& path) {
     return access(path.c_str(), F_OK) == 0;
   });
-  return taken ? asked.substr(0, kMost - kDigits - 1) + "-" + id.substr(id.size() - kDigits) : asked;
+  return taken ? marked_name(asked, id.substr(id.size() - kDigits)) : asked;
 }
 
 }  // namespace
