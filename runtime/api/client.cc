@@ -80,8 +80,13 @@ std::string Client::why_not(const RunRequest& request) const {
   if (!request.binds.empty())
     return name() + " is no user of this host, and is shown none of its files: no 'binds'";
   if (own->is_for_project(request.project)) return {};
-  if (!request.project.empty()) return name() + " is not for the project '" + request.project + "'";
+  if (!request.project.empty()) return why_not_project(request.project);
   return name() + " is for its projects alone: give a 'project_id'";
+}
+
+std::string Client::why_not_project(const std::string& project) const {
+  if (token() == nullptr || token()->is_for_project(project)) return {};
+  return name() + " is not for the project '" + project + "'";
 }
 
 Result<Asker> Client::asker(int connection) const {

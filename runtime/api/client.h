@@ -67,6 +67,8 @@ class Client {
   void narrow(RunFilter& filter) const;
   // Why it may not make that; empty: it may. A keeper asks the same.
   [[nodiscard]] std::string why_not(const RunRequest& request) const;
+  // The same of what is done with a project beside runs.
+  [[nodiscard]] std::string why_not_project(const std::string& project) const;
   // `connection`: its own.
   [[nodiscard]] Result<Asker> asker(int connection) const;
 

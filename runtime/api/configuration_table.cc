@@ -70,4 +70,19 @@ Result<void> remove_configuration(const Database& database, const std::string& p
   return {};
 }
 
+Result<void> remove_configurations(const Database& database, const std::string& project) {
+  Statement removal = TRY(database.prepare("DELETE FROM configurations WHERE project = ?"));
+  (void)TRY(database.change(removal, {project}));
+  return {};
+}
+
+Result<void> move_configurations(const Database& database, const std::string& project,
+                                 const std::string& new_project) {
+  Transaction transaction = TRY(Transaction::begin(database));
+  TRY(remove_configurations(database, new_project));
+  Statement move = TRY(database.prepare("UPDATE configurations SET project = ? WHERE project = ?"));
+  (void)TRY(database.change(move, {new_project, project}));
+  return transaction.commit();
+}
+
 }  // namespace sbx::api

@@ -32,5 +32,9 @@ Result<std::vector<Configuration>> list_configurations(const Database& database,
 Result<void> put_configuration(const Database& database, const Configuration& configuration);
 Result<void> remove_configuration(const Database& database, const std::string& project,
                                   const std::string& name);
+// All of a project. What was stored for one of the new name before it was there goes.
+Result<void> move_configurations(const Database& database, const std::string& project,
+                                 const std::string& new_project);
+Result<void> remove_configurations(const Database& database, const std::string& project);
 
 }  // namespace sbx::api

@@ -126,6 +126,31 @@ void Configurations::list(const SharedCall& call) const {
   answer_json(*call, 200, {{"configurations", std::move(seen)}});
 }
 
+Result<std::vector<std::string>> Configurations::names_of(const SharedCall& call,
+                                                          const std::string& project) const {
+  std::vector<Configuration> all;
+  const auto look = [&](const Database& database) -> Result<void> {
+    all = TRY(list_configurations(database, project));
+    return {};
+  };
+  TRY(history_.with_database(look));
+  std::vector<std::string> names;
+  for (const Configuration& one : all) {
+    if (sees(*call, one)) names.push_back(one.name);
+  }
+  return names;
+}
+
+Result<void> Configurations::move_all(const std::string& project, const std::string& new_project) const {
+  return history_.with_database(
+      [&](const Database& database) { return move_configurations(database, project, new_project); });
+}
+
+Result<void> Configurations::remove_all(const std::string& project) const {
+  return history_.with_database(
+      [&](const Database& database) { return remove_configurations(database, project); });
+}
+
 void Configurations::remove(const SharedCall& call) const {
   const auto found = find_seen(call);
   if (!found) return;

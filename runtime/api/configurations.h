@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "api/configuration_table.h"
 #include "api/history.h"
@@ -14,6 +15,12 @@ class Configurations {
  public:
   explicit Configurations(History& history) : history_(history) {}
   void add_routes(Router& router);
+
+  // Of the project, those that the client sees.
+  Result<std::vector<std::string>> names_of(const SharedCall& call, const std::string& project) const;
+  // Its project has another name; or is no more.
+  Result<void> move_all(const std::string& project, const std::string& new_project) const;
+  Result<void> remove_all(const std::string& project) const;
 
   // The sandbox that the body asks for, with what it lacks from the configuration that it names. Nothing: it
   // has its answer.

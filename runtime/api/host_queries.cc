@@ -14,31 +14,38 @@ constexpr std::size_t kMostWaiting = 64;
 constexpr std::size_t kMostAnswer = 16U << 20U;
 
 Result<std::string> read_answer(const Result<std::optional<os::Message>>& received) {
-  if (!received) return fail(received.error());
-  if (!*received) return fail("the process that looks at the host ended without an answer");
+  if (!received) return fail(Error{received.error().text, EAGAIN});
+  if (!*received) return fail(Error{"the process that looks at the host ended without an answer", EAGAIN});
   const auto header = TRY(os::read_struct<ClientHeader>(**received, "answer"));
   const auto& descriptors = (*received)->descriptors;
   if (descriptors.size() != 1) return fail("an answer of another build");
   std::string bytes = TRY(os::read_sealed_memfd(descriptors.front().get(), "answer", kMostAnswer));
   if (header.type == ClientMessageType::text) return bytes;
-  return fail(TRY(decode_finished_run(bytes)).message);
+  return fail(Error{TRY(decode_finished_run(bytes)).message, header.value});
 }
 
 }  // namespace
 
-void HostQueries::ask(HostQuery query, std::string policy, Then then) {
-  Question question{query, std::move(policy), std::move(then)};
+void HostQueries::ask(HostQuery query, const std::string& policy, Then then) {
+  RunRequest request;
+  request.policy = policy;
+  ask({[this, query, request] { return keepers_.query(query, request); }, std::move(then)});
+}
+
+void HostQueries::ask(ProjectQuestion question, Then then) {
+  ask({[this, asked = std::move(question)] { return keepers_.ask_about_projects(asked); }, std::move(then)});
+}
+
+void HostQueries::ask(Question question) {
   if (asked_.size() < kMostAtOnce) return begin(std::move(question));
   if (waiting_.size() >= kMostWaiting)
-    return question.then(fail("too many ask about the host: ask again in a moment"));
+    return question.then(fail(Error{"too many ask this at once: ask again in a moment", EAGAIN}));
   waiting_.push_back(std::move(question));
 }
 
 void HostQueries::begin(Question question) {
-  RunRequest request;
-  request.policy = question.policy;
-  Result<UniqueFd> client = keepers_.query(question.query, request);
-  if (!client) return question.then(fail(client.error()));
+  Result<UniqueFd> client = question.start();
+  if (!client) return question.then(fail(Error{client.error().text, EAGAIN}));
   const auto asked = asked_.insert(asked_.end(), {std::move(*client), std::move(question.then), {}});
   auto watch = loop_.watch(asked->client.get(), [this, asked] {
     const auto received = os::receive_message(asked->client.get(), sizeof(ClientHeader));

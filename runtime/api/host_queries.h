@@ -1,5 +1,5 @@
-// Questions about the host, which the API cannot see: a process forked from a nursery answers each
-// (keeper/answer_query.h). Nothing is remembered.
+// Questions about the host and its projects, which the API cannot see: a process that comes from a nursery
+// answers each (keeper/answer_query.h, projects/answer.h). Nothing is remembered.
 #pragma once
 
 #include <deque>
@@ -18,12 +18,13 @@ class HostQueries {
 
   // `then` gets the answer, which is JSON, or why there is none. Some at once; further ones wait.
   using Then = std::function<void(Result<std::string>)>;
-  void ask(HostQuery query, std::string policy, Then then);
+  void ask(HostQuery query, const std::string& policy, Then then);
+  // As wire/project_protocol.h has answers and errors; EAGAIN: too many wait.
+  void ask(ProjectQuestion question, Then then);
 
  private:
   struct Question {
-    HostQuery query{};
-    std::string policy;
+    std::function<Result<UniqueFd>()> start;  // the socket that the answer comes on
     Then then;
   };
   struct Asked {
@@ -31,6 +32,7 @@ class HostQueries {
     Then then;
     http::Watch watch;
   };
+  void ask(Question question);
   void begin(Question question);
   void begin_next();
 

@@ -9,6 +9,7 @@
 #include "base/unique_fd.h"
 #include "request/run_request.h"
 #include "wire/keeper_protocol.h"
+#include "wire/project_protocol.h"
 
 namespace sbx::api {
 
@@ -36,6 +37,8 @@ class Keepers {
   Result<void> give_client(int connection, int place);
   // Answered on our end of a client's socket, with a text or an error. `request`: what the question is about.
   Result<UniqueFd> query(HostQuery query, const RunRequest& request);
+  // Answered by sbx-projects (wire/project_protocol.h) on our end of a client's socket.
+  Result<UniqueFd> ask_about_projects(const ProjectQuestion& question);
   // A keeper of many commands: our end of its control socket.
   Result<UniqueFd> create(const RunRequest& request, const Peer& peer);
   // The same for nobody yet: somebody's with adopt().

@@ -311,6 +311,14 @@ void Runs::get_events(const SharedCall& call) const {
   send_events_by_sse(loop_, call->exchange, run, from);
 }
 
+std::vector<std::shared_ptr<Run>> Runs::in_project(const std::string& project) const {
+  std::vector<std::shared_ptr<Run>> living;
+  for (const auto& [id, run] : runs_) {
+    if (run->about().project == project && run->about().sandbox.empty() && !run->ended()) living.push_back(run);
+  }
+  return living;
+}
+
 void Runs::cancel_all() {
   for (const auto& [id, run] : std::map(runs_)) {
     if (!run->ended()) run->signal(SIGTERM);

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "api/admission.h"
 #include "api/history.h"
@@ -39,6 +40,8 @@ class Runs {
   // What was made for the same request before.
   void answer_again(const SharedCall& call, const std::string& id);
   void cancel_all();
+  // That have not ended, in sandboxes of their own.
+  [[nodiscard]] std::vector<std::shared_ptr<Run>> in_project(const std::string& project) const;
   void count(Metrics::Now& now) const;
 
  private:

@@ -9,11 +9,6 @@
 namespace sbx::api {
 namespace {
 
-bool sees(const Call& call, const LiveSandbox& sandbox) {
-  const RunRequest& request = sandbox.asked().request;
-  return call.client.sees(sandbox.owner(), request.project, !request.binds.empty());
-}
-
 void answer_sandbox(const SharedCall& call, const LiveSandbox& sandbox, int status,
                     std::vector<http::Header> headers = {}) {
   if (status == 201) headers.push_back({"Location", "/v1/sandboxes/" + sandbox.id()});
@@ -62,6 +57,19 @@ void Sandboxes::add_routes(Router& router) {
   const auto connects = [this](const SharedCall& call) { connect(call); };
   router.add("GET", "/v1/sandboxes/{sandbox}/connect", connects, Scope::run);
   router.add("GET", "/v1/connect", connects, Scope::run);
+}
+
+bool Sandboxes::sees(const Call& call, const LiveSandbox& sandbox) {
+  const RunRequest& request = sandbox.asked().request;
+  return call.client.sees(sandbox.owner(), request.project, !request.binds.empty());
+}
+
+std::vector<std::shared_ptr<LiveSandbox>> Sandboxes::in_project(const std::string& project) const {
+  std::vector<std::shared_ptr<LiveSandbox>> living;
+  for (const auto& [id, sandbox] : sandboxes_) {
+    if (sandbox->asked().request.project == project && !is_over(sandbox->state())) living.push_back(sandbox);
+  }
+  return living;
 }
 
 void Sandboxes::destroy_all() {

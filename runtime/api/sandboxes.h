@@ -36,6 +36,9 @@ class Sandboxes {
         runs_(runs) {}
   void add_routes(Router& router);
   void destroy_all();
+  // That are not over.
+  [[nodiscard]] std::vector<std::shared_ptr<LiveSandbox>> in_project(const std::string& project) const;
+  static bool sees(const Call& call, const LiveSandbox& sandbox);
   void count(Metrics::Now& now) const;
 
   // That the path names, by its id, or by "task:" and that. Null: it has its answer.

@@ -22,13 +22,15 @@ Service::Service(http::Loop& loop, Keepers& keepers, Metrics& metrics,
       sandboxes_(loop, keepers, admission_, metrics, policies_, pool_, guests_, history_, configurations_,
                  runs_),
       images_(loop),
-      host_(loop, keepers, metrics, images_, cleanup_interval) {
+      host_(loop, keepers, metrics, images_, cleanup_interval),
+      projects_(loop, keepers, configurations_, runs_, sandboxes_) {
   pool_.set(settings.pool);
   add_health_routes(router_, admission_, history_, images_, host_);
   runs_.add_routes(router_);
   sandboxes_.add_routes(router_);
   configurations_.add_routes(router_);
   host_.add_routes(router_);
+  projects_.add_routes(router_);
   router_.add("GET", "/v1/metrics", [this](const SharedCall& call) {
     call->exchange->respond(
         {200, {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}}, metrics_.prometheus(now())});

@@ -14,6 +14,7 @@
 #include "api/policy_memory.h"
 #include "api/pool.h"
 #include "api/prepared_images.h"
+#include "api/project_routes.h"
 #include "api/router.h"
 #include "api/runs.h"
 #include "api/sandboxes.h"
@@ -70,6 +71,7 @@ class Service {
   Sandboxes sandboxes_;
   PreparedImages images_;
   HostRoutes host_;
+  ProjectRoutes projects_;
   Router router_;
 };
 

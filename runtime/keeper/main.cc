@@ -28,6 +28,7 @@ Result<void> run(const RunRequest& places) {
   for (const int number : {SIGPIPE, SIGXFSZ}) (void)signal(number, [](int) {});
   Site site{settings, cgroups, starter};
   site.cpus.fill(~0ULL);
+  site.places = {places.config, places.state_dir, places.run_dir, places.log};
   return serve_nursery(site, kNurserySocketFd);
 }
 

@@ -1,6 +1,7 @@
 #include "keeper/nursery.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -10,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 
 #include "keeper/adopt.h"
 #include "keeper/answer_query.h"
@@ -19,11 +21,28 @@
 #include "os/file.h"
 #include "os/socket.h"
 #include "run/run_one.h"
+#include "wire/project_protocol.h"
 
 namespace sbx {
 namespace {
 
 using Descriptors = std::vector<UniqueFd>;
+
+// The program that looks after projects takes this process's place, with nothing of it but the client.
+void become_projects(const Site& site, const UniqueFd& client) {
+  const std::string path = site.settings.helpers + "/sbx-projects";
+  std::vector<std::string> words{path};
+  words.insert(words.end(), site.places.begin(), site.places.end());
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  std::array<char*, 1> environment{nullptr};
+  const UniqueFd aside(fcntl(client.get(), F_DUPFD_CLOEXEC, kProjectSocketFd + 1));
+  if (!aside.valid() || dup2(aside.get(), kProjectSocketFd) != kProjectSocketFd) return;
+  if (close_range(kProjectSocketFd + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0) return;
+  (void)execve(path.c_str(), arguments.data(), environment.data());
+  (void)std::fprintf(stderr, "sbxd: %s\n", system_error("execve", path, errno).text.c_str());
+}
 
 // Of a keeper, in its own process.
 void keep(const Site& site, const KeeperMessage& message, Descriptors descriptors) {
@@ -41,6 +60,8 @@ void keep(const Site& site, const KeeperMessage& message, Descriptors descriptor
   }
   if (type == KeeperMessageType::query && descriptors.size() == 1)
     return answer_query(site, static_cast<HostQuery>(message.value), descriptors[0]);
+  if (type == KeeperMessageType::project && descriptors.size() == 1)
+    return become_projects(site, descriptors[0]);
   const bool warm = type == KeeperMessageType::warm;
   if ((type != KeeperMessageType::create && !warm) || descriptors.size() != (warm ? 2U : 3U)) return;
   UniqueFd control = std::move(descriptors[0]);

@@ -27,10 +27,6 @@ constexpr const char* kChanging = "/changing";
 constexpr const char* kWriting = "/writing";
 constexpr std::uint64_t kReservedInodes = 10;  // of ext4, its root among them
 
-std::string project_directory(const std::string& state_dir, const std::string& id) {
-  return state_dir + "/projects/" + id;
-}
-
 // Makes one project in a directory that nobody sees yet.
 class Maker {
  public:
@@ -109,14 +105,15 @@ class Maker {
   uid_t service_id_;
 };
 
-// Appears under its name whole or not at all. One at a time: what a killed maker left is nobody's.
-Result<void> make_project(const std::string& projects, const std::string& id, const ProjectWish& wish,
+// Appears under its name whole or not at all. One at a time: what a killed maker left is nobody's. False: it
+// is there already.
+Result<bool> make_project(const std::string& projects, const std::string& id, const ProjectWish& wish,
                           uid_t service_id) {
   TRY(os::make_directories(projects, 0700));
   const UniqueFd parent = TRY(os::open_at(AT_FDCWD, projects, O_RDONLY | O_DIRECTORY));
   if (flock(parent.get(), LOCK_EX) != 0) return fail(system_error("flock", projects, errno));
   TRY(os::remove_tree(parent.get(), kHalfMade));
-  if (faccessat(parent.get(), (id + "/layout").c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) return {};
+  if (faccessat(parent.get(), (id + "/layout").c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) return false;
   ScopeExit undo([&] { (void)os::remove_tree(parent.get(), kHalfMade); });
   if (mkdirat(parent.get(), kHalfMade, 0700) != 0) return fail(system_error("mkdir", kHalfMade, errno));
   TRY(Maker(projects, parent.get(), projects + "/" + kHalfMade, wish, service_id).make());
@@ -124,7 +121,7 @@ Result<void> make_project(const std::string& projects, const std::string& id, co
     return fail(system_error("rename", id, errno));
   }
   undo.dismiss();
-  return {};
+  return true;
 }
 
 std::string path_for_people(const std::string& directory, ProjectStorage storage) {
@@ -142,11 +139,16 @@ Result<UniqueFd> open_top(const std::string& directory, ProjectStorage storage) 
   return top;
 }
 
-Result<UniqueFd> hold_project(const std::string& directory) {
-  UniqueFd in_use = TRY(os::open_at(AT_FDCWD, directory + kInUse, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-  if (flock(in_use.get(), LOCK_SH | LOCK_NB) == 0) return in_use;
-  if (errno != EWOULDBLOCK) return fail(system_error("flock", directory + kInUse, errno));
-  return fail(Error{"another run is changing its size; try again", EBUSY});
+std::uint64_t own_inodes_of(ProjectStorage storage, WorkspaceLayout layout) {
+  return (storage == ProjectStorage::image ? kReservedInodes : 1) + own_directories_of(layout);  // 1: its own
+}
+
+// Whether `file` is what has its path now.
+bool is_still_there(int file, const std::string& path) {
+  struct stat held {};
+  struct stat there {};
+  return fstat(file, &held) == 0 && lstat(path.c_str(), &there) == 0 && held.st_dev == there.st_dev &&
+         held.st_ino == there.st_ino;
 }
 
 // A project that is there, being opened.
@@ -154,6 +156,13 @@ class Opener {
  public:
   Opener(std::string directory, const ProjectWish& wish, uid_t service_id)
       : directory_(std::move(directory)), wish_(wish), service_id_(service_id) {}
+
+  Result<void> change_limits() {
+    record_ = TRY(read_project_record(directory_));
+    TRY(hold());
+    std::vector<std::string> degradations;
+    return check_limits(degradations);
+  }
 
   Result<Project> open(std::vector<std::string>& degradations) {
     record_ = TRY(read_project_record(directory_));
@@ -164,8 +173,7 @@ class Opener {
     project.layout = record_.layout;
     project.limits = record_.limits;
     project.is_mount = record_.storage == ProjectStorage::image;
-    project.own_inodes = project.is_mount ? kReservedInodes : 1;  // its own
-    project.own_inodes += own_directories_of(project.layout);
+    project.own_inodes = own_inodes_of(record_.storage, project.layout);
     project.top = TRY(open_top(directory_, record_.storage));
     TRY(choose_generation(project));
     project.in_use = std::move(in_use_);
@@ -174,7 +182,8 @@ class Opener {
 
  private:
   Result<void> hold() {
-    in_use_ = TRY(hold_project(directory_));
+    in_use_ = TRY(hold_project(directory_, ProjectHold::shared));
+    (void)futimens(in_use_.get(), nullptr);  // when it was used last; no reason to refuse a run
     return remove_half_made();
   }
 
@@ -287,7 +296,7 @@ class Opener {
     if (!alone && errno != EWOULDBLOCK) return fail(system_error("flock", directory_ + kInUse, errno));
     const bool mounted = TRY(project_image_is_mounted(directory_));
     if (!alone || mounted)
-      return fail("--disk: a sandbox uses it now; its size can be changed when none does");
+      return fail(Error{"--disk: a sandbox uses it now; its size can be changed when none does", EBUSY});
     TRY_DOING("changing its size", resize_project_image(directory_, wanted, in_use_.get()));
     if (flock(in_use_.get(), LOCK_SH) != 0) return fail(system_error("flock", directory_ + kInUse, errno));
     return {};
@@ -302,14 +311,52 @@ class Opener {
 
 }  // namespace
 
+std::string project_directory(const std::string& state_dir, const std::string& id) {
+  return state_dir + "/projects/" + id;
+}
+
+Result<UniqueFd> hold_project(const std::string& directory, ProjectHold hold) {
+  const bool alone = hold == ProjectHold::alone;
+  UniqueFd in_use = TRY(os::open_at(AT_FDCWD, directory + kInUse, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+  if (flock(in_use.get(), (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return fail(system_error("flock", directory + kInUse, errno));
+    return fail(Error{alone ? "a run or a sandbox uses it now; try again when it has ended"
+                            : "its size or name is being changed, or it is being deleted; try again",
+                      EBUSY});
+  }
+  if (is_still_there(in_use.get(), directory + kInUse)) return in_use;
+  return fail(Error{"it was renamed or deleted just now", ENOENT});
+}
+
+Result<void> create_project(const std::string& state_dir, const std::string& id, const ProjectWish& wish,
+                            std::uint32_t service_id) {
+  TRY(check_name("project", id));
+  const std::string projects = state_dir + "/projects";
+  const std::string what = "making project '" + id + "' in '" + projects + "'";
+  const bool made = TRY_DOING(what, make_project(projects, id, wish, service_id));
+  if (!made) return fail(Error{"there is a project '" + id + "' already", EEXIST});
+  return {};
+}
+
+Result<void> change_project_limits(const std::string& state_dir, const std::string& id,
+                                   const ProjectWish& wish, std::uint32_t service_id) {
+  TRY(check_name("project", id));
+  const std::string directory = project_directory(state_dir, id);
+  const Result<void> changed = Opener(directory, wish, service_id).change_limits();
+  if (!changed && changed.error().error_number == ENOENT && access(directory.c_str(), F_OK) != 0)
+    return fail(Error{"there is no project '" + id + "' in '" + state_dir + "/projects'", ENOENT});
+  TRY_DOING("project '" + id + "'", changed);
+  return {};
+}
+
 Result<Project> open_project(const std::string& state_dir, const std::string& id, const ProjectWish& wish,
                              std::uint32_t service_id, std::vector<std::string>& degradations) {
   TRY(check_name("--project", id));
   const std::string projects = state_dir + "/projects";
   const std::string directory = project_directory(state_dir, id);
   if (access((directory + "/layout").c_str(), F_OK) != 0 && errno == ENOENT) {
-    TRY_DOING("making project '" + id + "' in '" + projects + "'",
-              make_project(projects, id, wish, service_id));
+    (void)TRY_DOING("making project '" + id + "' in '" + projects + "'",
+                    make_project(projects, id, wish, service_id));
   }
   return TRY_DOING("project '" + id + "'", Opener(directory, wish, service_id).open(degradations));
 }
@@ -324,7 +371,9 @@ Result<OpenedProject> open_project_disk(const std::string& state_dir, const std:
     return fail(Error{"there is no " + what + " in '" + state_dir + "/projects'", ENOENT});
   if (!record) return fail(Error(record.error()).while_doing(what));
   opened.layout = record->layout;
-  opened.in_use = TRY_DOING(what, hold_project(opened.directory));
+  opened.has_limits = record->storage != ProjectStorage::directory;
+  opened.own_inodes = own_inodes_of(record->storage, record->layout);
+  opened.in_use = TRY_DOING(what, hold_project(opened.directory, ProjectHold::shared));
   opened.top = TRY_DOING(what, open_top(opened.directory, record->storage));
   return opened;
 }

@@ -55,10 +55,27 @@ struct ProjectWish {
 Result<Project> open_project(const std::string& state_dir, const std::string& id, const ProjectWish& wish,
                              std::uint32_t service_id, std::vector<std::string>& degradations);
 
+// Makes the project `id` as `wish` says for a new one. Errors: EEXIST; as of open_project().
+Result<void> create_project(const std::string& state_dir, const std::string& id, const ProjectWish& wish,
+                            std::uint32_t service_id);
+// Gives it what `wish.asked` says. Errors: ENOENT; EBUSY while a sandbox uses it and its size cannot be
+// changed then; too small for what is in it; it was made without limits.
+Result<void> change_project_limits(const std::string& state_dir, const std::string& id,
+                                   const ProjectWish& wish, std::uint32_t service_id);
+
+std::string project_directory(const std::string& state_dir, const std::string& id);
+
+// The lock `in_use` of the project in `directory`. Errors: EBUSY; ENOENT where it was renamed or deleted just
+// then.
+enum class ProjectHold : std::uint8_t { shared, alone };
+Result<UniqueFd> hold_project(const std::string& directory, ProjectHold hold);
+
 // A project without a run: for those who look at its generations and change them.
 struct OpenedProject {
   WorkspaceLayout layout = WorkspaceLayout::split;
-  std::string directory;  // STATE/projects/ID
+  std::string directory;         // STATE/projects/ID
+  bool has_limits = false;       // its file system tells how full it is
+  std::uint64_t own_inodes = 0;  // of ours, which no limit counts
   UniqueFd in_use;
   UniqueFd top;
 };

@@ -6,6 +6,7 @@
 #include "outcome/run_result.h"
 #include "resource/cgroup.h"
 #include "resource/id_pool.h"
+#include "resource/project_care.h"
 #include "resource/projects.h"
 #include "run/run_one.h"
 
@@ -75,6 +76,11 @@ void sweep_files(const Settings& settings, Sweep& sweep) {
   const Result<bool> project = remove_half_made_project(settings.state_dir);
   if (!project) say_failure(sweep, project.error());
   if (project && *project) sweep.removed.emplace_back("a project that was being made");
+  const Result<std::size_t> deleted = remove_deleted_projects(settings.state_dir);
+  if (!deleted) say_failure(sweep, deleted.error());
+  if (deleted && *deleted > 0)
+    sweep.removed.push_back("the rest of " + std::to_string(*deleted) + " deleted project" +
+                            (*deleted == 1 ? "" : "s"));
   const Result<std::size_t> files = sweep_cache(settings);
   if (!files) say_failure(sweep, files.error());
   if (files && *files > 0)

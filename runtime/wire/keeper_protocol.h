@@ -10,6 +10,9 @@
 //       ├────────────────────────────────────────────────▶│  forks a keeper of a sandbox of many commands
 //       │  Warm + control, payload                         │
 //       ├────────────────────────────────────────────────▶│  the same, for nobody yet
+//       │  Project + client                                │
+//       ├────────────────────────────────────────────────▶│  starts sbx-projects, which answers one question
+//       │                                                  │  there (wire/project_protocol.h), and ends
 //       │  Query{what} + client                            │
 //       ├────────────────────────────────────────────────▶│  forks a process that answers the request there
 //       with │                                                  │  a text, JSON, and ends
@@ -55,6 +58,7 @@ enum class KeeperMessageType : std::uint32_t {
   create = 2,
   query = 12,  // value: HostQuery; only the API can ask
   warm = 13,
+  project = 14,
   // to a keeper
   command = 3,  // value: as of run
   pause = 4,

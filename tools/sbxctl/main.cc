@@ -75,6 +75,7 @@ int run(int argc, char** argv) {
   add_images_command(app, settings, action);
   add_languages_command(app, settings, action);
   add_token_command(app, settings, action);
+  add_project_commands(app, settings, action);
   add_transaction_commands(app, settings, action);
   add_cleanup_command(app, settings, action);
   try {

@@ -12,7 +12,8 @@
 #include "base/printable.h"
 #include "commands.h"
 #include "outcome/run_result.h"
-#include "patch.h"
+#include "projects/patch.h"
+#include "projects/project_json.h"
 #include "resource/own_directories.h"
 
 namespace sbx {
@@ -53,20 +54,13 @@ void print(const Json& json) {
   (void)printf("%s\n", json.dump(2, ' ', true, Json::error_handler_t::replace).c_str());
 }
 
-Json or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
-
 Result<int> list(const Transactions& transactions, const Line& line) {
-  Json all = Json::array();
-  for (const BranchRecord& record : TRY(transactions.list())) {
-    all.push_back({{"id", record.id},
-                   {"base", record.base},
-                   {"created", or_null(record.created)},
-                   {"task_id", or_null(record.task)}});
-    if (line.json) continue;
+  const std::vector<BranchRecord> all = TRY(transactions.list());
+  if (line.json) return print(transactions_json(all)), kExitOk;
+  for (const BranchRecord& record : all) {
     const std::string task = record.task.empty() ? "" : "  task " + record.task;
     (void)printf("%s  since %s%s\n", record.id.c_str(), record.created.c_str(), task.c_str());
   }
-  if (line.json) print(all);
   return kExitOk;
 }
 
@@ -102,12 +96,10 @@ Result<int> discard(const Transactions& transactions, const Line& line) {
 }
 
 Result<int> list_snapshots(const Transactions& transactions, const Line& line) {
-  Json all = Json::array();
-  for (const SnapshotRecord& record : TRY(transactions.snapshots())) {
-    all.push_back({{"name", record.name}, {"generation", record.generation}, {"created", record.created}});
-    if (!line.json) (void)printf("%s  of %s\n", record.name.c_str(), record.created.c_str());
-  }
-  if (line.json) print(all);
+  const std::vector<SnapshotRecord> all = TRY(transactions.snapshots());
+  if (line.json) return print(snapshots_json(all)), kExitOk;
+  for (const SnapshotRecord& record : all)
+    (void)printf("%s  of %s\n", record.name.c_str(), record.created.c_str());
   return kExitOk;
 }
 

@@ -1,4 +1,4 @@
-#include "patch.h"
+#include "projects/patch.h"
 
 #include <fcntl.h>
 #include <git2.h>

@@ -1,0 +1,135 @@
+#include "projects/answer.h"
+
+#include <cerrno>
+#include <nlohmann/json.hpp>
+
+#include "outcome/run_result.h"
+#include "policy/apply_policy.h"
+#include "projects/patch.h"
+#include "projects/project_json.h"
+#include "resource/own_directories.h"
+#include "resource/transactions.h"
+#include "run/gather_facts.h"
+
+namespace sbx {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kMostChanges = 10'000;  // that a list of them has
+
+Json list(const std::vector<ProjectInfo>& projects) {
+  Json all = Json::array();
+  for (const ProjectInfo& info : projects) all.push_back(project_json(info));
+  return {{"projects", std::move(all)}};
+}
+
+Result<Json> show(const Settings& settings, const std::string& id) {
+  const ProjectInfo info = TRY(look_at_project(settings.state_dir, id));
+  const ProjectUse use = TRY(measure_project(settings.state_dir, id, settings.ids.service_id()));
+  Json json = project_json(info, use);
+  const ProjectStore store(project_directory(settings.state_dir, id));
+  json["transactions"] = transactions_json(TRY(store.branches()));
+  json["snapshots"] = snapshots_json(TRY(store.snapshots()));
+  return json;
+}
+
+// What a run under the policy would ask for.
+Result<ProjectWish> wish_of(const Settings& settings, const ProjectQuestion& question) {
+  const Result<Policy> policy = load_policy(question.policy, settings.policy_dirs);
+  if (!policy) return fail(policy.error().text);  // not the project is what is missing
+  RunRequest request;
+  request.project = question.project;
+  request.policy = question.policy;
+  request.limits.disk_bytes = question.bytes;
+  request.limits.inodes = question.inodes;
+  const LimitSet granted = TRY(grant_limits(request, *policy));
+  return project_wish(request, *policy, granted);
+}
+
+Result<Json> create(const Settings& settings, const ProjectQuestion& question) {
+  const ProjectWish wish = TRY(wish_of(settings, question));
+  TRY(create_project(settings.state_dir, question.project, wish, settings.ids.service_id()));
+  return show(settings, question.project);
+}
+
+Result<Json> limit(const Settings& settings, const ProjectQuestion& question) {
+  const ProjectWish wish = TRY(wish_of(settings, question));
+  TRY(change_project_limits(settings.state_dir, question.project, wish, settings.ids.service_id()));
+  return show(settings, question.project);
+}
+
+Result<Json> rename(const Settings& settings, const ProjectQuestion& question) {
+  TRY(rename_project(settings.state_dir, question.project, question.name));
+  return project_json(TRY(look_at_project(settings.state_dir, question.name)));
+}
+
+Result<Json> remove(const Settings& settings, const ProjectQuestion& question) {
+  TRY(delete_project(settings.state_dir, question.project));
+  return Json::object();
+}
+
+Result<Json> commit(const Transactions& transactions, const std::string& id) {
+  const std::vector<std::string> conflicts = TRY(transactions.commit(id));
+  return Json{{"committed", conflicts.empty()}, {"conflicts", conflicts}};
+}
+
+// What is done with the generations of one project.
+Result<Json> decide(const Transactions& transactions, const ProjectQuestion& question) {
+  switch (question.action) {
+  case ProjectAction::transactions: return Json{{"transactions", transactions_json(TRY(transactions.list()))}};
+  case ProjectAction::diff:
+    return Json::parse(changes_to_json(TRY(transactions.diff(question.name, kMostChanges))));
+  case ProjectAction::commit: return commit(transactions, question.name);
+  case ProjectAction::discard: TRY(transactions.discard(question.name)); break;
+  case ProjectAction::snapshots: return Json{{"snapshots", snapshots_json(TRY(transactions.snapshots()))}};
+  case ProjectAction::take_snapshot: return snapshot_json(TRY(transactions.take_snapshot(question.name)));
+  case ProjectAction::restore_snapshot: TRY(transactions.restore_snapshot(question.name)); break;
+  case ProjectAction::remove_snapshot: TRY(transactions.remove_snapshot(question.name)); break;
+  default: return fail("a question of another build");
+  }
+  return Json::object();
+}
+
+Result<std::string> make_patch_of(const Transactions& transactions, const std::string& id) {
+  prepare_patches();
+  return transactions.work_in(id, make_patch);
+}
+
+std::string text_of(const Json& json) { return json.dump(-1, ' ', true, Json::error_handler_t::replace); }
+
+Result<std::string> answer_of_generations(const Settings& settings, const ProjectQuestion& question) {
+  const OpenedProject project = TRY(open_project_disk(settings.state_dir, question.project));
+  const Transactions transactions(project, settings.ids.service_id());
+  if (question.action == ProjectAction::patch) return make_patch_of(transactions, question.name);
+  const Json json = TRY(decide(transactions, question));
+  return text_of(json);
+}
+
+Result<Json> answer_of_projects(const Settings& settings, const ProjectQuestion& question) {
+  switch (question.action) {
+  case ProjectAction::list: return list(TRY(list_projects(settings.state_dir)));
+  case ProjectAction::show: return show(settings, question.project);
+  case ProjectAction::create: return create(settings, question);
+  case ProjectAction::limit: return limit(settings, question);
+  case ProjectAction::rename: return rename(settings, question);
+  default: return remove(settings, question);
+  }
+}
+
+}  // namespace
+
+Result<std::string> answer_question(const Settings& settings, const ProjectQuestion& question) {
+  TRY(check_own_directories(settings.state_dir, settings.run_dir));
+  std::string text;
+  if (question.action > ProjectAction::limit) {
+    text = TRY(answer_of_generations(settings, question));
+  } else {
+    const Json json = TRY(answer_of_projects(settings, question));
+    text = text_of(json);
+  }
+  if (text.size() <= kMostProjectAnswer) return text;
+  return fail(Error{"the answer is longer than 16 MiB; on the host sbxctl has no such limit", E2BIG});
+}
+
+}  // namespace sbx

@@ -1,0 +1,58 @@
+// sbx-projects: answers one question about projects as root, for the API, which cannot see them. A nursery of
+// sbxd's starts it for each (wire/project_protocol.h).
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <csignal>
+#include <cstdio>
+
+#include "os/file.h"
+#include "os/socket.h"
+#include "projects/answer.h"
+#include "run/client_link.h"
+
+namespace sbx {
+namespace {
+
+Result<ProjectQuestion> receive_question() {
+  auto message = TRY(os::receive_message(kProjectSocketFd, sizeof(ClientHeader)));
+  if (!message) return fail("nobody asks");
+  const auto header = TRY(os::read_struct<ClientHeader>(*message, "question"));
+  if (header.version != kClientProtocolVersion || header.type != ClientMessageType::text ||
+      message->descriptors.size() != 1)
+    return fail("question about projects: of another build");
+  const std::string bytes =
+      TRY(os::read_sealed_memfd(message->descriptors.front().get(), "question", kMostProjectQuestion));
+  return decode_project_question(bytes);
+}
+
+Result<std::string> answer(const RunRequest& places) {
+  const Settings settings = TRY(make_settings(places));
+  const ProjectQuestion question = TRY(receive_question());
+  return answer_question(settings, question);
+}
+
+}  // namespace
+}  // namespace sbx
+
+// With its places: CONFIG STATE RUN LOG, each empty for the default.
+int main(int count, char** arguments) {
+  using namespace sbx;
+  (void)fcntl(kProjectSocketFd, F_SETFD, FD_CLOEXEC);
+  (void)prctl(PR_SET_DUMPABLE, 0);
+  (void)umask(077);
+  for (const int number : {SIGPIPE, SIGXFSZ}) (void)signal(number, SIG_IGN);
+  if (count != 5) return 2;
+  RunRequest places;
+  places.config = arguments[1];
+  places.state_dir = arguments[2];
+  places.run_dir = arguments[3];
+  places.log = arguments[4];
+  const ClientLink link(kProjectSocketFd);
+  const Result<std::string> text = answer(places);
+  const Result<void> told =
+      text ? link.answer_text(*text) : link.answer_error(text.error().error_number, text.error());
+  return told ? 0 : 1;  // else nobody is there any more
+}

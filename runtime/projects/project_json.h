@@ -1,0 +1,19 @@
+// What is said of projects in JSON, by sbxctl and over the API (docs/api.md, "Projects").
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <vector>
+
+#include "resource/project_care.h"
+#include "resource/project_store.h"
+
+namespace sbx {
+
+// `use` where it was measured.
+nlohmann::ordered_json project_json(const ProjectInfo& info, const std::optional<ProjectUse>& use = {});
+nlohmann::ordered_json transactions_json(const std::vector<BranchRecord>& records);
+nlohmann::ordered_json snapshots_json(const std::vector<SnapshotRecord>& records);
+nlohmann::ordered_json snapshot_json(const SnapshotRecord& record);
+
+}  // namespace sbx
