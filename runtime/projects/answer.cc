@@ -26,8 +26,10 @@ Json list(const std::vector<ProjectInfo>& projects) {
 
 Result<Json> show(const Settings& settings, const std::string& id) {
   const ProjectInfo info = TRY(look_at_project(settings.state_dir, id));
-  const ProjectUse use = TRY(measure_project(settings.state_dir, id, settings.ids.service_id()));
-  Json json = project_json(info, use);
+  const auto use = measure_project(settings.state_dir, id, settings.ids.service_id());
+  if (!use && use.error().error_number != EBUSY) return fail(use.error());
+  Json json = project_json(info);
+  json["usage"] = use ? Json{{"bytes", use->bytes}, {"inodes", use->inodes}} : Json();
   const ProjectStore store(project_directory(settings.state_dir, id));
   json["transactions"] = transactions_json(TRY(store.branches()));
   json["snapshots"] = snapshots_json(TRY(store.snapshots()));

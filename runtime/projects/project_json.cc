@@ -1,6 +1,7 @@
 #include "projects/project_json.h"
 
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/times.h"
 
@@ -27,8 +28,8 @@ const char* storage_name(ProjectStorage storage) {
 
 }  // namespace
 
-Json project_json(const ProjectInfo& info, const std::optional<ProjectUse>& use) {
-  Json json{{"project_id", info.id},
+Json project_json(const ProjectInfo& info) {
+  return {{"project_id", info.id},
             {"name", "sbx-project-" + info.id},
             {"layout", info.layout == WorkspaceLayout::flat ? "flat" : "split"},
             {"storage", storage_name(info.storage)},
@@ -36,8 +37,6 @@ Json project_json(const ProjectInfo& info, const std::optional<ProjectUse>& use)
             {"in_use", info.in_use},
             {"created_at", info.created_ms ? Json(rfc3339(*info.created_ms)) : Json()},
             {"last_used_at", info.used_ms != 0 ? Json(rfc3339(info.used_ms)) : Json()}};
-  if (use) json["usage"] = {{"bytes", use->bytes}, {"inodes", use->inodes}};
-  return json;
 }
 
 Json transactions_json(const std::vector<BranchRecord>& records) {

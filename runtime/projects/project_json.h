@@ -2,7 +2,6 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
-#include <optional>
 #include <vector>
 
 #include "resource/project_care.h"
@@ -10,8 +9,7 @@
 
 namespace sbx {
 
-// `use` where it was measured.
-nlohmann::ordered_json project_json(const ProjectInfo& info, const std::optional<ProjectUse>& use = {});
+nlohmann::ordered_json project_json(const ProjectInfo& info);
 nlohmann::ordered_json transactions_json(const std::vector<BranchRecord>& records);
 nlohmann::ordered_json snapshots_json(const std::vector<SnapshotRecord>& records);
 nlohmann::ordered_json snapshot_json(const SnapshotRecord& record);

@@ -150,6 +150,60 @@ def ask_configurations(sbx: Caller) -> None:
         sbx.expect(404, method, f"{place}/small")
 
 
+def ask_projects(sbx: Caller) -> None:
+    project, other = "/v1/projects/asked", "/v1/projects/other"
+    small = {"project_id": "asked", "limits": {"disk_bytes": 16 << 20}}
+    sbx.expect(201, "POST", "/v1/projects", small)
+    sbx.expect(409, "POST", "/v1/projects", small)
+    sbx.expect(400, "POST", "/v1/projects", {"project_id": "../x"}, wrong=True)
+    sbx.expect(422, "POST", "/v1/projects", {"project_id": "more", "policy": "nothing"})
+    sbx.expect(507, "POST", "/v1/projects", {"project_id": "more", "limits": {"disk_bytes": 1 << 59}})
+    sbx.expect(400, "GET", "/v1/projects", query={"limit": "0"}, wrong=True)
+    if len(sbx.expect(200, "GET", "/v1/projects", query={"limit": "1", "cursor": "a"}).json["projects"]) != 1:
+        sbx.document.fault("a page has not the project that there is")
+    sbx.expect(200, "PATCH", project, {"limits": {"disk_bytes": 32 << 20}})
+    sbx.expect(400, "PATCH", project, {"limits": {}}, wrong=True)
+    sbx.expect(422, "PATCH", project, {"limits": {"inodes": 1}})
+    run = {"project_id": "asked", "shell": "echo >f", "workspace_mode": "transaction"}
+    first, second, third = (sbx.expect(200, "POST", "/v1/runs", {**run, "shell": f"echo {text} >f"}, query={"wait": ""}).json["transaction"] for text in "abc")
+    if len(sbx.expect(200, "GET", f"{project}/transactions").json["transactions"]) != 3:
+        sbx.document.fault("the list of transactions has not those that there are")
+    for query in ({}, {"format": "json"}, {"format": "patch"}):
+        sbx.expect(200, "GET", f"{project}/transactions/{first}/diff", query=query)
+    sbx.expect(400, "GET", f"{project}/transactions/{first}/diff", query={"format": "x"}, wrong=True)
+    sbx.expect(201, "POST", f"{project}/snapshots", {"name": "one"})
+    sbx.expect(409, "POST", f"{project}/snapshots", {"name": "one"})
+    sbx.expect(400, "POST", f"{project}/snapshots", {}, wrong=True)
+    sbx.expect(200, "GET", f"{project}/snapshots")
+    sbx.expect(201, "POST", "/v1/sandboxes", {"project_id": "asked", "task_id": "asked"})
+    sbx.expect(409, "POST", f"{project}/snapshots/one/restore")
+    sbx.expect(409, "PATCH", project, {"limits": {"disk_bytes": 64 << 20}})
+    sbx.expect(409, "POST", f"{project}/rename", {"project_id": "other"})
+    sbx.expect(409, "DELETE", project)
+    running = sbx.expect(202, "POST", "/v1/runs", {**run, "transaction": third, "shell": "sleep 60"}).json["run_id"]
+    wait_until(lambda: sbx.expect(200, "GET", f"/v1/runs/{running}").json["status"] == "running")
+    for method, what in (("GET", "/diff"), ("DELETE", "")):
+        sbx.expect(409, method, f"{project}/transactions/{third}{what}")
+    sbx.expect(200, "POST", f"{project}/rename", {"project_id": "other"}, query={"force": ""})
+    for method, path, body in (("GET", "", None), ("PATCH", "", {"limits": {"inodes": 1}}), ("DELETE", "", None), ("POST", "/rename", {"project_id": "x"}),
+                               ("GET", "/transactions", None), ("GET", "/transactions/x/diff", None), ("POST", "/transactions/x/commit", None),
+                               ("DELETE", "/transactions/x", None), ("GET", "/snapshots", None), ("POST", "/snapshots", {"name": "x"}),
+                               ("POST", "/snapshots/x/restore", None), ("DELETE", "/snapshots/x", None)):
+        sbx.expect(404, method, project + path, body)
+    sbx.expect(400, "POST", f"{other}/rename", {}, wrong=True)
+    sbx.expect(204, "POST", f"{other}/transactions/{first}/commit")
+    if sbx.expect(409, "POST", f"{other}/transactions/{second}/commit").json["conflicts"] != ["agent_workspace/f"]:
+        sbx.document.fault("a commit does not tell its conflict")
+    sbx.expect(204, "DELETE", f"{other}/transactions/{second}")
+    sbx.expect(204, "POST", f"{other}/snapshots/one/restore")
+    sbx.expect(204, "DELETE", f"{other}/snapshots/one")
+    sbx.expect(200, "GET", other)
+    for path in (other, "/v1/projects"):
+        sbx.expect(400, "DELETE", path, query={"force": "maybe"}, wrong=True)
+    sbx.expect(204, "DELETE", other, query={"force": "true"})
+    sbx.expect(200, "DELETE", "/v1/projects", query={"force": "false"})
+
+
 def list_runs(sbx: Caller) -> None:
     path = "/v1/runs"
     page = sbx.expect(200, "GET", path, query={"limit": "2"}).json

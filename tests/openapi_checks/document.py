@@ -164,7 +164,7 @@ class Document:
     def check_result(self) -> None:
         """RunResult is docs/result.schema.json, and what the API adds."""
         places = {"#/$defs/count": "Count", "#/$defs/time": "Time", "#/$defs/hidden": "HiddenArgument", "#/$defs/stream": "Stream",
-                  "#/$defs/entry": "ChangedEntry"}
+                  "#/$defs/entry": "ChangedEntry", "#/$defs/change": "Change"}
 
         def moved(node):
             if isinstance(node, list):

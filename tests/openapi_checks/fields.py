@@ -139,6 +139,26 @@ def check_bodies(sbx: Caller) -> int:
     return tried
 
 
+def check_projects(sbx: Caller) -> int:
+    """What is asked of a project that is not there is refused for its body or, with 404, for that."""
+    tried = 0
+    for schema, method, more in (("ProjectLimitsRequest", "PATCH", ""), ("RenameRequest", "POST", "/rename"), ("SnapshotRequest", "POST", "/snapshots"),
+                                 ("ProjectRequest", "POST", None)):
+        rules = sbx.document.json["components"]["schemas"][schema]
+        required = {field: {"limits": {"inodes": 1}}.get(field, "tried") for field in rules["required"]}
+        bodies = [{}, required, {**required, "zz": 1}]
+        bodies += [{**required, field: value} for field in rules["properties"] for value in [*VALUES, {"inodes": 1}, {"inodes": 0}, {"pids": 1}, {"disk_bytes": 1.5}]]
+        for body in bodies:
+            tried += 1
+            good = not sbx.document.errors(rules, body)
+            answer = sbx.ask(method, "/v1/projects" if more is None else "/v1/projects/absent" + more, body, wrong=True)
+            if good != (answer.status != 400):
+                sbx.document.fault(f"{schema}: the document {'takes' if good else 'refuses'} {str(body)[:200]}, the server says {answer}")
+            if answer.status == 201:
+                sbx.expect(204, "DELETE", answer.headers["Location"])
+    return tried
+
+
 def check_signals(sbx: Caller) -> None:
     """Of a run that is not there: what is good is 404. At a terminal, what is bad ends it."""
     signal = sbx.document.at("#/components/schemas/Signal")
@@ -159,14 +179,14 @@ def check_signals(sbx: Caller) -> None:
 
 
 def refuses_unknown(operation) -> bool:
-    return "/files" in operation.path or operation.id in ("listRuns", "listSandboxes", "destroySandboxes", "getSandboxesStats")
+    return "/files" in operation.path or operation.id in ("listRuns", "listSandboxes", "destroySandboxes", "getSandboxesStats", "listProjects")
 
 
 def check_query(sbx: Caller) -> None:
     """Where the server refuses what it does not know, it is asked; all others have to be read somewhere in its source."""
     in_source: set[str] = set()
     for file in (ROOT / "runtime/api").glob("*.cc"):
-        in_source |= set(re.findall(r'(?:query_value\(|wants\(\*?\w+, |asks_for_another\(\*?\w+, )"(\w+)"', file.read_text(encoding="utf-8")))
+        in_source |= set(re.findall(r'(?:query_value\(|wants\(\*?\w+, |flag_of\([\w>-]+, |asks_for_another\(\*?\w+, )"(\w+)"', file.read_text(encoding="utf-8")))
     document = sbx.document
     for operation in document.operations:
         path = operation.example

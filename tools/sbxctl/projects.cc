@@ -66,8 +66,9 @@ void print_whole(const Json& project) {
   say("project", project["project_id"]);
   say("layout", project["layout"]);
   say("storage", project["storage"]);
-  say("size", format_bytes(use["bytes"].get<std::uint64_t>()) + " of " + size_or(limits["disk_bytes"], "any"));
-  say("inodes", use["inodes"].dump() + " of " + text_or(limits["inodes"], "any"));
+  const bool busy = use.is_null();
+  say("size", (busy ? "?" : size_or(use["bytes"], "")) + " of " + size_or(limits["disk_bytes"], "any"));
+  say("inodes", (busy ? "?" : use["inodes"].dump()) + " of " + text_or(limits["inodes"], "any"));
   say("in use", project["in_use"].get<bool>() ? "yes" : "no");
   say("created", text_or(project["created_at"], "unknown"));
   say("last used", text_or(project["last_used_at"], "never"));
