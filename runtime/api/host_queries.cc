@@ -32,8 +32,11 @@ void HostQueries::ask(HostQuery query, const std::string& policy, Then then) {
   ask({[this, query, request] { return keepers_.query(query, request); }, std::move(then)});
 }
 
-void HostQueries::ask(ProjectQuestion question, Then then) {
-  ask({[this, asked = std::move(question)] { return keepers_.ask_about_projects(asked); }, std::move(then)});
+void HostQueries::ask(ProjectQuestion question, std::shared_ptr<const Asker> asker, Then then) {
+  const auto start = [this, asked = std::move(question), asker = std::move(asker)] {
+    return keepers_.ask_about_projects(asked, asker->peer());
+  };
+  ask({start, std::move(then)});
 }
 
 void HostQueries::ask(Question question) {

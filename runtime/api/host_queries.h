@@ -5,8 +5,10 @@
 #include <deque>
 #include <functional>
 #include <list>
+#include <memory>
 #include <string>
 
+#include "api/client.h"
 #include "api/keepers.h"
 #include "http/loop.h"
 
@@ -20,7 +22,7 @@ class HostQueries {
   using Then = std::function<void(Result<std::string>)>;
   void ask(HostQuery query, const std::string& policy, Then then);
   // As wire/project_protocol.h has answers and errors; EAGAIN: too many wait.
-  void ask(ProjectQuestion question, Then then);
+  void ask(ProjectQuestion question, std::shared_ptr<const Asker> asker, Then then);
 
  private:
   struct Question {

@@ -65,14 +65,14 @@ Result<UniqueFd> Keepers::query(HostQuery query, const RunRequest& request) {
   return std::move(ours);
 }
 
-Result<UniqueFd> Keepers::ask_about_projects(const ProjectQuestion& question) {
+Result<UniqueFd> Keepers::ask_about_projects(const ProjectQuestion& question, const Peer& peer) {
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   const UniqueFd payload = TRY(os::sealed_memfd("sbx-question", encode_project_question(question)));
   ClientHeader header;
   header.type = ClientMessageType::text;
   const int fd = payload.get();
   TRY(os::send_struct(ours.get(), header, std::span(&fd, 1)));
-  TRY(ask(message_of(KeeperMessageType::project, kOwn), {theirs.get()}));
+  TRY(ask(message_of(KeeperMessageType::project, kOwn, peer), {theirs.get(), peer.descriptor}));
   return std::move(ours);
 }
 

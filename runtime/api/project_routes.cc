@@ -30,6 +30,7 @@ int status_of(const Error& error) {
   case E2BIG:
   case EINVAL:
   case EPERM: return kUnprocessable;
+  case EACCES: return 403;
   case ENOENT: return kNotFound;
   case EBUSY:
   case EEXIST: return kConflict;
@@ -161,9 +162,15 @@ void ProjectRoutes::add_routes(Router& router) {
   pass("DELETE", "/snapshots/{snapshot}", ProjectAction::remove_snapshot);
 }
 
+void ProjectRoutes::ask_as(const SharedCall& call, ProjectQuestion question, const Done& done) {
+  auto asker = call->client.asker(call->exchange->peer_socket());
+  if (!asker) return done(fail(Error{asker.error().text, EAGAIN}));
+  queries_.ask(std::move(question), std::make_shared<const Asker>(std::move(*asker)), done);
+}
+
 void ProjectRoutes::ask(const SharedCall& call, ProjectQuestion question,
                         std::function<void(OrderedJson)> then) {
-  queries_.ask(std::move(question), [call, then = std::move(then)](const Result<std::string>& text) {
+  ask_as(call, std::move(question), [call, then = std::move(then)](const Result<std::string>& text) {
     if (!text) return answer_error(*call, text.error());
     OrderedJson json = parse_answer(*text);
     if (!json.is_object()) return answer_problem(*call, kUnavailable, "an answer of another build");
@@ -239,9 +246,8 @@ void ProjectRoutes::limit(const SharedCall& call) {
     if (!read) return answer_problem(*call, 400, read.error().text);
     if (!question.bytes && !question.inodes)
       return answer_problem(*call, 400, "'limits': give disk_bytes or inodes");
-    ask(call, question, [this, call](OrderedJson json) {
-      answer_json(*call, 200, with_living(*call, std::move(json)));
-    });
+    ask(call, question,
+        [this, call](OrderedJson json) { answer_json(*call, 200, with_living(*call, std::move(json))); });
   });
 }
 
@@ -276,14 +282,15 @@ void ProjectRoutes::end_all_in(const std::string& project, std::function<void()>
   }
 }
 
-void ProjectRoutes::ask_until_free(const ProjectQuestion& question, const Done& done, int left) {
-  queries_.ask(question, [this, question, done, left](const Result<std::string>& text) {
+void ProjectRoutes::ask_until_free(const SharedCall& call, const ProjectQuestion& question, const Done& done,
+                                   int left) {
+  ask_as(call, question, [this, call, question, done, left](const Result<std::string>& text) {
     const bool busy = !text && text.error().error_number == EBUSY;
     if (!busy || left == 0) return done(text);
     const auto timer = std::make_shared<http::Timer>();
-    *timer = loop_.after(kPause, [this, question, done, left, timer] {
+    *timer = loop_.after(kPause, [this, call, question, done, left, timer] {
       const auto last = timer;
-      ask_until_free(question, done, left - 1);
+      ask_until_free(call, question, done, left - 1);
     });
   });
 }
@@ -291,10 +298,11 @@ void ProjectRoutes::ask_until_free(const ProjectQuestion& question, const Done& 
 void ProjectRoutes::ask_alone(const SharedCall& call, const ProjectQuestion& question, const Done& done) {
   const auto force = flag_of(call->request, "force");
   if (!force) return answer_problem(*call, 400, force.error().text);
-  if (!*force) return queries_.ask(question, done);
+  if (!*force) return ask_as(call, question, done);
   if (const std::string why = why_not_end(*call, question.project); !why.empty())
     return done(fail(Error{why, EBUSY}));
-  end_all_in(question.project, [this, question, done] { ask_until_free(question, done, kMostTries); });
+  end_all_in(question.project,
+             [this, call, question, done] { ask_until_free(call, question, done, kMostTries); });
 }
 
 void ProjectRoutes::rename(const SharedCall& call) {
@@ -324,8 +332,9 @@ void ProjectRoutes::remove(const SharedCall& call) {
     if (!text) return answer_error(*call, text.error());
     const auto removed = configurations_.remove_all(question.project);
     if (!removed)
-      return answer_problem(*call, kUnavailable,
-                            "the project is deleted, but not its stored configurations: " + removed.error().text);
+      return answer_problem(
+          *call, kUnavailable,
+          "the project is deleted, but not its stored configurations: " + removed.error().text);
     call->exchange->respond({204, {}, ""});
   });
 }
@@ -352,8 +361,7 @@ void ProjectRoutes::remove_all(const SharedCall& call) {
 
 void ProjectRoutes::remove_next(const std::shared_ptr<Removal>& removal) {
   if (removal->left.empty())
-    return answer_json(*removal->call, 200,
-                       {{"deleted", removal->deleted}, {"refused", removal->refused}});
+    return answer_json(*removal->call, 200, {{"deleted", removal->deleted}, {"refused", removal->refused}});
   ProjectQuestion question;
   question.action = ProjectAction::remove;
   question.project = removal->left.front();
@@ -361,7 +369,8 @@ void ProjectRoutes::remove_next(const std::shared_ptr<Removal>& removal) {
   ask_alone(removal->call, question, [this, removal, id = question.project](const Result<std::string>& text) {
     const auto removed = text ? configurations_.remove_all(id) : fail(text.error());
     if (removed) removal->deleted.push_back(id);
-    if (!removed) removal->refused.push_back({{"project_id", id}, {"detail", in_api_words(removed.error().text)}});
+    if (!removed)
+      removal->refused.push_back({{"project_id", id}, {"detail", in_api_words(removed.error().text)}});
     remove_next(removal);
   });
 }
@@ -376,7 +385,7 @@ void ProjectRoutes::diff(const SharedCall& call) {
   const auto question = question_of(call, patch ? ProjectAction::patch : ProjectAction::diff);
   if (!question) return;
   if (!patch) return ask(call, *question, [call](const OrderedJson& json) { answer_json(*call, 200, json); });
-  queries_.ask(*question, [call](const Result<std::string>& text) {
+  ask_as(call, *question, [call](const Result<std::string>& text) {
     if (!text) return answer_error(*call, text.error());
     call->exchange->respond({200, {{"Content-Type", "text/x-diff"}}, *text});
   });
@@ -391,13 +400,13 @@ void ProjectRoutes::commit(const SharedCall& call) {
     OrderedJson problem{{"type", "about:blank"},
                         {"title", "Conflict"},
                         {"status", kConflict},
-                        {"detail", "not committed: the project has changed since the transaction began, and "
-                                   "not to the same, at these paths"},
+                        {"detail",
+                         "not committed: the project has changed since the transaction began, and "
+                         "not to the same, at these paths"},
                         {"conflicts", conflicts}};
-    call->exchange->respond(
-        {kConflict,
-         {{"Content-Type", "application/problem+json"}},
-         problem.dump(-1, ' ', true, OrderedJson::error_handler_t::replace) + "\n"});
+    call->exchange->respond({kConflict,
+                             {{"Content-Type", "application/problem+json"}},
+                             problem.dump(-1, ' ', true, OrderedJson::error_handler_t::replace) + "\n"});
   });
 }
 

@@ -1,5 +1,5 @@
-// Projects: which there are, what is in them, their transactions and snapshots (docs/api.md). What they are is
-// looked up anew each time (projects/answer.h).
+// Projects: which there are, what is in them, their transactions and snapshots (docs/api.md). What they are
+// is looked up anew each time (projects/answer.h).
 #pragma once
 
 #include <memory>
@@ -38,14 +38,16 @@ class ProjectRoutes {
   void commit(const SharedCall& call);
   void diff(const SharedCall& call);
 
-  // `question` in the name of who calls; `then` gets what it says, if it is no problem.
+  // `question` in the name of who calls.
+  void ask_as(const SharedCall& call, ProjectQuestion question, const Done& done);
+  // `then` gets what it says, if it is no problem.
   void ask(const SharedCall& call, ProjectQuestion question, std::function<void(OrderedJson)> then);
   // What has to be alone with the project. With ?force what runs in it ends first.
   void ask_alone(const SharedCall& call, const ProjectQuestion& question, const Done& done);
   // Why they may not be ended for this client; empty: they may.
   [[nodiscard]] std::string why_not_end(const Call& call, const std::string& project) const;
   void end_all_in(const std::string& project, std::function<void()> then);
-  void ask_until_free(const ProjectQuestion& question, const Done& done, int left);
+  void ask_until_free(const SharedCall& call, const ProjectQuestion& question, const Done& done, int left);
   struct Removal;
   void remove_next(const std::shared_ptr<Removal>& removal);
   [[nodiscard]] OrderedJson with_living(const Call& call, OrderedJson project) const;

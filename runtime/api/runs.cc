@@ -314,7 +314,8 @@ void Runs::get_events(const SharedCall& call) const {
 std::vector<std::shared_ptr<Run>> Runs::in_project(const std::string& project) const {
   std::vector<std::shared_ptr<Run>> living;
   for (const auto& [id, run] : runs_) {
-    if (run->about().project == project && run->about().sandbox.empty() && !run->ended()) living.push_back(run);
+    if (run->about().project == project && run->about().sandbox.empty() && !run->ended())
+      living.push_back(run);
   }
   return living;
 }

@@ -28,18 +28,30 @@ namespace {
 
 using Descriptors = std::vector<UniqueFd>;
 
-// The program that looks after projects takes this process's place, with nothing of it but the client.
-void become_projects(const Site& site, const UniqueFd& client) {
+// Each to the number behind it.
+bool put_at(const std::array<int, 2>& descriptors, int first) {
+  std::array<UniqueFd, 2> aside;
+  for (std::size_t i = 0; i < descriptors.size(); ++i) {
+    aside.at(i) = UniqueFd(fcntl(descriptors.at(i), F_DUPFD_CLOEXEC, first + 2));
+    if (!aside.at(i).valid()) return false;
+  }
+  for (int i = 0; i < 2; ++i) {
+    if (dup2(aside.at(static_cast<std::size_t>(i)).get(), first + i) != first + i) return false;
+  }
+  return close_range(static_cast<unsigned>(first) + 2, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
+}
+
+// The program that looks after projects takes this process's place, with nothing of it but who asks.
+void become_projects(const Site& site, const Descriptors& asked, std::int64_t token) {
   const std::string path = site.settings.helpers + "/sbx-projects";
   std::vector<std::string> words{path};
   words.insert(words.end(), site.places.begin(), site.places.end());
+  words.push_back(std::to_string(token));
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   std::array<char*, 1> environment{nullptr};
-  const UniqueFd aside(fcntl(client.get(), F_DUPFD_CLOEXEC, kProjectSocketFd + 1));
-  if (!aside.valid() || dup2(aside.get(), kProjectSocketFd) != kProjectSocketFd) return;
-  if (close_range(kProjectSocketFd + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0) return;
+  if (!put_at({asked[0].get(), asked[1].get()}, kProjectSocketFd)) return;
   (void)execve(path.c_str(), arguments.data(), environment.data());
   (void)std::fprintf(stderr, "sbxd: %s\n", system_error("execve", path, errno).text.c_str());
 }
@@ -60,8 +72,8 @@ void keep(const Site& site, const KeeperMessage& message, Descriptors descriptor
   }
   if (type == KeeperMessageType::query && descriptors.size() == 1)
     return answer_query(site, static_cast<HostQuery>(message.value), descriptors[0]);
-  if (type == KeeperMessageType::project && descriptors.size() == 1)
-    return become_projects(site, descriptors[0]);
+  if (type == KeeperMessageType::project && descriptors.size() == 2)
+    return become_projects(site, descriptors, message.token);
   const bool warm = type == KeeperMessageType::warm;
   if ((type != KeeperMessageType::create && !warm) || descriptors.size() != (warm ? 2U : 3U)) return;
   UniqueFd control = std::move(descriptors[0]);

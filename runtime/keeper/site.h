@@ -17,7 +17,8 @@ struct Site {
   const Result<CgroupLayout>& cgroups;
   const Result<std::unique_ptr<SandboxStarter>>& starter;
   CpuMask cpus{};  // those that programs may use
-  std::vector<std::string> places{};  // for programs of ours: CONFIG STATE RUN LOG, each empty for the default
+  std::vector<std::string>
+      places{};  // for programs of ours: CONFIG STATE RUN LOG, each empty for the default
 };
 
 }  // namespace sbx

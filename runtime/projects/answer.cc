@@ -5,6 +5,7 @@
 
 #include "outcome/run_result.h"
 #include "policy/apply_policy.h"
+#include "projects/check_asker.h"
 #include "projects/patch.h"
 #include "projects/project_json.h"
 #include "resource/own_directories.h"
@@ -18,9 +19,11 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kMostChanges = 10'000;  // that a list of them has
 
-Json list(const std::vector<ProjectInfo>& projects) {
+Json list(const std::vector<ProjectInfo>& projects, const PeerIdentity& peer) {
   Json all = Json::array();
-  for (const ProjectInfo& info : projects) all.push_back(project_json(info));
+  for (const ProjectInfo& info : projects) {
+    if (is_for_peer(info.id, peer)) all.push_back(project_json(info));
+  }
   return {{"projects", std::move(all)}};
 }
 
@@ -76,15 +79,25 @@ Result<Json> commit(const Transactions& transactions, const std::string& id) {
   return Json{{"committed", conflicts.empty()}, {"conflicts", conflicts}};
 }
 
+Result<Json> list_transactions(const Transactions& transactions) {
+  const std::vector<BranchRecord> records = TRY(transactions.list());
+  return Json{{"transactions", transactions_json(records)}};
+}
+
+Result<Json> list_snapshots(const Transactions& transactions) {
+  const std::vector<SnapshotRecord> records = TRY(transactions.snapshots());
+  return Json{{"snapshots", snapshots_json(records)}};
+}
+
 // What is done with the generations of one project.
 Result<Json> decide(const Transactions& transactions, const ProjectQuestion& question) {
   switch (question.action) {
-  case ProjectAction::transactions: return Json{{"transactions", transactions_json(TRY(transactions.list()))}};
+  case ProjectAction::transactions: return list_transactions(transactions);
   case ProjectAction::diff:
     return Json::parse(changes_to_json(TRY(transactions.diff(question.name, kMostChanges))));
   case ProjectAction::commit: return commit(transactions, question.name);
   case ProjectAction::discard: TRY(transactions.discard(question.name)); break;
-  case ProjectAction::snapshots: return Json{{"snapshots", snapshots_json(TRY(transactions.snapshots()))}};
+  case ProjectAction::snapshots: return list_snapshots(transactions);
   case ProjectAction::take_snapshot: return snapshot_json(TRY(transactions.take_snapshot(question.name)));
   case ProjectAction::restore_snapshot: TRY(transactions.restore_snapshot(question.name)); break;
   case ProjectAction::remove_snapshot: TRY(transactions.remove_snapshot(question.name)); break;
@@ -108,9 +121,10 @@ Result<std::string> answer_of_generations(const Settings& settings, const Projec
   return text_of(json);
 }
 
-Result<Json> answer_of_projects(const Settings& settings, const ProjectQuestion& question) {
+Result<Json> answer_of_projects(const Settings& settings, const ProjectQuestion& question,
+                                const PeerIdentity& peer) {
   switch (question.action) {
-  case ProjectAction::list: return list(TRY(list_projects(settings.state_dir)));
+  case ProjectAction::list: return list(TRY(list_projects(settings.state_dir)), peer);
   case ProjectAction::show: return show(settings, question.project);
   case ProjectAction::create: return create(settings, question);
   case ProjectAction::limit: return limit(settings, question);
@@ -121,13 +135,15 @@ Result<Json> answer_of_projects(const Settings& settings, const ProjectQuestion&
 
 }  // namespace
 
-Result<std::string> answer_question(const Settings& settings, const ProjectQuestion& question) {
+Result<std::string> answer_question(const Settings& settings, const ProjectQuestion& question,
+                                    const PeerIdentity& peer) {
+  TRY(check_asker_may(question, peer));
   TRY(check_own_directories(settings.state_dir, settings.run_dir));
   std::string text;
   if (question.action > ProjectAction::limit) {
     text = TRY(answer_of_generations(settings, question));
   } else {
-    const Json json = TRY(answer_of_projects(settings, question));
+    const Json json = TRY(answer_of_projects(settings, question, peer));
     text = text_of(json);
   }
   if (text.size() <= kMostProjectAnswer) return text;

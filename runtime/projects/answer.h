@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "keeper/peer.h"
 #include "run/settings.h"
 #include "wire/project_protocol.h"
 
@@ -11,6 +12,8 @@ namespace sbx {
 
 // A text for the answer. Errors with the number of errno(3) that says of what kind: ENOENT, EEXIST, EBUSY,
 // ENOSPC, E2BIG for an answer that would be too long; 0: none of these.
-Result<std::string> answer_question(const Settings& settings, const ProjectQuestion& question);
+// EACCES: it is not for `peer`; of a list those that are not are left out.
+Result<std::string> answer_question(const Settings& settings, const ProjectQuestion& question,
+                                    const PeerIdentity& peer);
 
 }  // namespace sbx

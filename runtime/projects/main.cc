@@ -4,9 +4,8 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
-#include <array>
 #include <csignal>
-#include <cstdio>
+#include <cstdlib>
 
 #include "os/file.h"
 #include "os/socket.h"
@@ -28,30 +27,31 @@ Result<ProjectQuestion> receive_question() {
   return decode_project_question(bytes);
 }
 
-Result<std::string> answer(const RunRequest& places) {
+Result<std::string> answer(const RunRequest& places, const std::string& token) {
+  const PeerIdentity peer = TRY(identify_peer(kProjectPeerFd, std::strtoll(token.c_str(), nullptr, 10)));
   const Settings settings = TRY(make_settings(places));
   const ProjectQuestion question = TRY(receive_question());
-  return answer_question(settings, question);
+  return answer_question(settings, question, peer);
 }
 
 }  // namespace
 }  // namespace sbx
 
-// With its places: CONFIG STATE RUN LOG, each empty for the default.
+// With its places, CONFIG STATE RUN LOG, each empty for the default, and which token asks; -1: none does.
 int main(int count, char** arguments) {
   using namespace sbx;
-  (void)fcntl(kProjectSocketFd, F_SETFD, FD_CLOEXEC);
+  for (const int fd : {kProjectSocketFd, kProjectPeerFd}) (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
   (void)prctl(PR_SET_DUMPABLE, 0);
   (void)umask(077);
   for (const int number : {SIGPIPE, SIGXFSZ}) (void)signal(number, SIG_IGN);
-  if (count != 5) return 2;
+  if (count != 6) return 2;
   RunRequest places;
   places.config = arguments[1];
   places.state_dir = arguments[2];
   places.run_dir = arguments[3];
   places.log = arguments[4];
   const ClientLink link(kProjectSocketFd);
-  const Result<std::string> text = answer(places);
+  const Result<std::string> text = answer(places, arguments[5]);
   const Result<void> told =
       text ? link.answer_text(*text) : link.answer_error(text.error().error_number, text.error());
   return told ? 0 : 1;  // else nobody is there any more

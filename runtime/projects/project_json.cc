@@ -30,13 +30,13 @@ const char* storage_name(ProjectStorage storage) {
 
 Json project_json(const ProjectInfo& info) {
   return {{"project_id", info.id},
-            {"name", "sbx-project-" + info.id},
-            {"layout", info.layout == WorkspaceLayout::flat ? "flat" : "split"},
-            {"storage", storage_name(info.storage)},
-            {"limits", {{"disk_bytes", or_null(info.limits.bytes)}, {"inodes", or_null(info.limits.inodes)}}},
-            {"in_use", info.in_use},
-            {"created_at", info.created_ms ? Json(rfc3339(*info.created_ms)) : Json()},
-            {"last_used_at", info.used_ms != 0 ? Json(rfc3339(info.used_ms)) : Json()}};
+          {"name", "sbx-project-" + info.id},
+          {"layout", info.layout == WorkspaceLayout::flat ? "flat" : "split"},
+          {"storage", storage_name(info.storage)},
+          {"limits", {{"disk_bytes", or_null(info.limits.bytes)}, {"inodes", or_null(info.limits.inodes)}}},
+          {"in_use", info.in_use},
+          {"created_at", info.created_ms ? Json(rfc3339(*info.created_ms)) : Json()},
+          {"last_used_at", info.used_ms != 0 ? Json(rfc3339(info.used_ms)) : Json()}};
 }
 
 Json transactions_json(const std::vector<BranchRecord>& records) {

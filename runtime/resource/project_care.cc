@@ -90,7 +90,8 @@ Result<Alone> hold_alone(const std::string& state_dir, const std::string& id) {
   TRY(check_name("project", id));
   const std::string directory = project_directory(state_dir, id);
   Alone alone;
-  const auto projects = TRY(os::open_if_exists(AT_FDCWD, projects_directory(state_dir), O_RDONLY | O_DIRECTORY));
+  const auto projects =
+      TRY(os::open_if_exists(AT_FDCWD, projects_directory(state_dir), O_RDONLY | O_DIRECTORY));
   const Result<ProjectRecord> record = read_project_record(directory);
   if (!projects || (!record && record.error().error_number == ENOENT))
     return fail(unknown_project(state_dir, id));
@@ -143,7 +144,8 @@ Result<ProjectUse> measure_project(const std::string& state_dir, const std::stri
 Result<void> rename_project(const std::string& state_dir, const std::string& id, const std::string& new_id) {
   TRY(check_name("project", new_id));
   const Alone alone = TRY(hold_alone(state_dir, id));
-  if (renameat2(alone.projects.get(), id.c_str(), alone.projects.get(), new_id.c_str(), RENAME_NOREPLACE) == 0)
+  if (renameat2(alone.projects.get(), id.c_str(), alone.projects.get(), new_id.c_str(), RENAME_NOREPLACE) ==
+      0)
     return sync(alone.projects.get());
   if (errno != EEXIST) return fail(system_error("renameat2", id, errno));
   return fail(Error{"there is a project '" + new_id + "' already", EEXIST});
@@ -169,7 +171,8 @@ Result<std::size_t> remove_deleted_projects(const std::string& state_dir) {
   if (!projects) return removed;
   for (const std::string& name : TRY(os::list_directory(projects->get(), "."))) {
     if (!name.starts_with(kDeleted)) continue;
-    const auto directory = TRY(os::open_if_exists(projects->get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    const auto directory =
+        TRY(os::open_if_exists(projects->get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
     if (!directory || flock(directory->get(), LOCK_EX | LOCK_NB) != 0) continue;  // who deletes it is at work
     TRY(os::remove_tree(projects->get(), name));
     ++removed;

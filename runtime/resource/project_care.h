@@ -18,8 +18,8 @@ struct ProjectInfo {
   std::string id;
   WorkspaceLayout layout = WorkspaceLayout::split;
   ProjectStorage storage = ProjectStorage::directory;
-  ProjectLimits limits;  // that the kernel keeps; missing: none
-  bool in_use = false;   // by a run or a sandbox, just now
+  ProjectLimits limits;                    // that the kernel keeps; missing: none
+  bool in_use = false;                     // by a run or a sandbox, just now
   std::optional<std::int64_t> created_ms;  // missing: its file system does not tell
   std::int64_t used_ms = 0;                // when a run or a sandbox opened it last
 };

@@ -10,7 +10,7 @@
 //       ├────────────────────────────────────────────────▶│  forks a keeper of a sandbox of many commands
 //       │  Warm + control, payload                         │
 //       ├────────────────────────────────────────────────▶│  the same, for nobody yet
-//       │  Project + client                                │
+//       │  Project + client, peer                          │
 //       ├────────────────────────────────────────────────▶│  starts sbx-projects, which answers one question
 //       │                                                  │  there (wire/project_protocol.h), and ends
 //       │  Query{what} + client                            │

@@ -12,19 +12,21 @@
 
 namespace sbx {
 
-inline constexpr int kProjectSocketFd = 3;  // in sbx-projects
+// In sbx-projects: the client's socket, and what says who asks (wire/keeper_protocol.h).
+inline constexpr int kProjectSocketFd = 3;
+inline constexpr int kProjectPeerFd = 4;
 inline constexpr std::size_t kMostProjectQuestion = 64U << 10U;
 inline constexpr std::size_t kMostProjectAnswer = 16U << 20U;
 
 enum class ProjectAction : std::uint8_t {
   list,
   show,
-  create,         // under `policy`, with `bytes` and `inodes` as limits
-  rename,         // to `name`
+  create,  // under `policy`, with `bytes` and `inodes` as limits
+  rename,  // to `name`
   remove,
-  limit,          // to `bytes` and `inodes`
+  limit,  // to `bytes` and `inodes`
   transactions,
-  diff,           // of the transaction `name`, as are the next three
+  diff,  // of the transaction `name`, as are the next three
   patch,
   commit,
   discard,

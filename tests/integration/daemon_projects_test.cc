@@ -103,7 +103,8 @@ TEST_CASE("what is no good about a project is refused by name, and nothing is ma
     CHECK(daemon.post(kProjects, wrong).status == 400);
   }
   CHECK(daemon.post(kProjects, {{"project_id", "p"}, {"policy", "none"}}).status == 422);
-  const HttpAnswer huge = daemon.post(kProjects, {{"project_id", "p"}, {"limits", {{"disk_bytes", 1ULL << 59U}}}});
+  const HttpAnswer huge =
+      daemon.post(kProjects, {{"project_id", "p"}, {"limits", {{"disk_bytes", 1ULL << 59U}}}});
   CHECK_MESSAGE(huge.status == 507, huge.text);
   CHECK(names(daemon.get(kProjects)).empty());
   for (const char* id : {".x", "none"}) CHECK(daemon.get(path_of(id)).status == 404);
@@ -111,7 +112,8 @@ TEST_CASE("what is no good about a project is refused by name, and nothing is ma
   CHECK(make(daemon, "p").status == 201);
   CHECK(daemon.ask("PATCH", path_of("p"), json::object()).status == 400);
   CHECK(daemon.ask("PATCH", path_of("p"), {{"layout", "flat"}}).status == 400);
-  for (const json& wrong : {json::object(), json{{"project_id", "../x"}}, json{{"project_id", "q"}, {"x", 1}}})
+  for (const json& wrong :
+       {json::object(), json{{"project_id", "../x"}}, json{{"project_id", "q"}, {"x", 1}}})
     CHECK(daemon.post(path_of("p", "/rename"), wrong).status == 400);
   CHECK(daemon.get(std::string(kProjects) + "?limit=0").status == 400);
   CHECK(daemon.get(std::string(kProjects) + "?cursor=../x").status == 400);

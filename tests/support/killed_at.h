@@ -1,4 +1,5 @@
-// Work that is killed (SIGKILL) at one of its system calls, at its begin or its end, its children's among them.
+// Work that is killed (SIGKILL) at one of its system calls, at its begin or its end, its children's among
+// them.
 #pragma once
 
 #include <doctest/doctest.h>

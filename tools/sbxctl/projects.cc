@@ -34,10 +34,11 @@ int report(const Error& error) {
 }
 
 Result<Json> ask(const Settings& settings, const ProjectQuestion& question) {
-  if (geteuid() != 0) return fail("only root can look into projects; over the socket of sbxd others can, too");
+  if (geteuid() != 0)
+    return fail("only root can look into projects; over the socket of sbxd others can, too");
   // Names that are none are refused as those are that come from elsewhere.
   const ProjectQuestion checked = TRY(decode_project_question(encode_project_question(question)));
-  return Json::parse(TRY(answer_question(settings, checked)));
+  return Json::parse(TRY(answer_question(settings, checked, PeerIdentity())));
 }
 
 void print(const Json& json) { (void)printf("%s\n", json.dump(2).c_str()); }
@@ -128,7 +129,8 @@ int remove_all(const Settings& settings, const Line& line) {
     ProjectQuestion question = line.question;
     question.project = project["project_id"];
     if (const Result<Json> done = ask(settings, question); !done)
-      status = std::max(status, report(Error(done.error()).while_doing("project '" + question.project + "'")));
+      status =
+          std::max(status, report(Error(done.error()).while_doing("project '" + question.project + "'")));
   }
   return status;
 }
@@ -172,7 +174,8 @@ void add_project_commands(CLI::App& app, const Settings& settings, Action& actio
                         [](const Settings& s, const Line& line) { return change_limits(s, line); });
   takes_project(made)->required();
   has_limits(made);
-  made.first->add_option("--policy", made.second->question.policy, "Whose layout, limits and ceilings it has (default)");
+  made.first->add_option("--policy", made.second->question.policy,
+                         "Whose layout, limits and ceilings it has (default)");
   has_json(made);
   const auto limited = add("limit", "Other limits, while no sandbox uses it", ProjectAction::limit,
                            [](const Settings& s, const Line& line) { return change_limits(s, line); });

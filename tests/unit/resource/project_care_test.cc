@@ -147,7 +147,8 @@ TEST_CASE("a change of name that is killed at any system call leaves the project
   CHECK(new_names > 1);
 }
 
-TEST_CASE("a deletion that is killed at any system call leaves the project whole, or nothing behind a sweep") {
+TEST_CASE(
+    "a deletion that is killed at any system call leaves the project whole, or nothing behind a sweep") {
   SKIP_UNLESS(geteuid() == 0, "needs root");
   int whole = 0;
   int gone = 0;

@@ -40,7 +40,8 @@ TEST_CASE("a question without the names that it needs, with others or with more 
   }
   const std::string bytes = encode_project_question(some_question());
   CHECK_FALSE(decode_project_question(bytes + "x"));
-  for (std::size_t size = 0; size < bytes.size(); ++size) CHECK_FALSE(decode_project_question(bytes.substr(0, size)));
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    CHECK_FALSE(decode_project_question(bytes.substr(0, size)));
   std::string other = bytes;
   other[4] = static_cast<char>(static_cast<int>(ProjectAction::remove_snapshot) + 1);
   CHECK_FALSE(decode_project_question(other));
