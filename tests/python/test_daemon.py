@@ -185,6 +185,42 @@ class Runs(Case):
         self.assertEqual((more.transaction, more.changes.added, more.changes.changed), (begun.transaction, 1, 1))
         self.assertEqual(run("cat a").stdout, "1\n")
 
+    def test_projects_their_transactions_and_snapshots(self):
+        project = f"py-{type(self).__name__.lower()}"
+        made = self.client.create_project(project, disk_bytes=16 << 20)
+        self.assertEqual((made.name, made.disk_bytes, made.used_inodes), (f"sbx-project-{project}", 16 << 20, 0))
+        with self.assertRaises(sbx.Conflict):
+            self.client.create_project(project)
+
+        def run(script, **more):
+            return self.client.execute(script, project_id=project, **more).check()
+        run("echo 1 >f")
+        self.assertEqual(self.client.take_snapshot(project, "one").name, "one")
+        first, second = (run(f"echo {text} >f", workspace_mode="transaction").transaction for text in "23")
+        self.assertEqual([one.id for one in self.client.transactions(project)], [first, second])
+        self.assertEqual(self.client.changes(project, first).changed, 1)
+        self.assertIn(b"-1\n+2\n", self.client.patch(project, first))
+        self.client.commit(project, first)
+        with self.assertRaises(sbx.Conflict) as refused:
+            self.client.commit(project, second)
+        self.assertEqual(refused.exception.body["conflicts"], ["agent_workspace/f"])
+        self.client.discard(project, second)
+        self.assertEqual(run("cat f").stdout, "2\n")
+        self.assertEqual([one.name for one in self.client.snapshots(project)], ["one"])
+        self.client.restore_snapshot(project, "one")
+        self.client.remove_snapshot(project, "one")
+        self.assertEqual(run("cat f").stdout, "1\n")
+        self.assertEqual(self.client.limit_project(project, disk_bytes=32 << 20).disk_bytes, 32 << 20)
+        with self.client.get_sandbox(project_id=project) as sandbox:
+            self.assertEqual(self.client.project(project).sandboxes, (sandbox.id,))
+            with self.assertRaises(sbx.Conflict):
+                self.client.delete_project(project)
+        other = self.client.rename_project(project, project + "-other", force=True).project_id
+        self.assertIn(other, [one.project_id for one in self.client.projects(page=1)])
+        self.client.delete_project(other, force=True)
+        with self.assertRaises(sbx.NotFound):
+            self.client.project(other)
+
     def test_a_run_that_nobody_waits_for(self):
         begun = self.client.start("echo begun; sleep 1000")
         self.assertFalse(begun.ended)

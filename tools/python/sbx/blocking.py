@@ -13,6 +13,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 from .blocking_driver import Driver
 from .core import files as file_plans
 from .core import follow
+from .core import projects as project_plans
 from .core import runs as run_plans
 from .core import sandboxes as sandbox_plans
 from .core.session import Session, find_endpoint
@@ -198,3 +199,18 @@ class Client:
     sandboxes = _iterator(sandbox_plans.sandboxes)
     get_sandbox = _sandbox(sandbox_plans.get_sandbox, keep=False)
     find_sandbox = _sandbox(sandbox_plans.find_sandbox, keep=True)
+    projects = _iterator(project_plans.projects)
+    project = _method(project_plans.project)
+    create_project = _method(project_plans.create_project)
+    limit_project = _method(project_plans.limit_project)
+    rename_project = _method(project_plans.rename_project)
+    delete_project = _method(project_plans.delete_project)
+    transactions = _method(project_plans.transactions)
+    changes = _method(project_plans.changes)
+    patch = _method(project_plans.patch)
+    commit = _method(project_plans.commit)
+    discard = _method(project_plans.discard)
+    snapshots = _method(project_plans.snapshots)
+    take_snapshot = _method(project_plans.take_snapshot)
+    restore_snapshot = _method(project_plans.restore_snapshot)
+    remove_snapshot = _method(project_plans.remove_snapshot)

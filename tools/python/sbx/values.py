@@ -136,6 +136,61 @@ class Changes:
                    need(json, "truncated", bool), tuple(Changed.of(one) for one in objects(json, "list")))
 
 
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """Changes of a project that wait for a decision."""
+
+    id: str
+    base: int  # the generation that it began with
+    created_at: str | None
+    task_id: str | None
+
+    @classmethod
+    def of(cls, json: Json) -> Transaction:
+        return cls(need(json, "id", str), need(json, "base", int), get(json, "created_at", str), get(json, "task_id", str))
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a project had, and keeps."""
+
+    name: str
+    generation: int
+    created_at: str
+
+    @classmethod
+    def of(cls, json: Json) -> Snapshot:
+        return cls(need(json, "name", str), need(json, "generation", int), need(json, "created_at", str))
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectInfo:
+    """What remains when every sandbox is gone. In a list what is used is None; a limit that is None is none."""
+
+    project_id: str
+    name: str
+    layout: str
+    storage: str
+    disk_bytes: int | None
+    inodes: int | None
+    used_bytes: int | None  # with transactions and snapshots
+    used_inodes: int | None
+    in_use: bool
+    sandboxes: tuple[str, ...]
+    created_at: str | None
+    last_used_at: str | None
+    raw: Json = field(repr=False)
+
+    @classmethod
+    def of(cls, json: Json) -> ProjectInfo:
+        limits: Json = need(json, "limits", dict)
+        usage: Json = get(json, "usage", dict) or {}
+        return cls(need(json, "project_id", str), need(json, "name", str), need(json, "layout", str), need(json, "storage", str),
+                   get(limits, "disk_bytes", int), get(limits, "inodes", int), get(usage, "bytes", int), get(usage, "inodes", int),
+                   need(json, "in_use", bool), tuple(str(one) for one in need(json, "sandboxes", list)), get(json, "created_at", str),
+                   get(json, "last_used_at", str), json)
+
+
 @dataclass(frozen=True)
 class RunResult:
     """A run or a command: docs/results.md has each field. Before its end `status` is 'queued' or 'running', and
