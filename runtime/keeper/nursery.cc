@@ -48,6 +48,7 @@ void become_projects(const Site& site, const Descriptors& asked, std::int64_t to
   words.insert(words.end(), site.places.begin(), site.places.end());
   words.push_back(std::to_string(token));
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   std::array<char*, 1> environment{nullptr};

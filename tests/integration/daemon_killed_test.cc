@@ -7,8 +7,7 @@ namespace {
 
 bool runs_inside(const std::string& mark) {
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    std::ifstream file(entry.path() / "cmdline");
-    const std::string line((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    const std::string line = read_file(entry.path() / "cmdline");
     if (line.starts_with("sleep") && line.find(mark) != std::string::npos) return true;
   }
   return false;

@@ -186,7 +186,7 @@ def check_query(sbx: Caller) -> None:
     """Where the server refuses what it does not know, it is asked; all others have to be read somewhere in its source."""
     in_source: set[str] = set()
     for file in (ROOT / "runtime/api").glob("*.cc"):
-        in_source |= set(re.findall(r'(?:query_value\(|wants\(\*?\w+, |flag_of\([\w>-]+, |asks_for_another\(\*?\w+, )"(\w+)"', file.read_text(encoding="utf-8")))
+        in_source |= set(re.findall(r'(?:query_value\(|wants\(\*?\w+, |flag_of\(call->request, |asks_for_another\(\*?\w+, )"(\w+)"', file.read_text(encoding="utf-8")))
     document = sbx.document
     for operation in document.operations:
         path = operation.example

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
@@ -38,6 +39,17 @@ std::string open_journals(const std::string& run_dir) {
 // by SBX_TEST_ALONE) is anything with one of our names a leftover.
 bool alone() { return std::getenv("SBX_TEST_ALONE") != nullptr; }
 
+// What a living sbxd needs, whoever asks it for sandboxes or not.
+bool belongs_to_sbxd(const fs::path& process, const std::string& comm) {
+  if (comm != "sbx-api\n" && comm != "sbx-nursery\n") return false;
+  const std::string stat = read_file(process / "stat");
+  std::istringstream fields(stat.substr(std::min(stat.rfind(')') + 1, stat.size())));
+  std::string state;
+  std::string parent;
+  fields >> state >> parent;
+  return read_file("/proc/" + parent + "/comm") == "sbxd\n";
+}
+
 std::string our_processes() {
   std::string text;
   if (!alone()) return text;
@@ -48,7 +60,8 @@ std::string our_processes() {
     std::string comm = read_file(entry.path() / "comm");
     // A zombie holds nothing, and is its new parent's to reap.
     if (read_file(entry.path() / "stat").find(") Z ") != std::string::npos) continue;
-    if (comm.starts_with("sbx-")) text += "process " + name + " " + comm;
+    if (comm.starts_with("sbx-") && !belongs_to_sbxd(entry.path(), comm))
+      text += "process " + name + " " + comm;
   }
   return text;
 }
