@@ -77,8 +77,9 @@ class Session {
       return fail("the supervisor ended without an answer" + (how.empty() ? "" : ": it " + how) +
                   "; the next run removes what is left of this one");
     }
+    // Who wanted the end is perhaps gone, with what was written to.
     for (const Relay& relay : streams_.outputs) {
-      if (relay.write_error() != 0)
+      if (stops_ == 0 && relay.write_error() != 0)
         answer_->output_error = system_error("writing the output", "", relay.write_error());
     }
     return std::move(*answer_);
