@@ -289,7 +289,6 @@ void ProjectRoutes::ask_until_free(const SharedCall& call, const ProjectQuestion
     if (!busy || left == 0) return done(text);
     const auto timer = std::make_shared<http::Timer>();
     *timer = loop_.after(kPause, [this, call, question, done, left, timer] {
-      const auto last = timer;
       ask_until_free(call, question, done, left - 1);
     });
   });
