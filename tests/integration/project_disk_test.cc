@@ -270,7 +270,9 @@ TEST_CASE("as long as a tool changes the size of a project, also one that outliv
   for (const Strings& options : {Strings{"--project=p"}, Strings{"--project=p", "--disk=32M"}}) {
     const ProgramResult busy = sandbox.shell("cat kept", options);
     CHECK(busy.exit_status == 125);
-    CHECK_MESSAGE(holds(busy.err, "project 'p': its size or name is being changed, or it is being deleted; try again"), busy.err);
+    CHECK_MESSAGE(
+        holds(busy.err, "project 'p': its size or name is being changed, or it is being deleted; try again"),
+        busy.err);
   }
   kill_all(mark);
   REQUIRE(wait_until(milliseconds(5'000), [&] { return processes_with(mark).empty(); }));

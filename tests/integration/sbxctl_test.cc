@@ -37,13 +37,15 @@ TEST_CASE("wrong usage is status 2 and one line that names what was wrong") {
   for (const Case& one : {
            Case{"sbxctl",
                 {},
-                "a command is missing; the commands are doctor, images, languages, token, projects, tx, snapshots, "
+                "a command is missing; the commands are doctor, images, languages, token, projects, tx, "
+                "snapshots, "
                 "cleanup; see "
                 "'sbxctl "
                 "--help'"},
            Case{"sbxctl",
                 {"bogus"},
-                "unknown command 'bogus'; the commands are doctor, images, languages, token, projects, tx, snapshots, "
+                "unknown command 'bogus'; the commands are doctor, images, languages, token, projects, tx, "
+                "snapshots, "
                 "cleanup"},
            Case{"sbxctl", {"--bogus"}, "unknown option '--bogus'"},
            Case{"sbxctl", {"--bogus", "images", "list"}, "--bogus"},
