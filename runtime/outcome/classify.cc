@@ -153,6 +153,8 @@ class Classifier {
   Failure by_output(OutputFinding found) {
     // A filter that refuses says EPERM; that it did is counted.
     if (mentions_refusal(found) && !step_.denied.empty()) found.kind = violation;
+    // A linter that compiles says what it finds as a compiler does.
+    if (facts_.action == "lint" && found.kind == compile_error) found.kind = lint;
     failure_.kind = found.kind;
     failure_.from = FailureSource::output;
     failure_.subject = found.subject;

@@ -21,7 +21,7 @@ enum class Frames : std::uint8_t { none, before, after };
 
 // The groups of a pattern that are read: file, line, column, subject, message.
 struct FailureRule {
-  FailureClass kind;
+  FailureClass kind;  // `unknown`: the rule counts only where `read_message` finds another
   // In the first line of what the pattern matches. The pattern is tried at the beginnings of lines that have
   // it, and at no others.
   std::string_view needle;
@@ -37,6 +37,7 @@ struct FailureRule {
   Frames frames = Frames::none;
   std::string_view frame = {};  // RE2 with the groups file and line, in each line beside the match
   bool weak = false;            // only where no other rule matches
+  bool only_error = false;      // on standard error alone
 };
 
 std::span<const FailureRule> python_rules();

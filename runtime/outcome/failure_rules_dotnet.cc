@@ -55,7 +55,7 @@ constexpr std::array kRules = std::to_array<FailureRule>({
     thrown(
         missing_command, "Win32Exception",
         SBX_UNHANDLED
-        R"~(System\.ComponentModel\.Win32Exception(?: \(\d+\))?: (?:ApplicationName='(?P<subject>[^'\n]+)'|An error occurred trying to start process '(?P<subject2>[^'\n]+)').*(?:Cannot find the specified file|No such file).*))~"),
+        R"~(System\.ComponentModel\.Win32Exception(?: \(\w+\))?: (?:.*'(?P<subject>[^'\n]+)'.*)?(?:[Cc]annot find the specified file|No such file).*))~"),
     thrown(
         assertion, "Assert",
         SBX_UNHANDLED

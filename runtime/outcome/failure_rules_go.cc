@@ -77,7 +77,12 @@ constexpr std::array kRules = std::to_array<FailureRule>({
      .also = "goroutine ",
      .frames = Frames::after,
      .frame = kFrame},
-    // log.Fatal: a time, the words, status 1
+    // log.Fatal
+    {.kind = unknown,
+     .needle = "/",
+     .pattern = R"~(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d (?P<said>(?P<message>.*)))~",
+     .read_message = true,
+     .exit_code = 1},
     {.kind = test_failure,
      .needle = "--- FAIL: ",
      .pattern =

@@ -7,7 +7,7 @@ namespace {
 using enum FailureClass;
 
 constexpr std::string_view kFrame =
-    R"~(\s+at (?:[\w.$/@]+\.)?[\w$<>]+\((?P<file>[^:()\n]+\.java):(?P<line>\d+)\))~";
+    R"~(\s+at (?:[\w.$]+\.)?[\w$<>]+\((?P<file>[^:()\n]+\.java):(?P<line>\d+)\))~";
 
 #define SBX_JAVAC R"~((?P<file>[^\s:]+\.java):(?P<line>\d+): error: )~"
 #define SBX_THREAD R"~((?P<said>(?:Exception in thread "[^"\n]*"|Caused by:) )~"
@@ -70,7 +70,7 @@ constexpr std::array kRules = std::to_array<FailureRule>({
     {.kind = missing_command,
      .needle = "Cannot run program \"",
      .pattern =
-         R"~((?:Exception in thread .*|Caused by: .*)Cannot run program "(?P<subject>[^"\n]+)".*error=2.*)~",
+         R"~((?P<said>(?:Exception in thread .*|Caused by: .*)Cannot run program "(?P<subject>[^"\n]+)".*error=2.*(?:\n\s+(?:at|\.\.\.) .*)*(?:\nCaused by: java\.io\.IOException: error=2.*)?))~",
      .exit_code = 1},
     thrown(uncaught_exception, "xception in thread \"",
            SBX_THREAD R"~((?P<subject>[\w.$]+)(?:: (?P<message>.*))?))~"),

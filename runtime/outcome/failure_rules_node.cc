@@ -30,9 +30,6 @@ constexpr std::array kRules = std::to_array<FailureRule>({
     thrown(missing_module, "Cannot find package '",
            R"~((?:\w*Error)(?: \[\w+\])?: Cannot find package '(?P<subject>[^'\n]+)'.*)~", "node module"),
     thrown(
-        syntax_error, "SyntaxError",
-        R"~((?:file://)?(?P<file>/[^\n:]+):(?P<line>\d+)\n(?:.*\n){1,4}?\n?(?P<said>SyntaxError(?: \[\w+\])?: (?P<message>.*)))~"),
-    thrown(
         syntax_error, ".js:",
         R"~((?:file://)?(?P<file>/[^\n:]+):(?P<line>\d+)\n(?:.*\n){1,4}?\n?(?P<said>(?P<subject>SyntaxError)(?: \[\w+\])?: (?P<message>.*)))~"),
     thrown(
@@ -69,6 +66,10 @@ constexpr std::array kRules = std::to_array<FailureRule>({
     thrown(
         uncaught_exception, "Exception",
         R"~((?P<subject>[A-Za-z_$][\w$.]*Exception)(?: \[\w+\])?(?:: (?P<message>.*))?\n(?:(?:[^\n]*\n){0,12}?) +at )~"),
+    thrown(uncaught_exception, ": ",
+           R"~((?P<subject>[A-Za-z_$][\w$.]*)(?: \[\w+\])?: (?P<message>.*)\n +at )~"),
+    thrown(uncaught_exception, "[cause]: ",
+           R"~( +\[cause\]: (?P<subject>[A-Za-z_$][\w$.]*)(?: \[\w+\])?: (?P<message>.*))~"),
     {.kind = uncaught_exception,
      .needle = "Node.js v",
      .pattern = R"~(Node\.js v\d.*)~",

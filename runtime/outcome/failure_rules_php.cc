@@ -70,6 +70,11 @@ constexpr std::array kRules = std::to_array<FailureRule>({
      .needle = "atal error: ",
      .pattern = R"~((?:PHP )?Fatal error: +(?P<message>.*) in (?P<file>\S+) on line (?P<line>\d+))~",
      .exit_code = 255},
+    {.kind = unknown,
+     .needle = "arning: ",
+     .pattern = R"~((?:PHP )?Warning: +(?P<message>.*) in (?P<file>\S+) on line (?P<line>\d+))~",
+     .read_message = true,
+     .weak = true},
     // PHPUnit
     {.kind = test_failure,
      .needle = "Tests: ",

@@ -8,7 +8,7 @@ using enum FailureClass;
 
 constexpr std::string_view kFrame = R"~(\s+from (?P<file>[^\s:]+):(?P<line>\d+):in .*)~";
 
-#define SBX_RUBY R"~((?P<file>[^\s:]+):(?P<line>\d+):in .*?: )~"
+#define SBX_RUBY R"~((?P<file><[^>\n]+>|[^\s:]+):(?P<line>\d+):in .*?: )~"
 constexpr FailureRule raised(FailureClass kind, std::string_view needle, std::string_view pattern,
                              std::string_view hint = {}) {
   return {.kind = kind,

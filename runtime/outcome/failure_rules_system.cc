@@ -67,6 +67,13 @@ constexpr std::array kRules = std::to_array<FailureRule>({
     {.kind = process_limit,
      .needle = "Resource temporarily unavailable",
      .pattern = R"~((?P<said>.*(?:fork|clone|spawn|thread).*: Resource temporarily unavailable))~"},
+    // Any other last line that has such words.
+    {.kind = unknown,
+     .needle = ": ",
+     .pattern = R"~((?P<said>(?P<message>.*))\s*\z)~",
+     .read_message = true,
+     .weak = true,
+     .only_error = true},
 });
 #undef SBX_TOOL
 

@@ -15,6 +15,7 @@ constexpr std::size_t kMostTries = 200;
 constexpr std::size_t kMostEvidence = 300;
 constexpr std::size_t kMostSubject = 120;
 constexpr std::size_t kMostFrames = 60;
+constexpr std::string_view kStandardError = "stderr";
 
 re2::StringPiece piece(std::string_view text) { return {text.data(), text.size()}; }
 std::string_view view(const re2::StringPiece& text) { return {text.data(), text.size()}; }
@@ -153,7 +154,7 @@ class Search {
  public:
   Search(const FailureRule& rule, std::string_view text) : rule_(rule), text_(text), matcher_(rule.pattern) {}
 
-  std::optional<Candidate> find(const char* stream) {
+  std::optional<Candidate> find(std::string_view stream) {
     const auto last = find_last();
     if (!last) return std::nullopt;
     Candidate candidate;
@@ -165,10 +166,12 @@ class Search {
     finding.subject = bounded(matcher_.group("subject"), kMostSubject);
     const std::string_view message = matcher_.group("message");
     finding.message = bounded(message, kMostEvidence);
-    if (rule_.read_message)
-      finding.kind = kind_of_message(std::string(matcher_.group("subject")) + ": " + std::string(message))
-                         .value_or(rule_.kind);
-    finding.evidence = {stream, bounded(evidence(), kMostEvidence)};
+    if (rule_.read_message) {
+      const std::string said = std::string(matcher_.group("subject")) + ": " + std::string(message);
+      finding.kind = kind_of_message(said).value_or(rule_.kind);
+    }
+    if (finding.kind == FailureClass::unknown) return std::nullopt;
+    finding.evidence = {std::string(stream), bounded(evidence(), kMostEvidence)};
     finding.place = place();
     return candidate;
   }
@@ -203,10 +206,11 @@ class Search {
     return find_last();
   }
 
-  // Without the line break that a pattern may have looked for.
+  // Of what says why, without the lines that a pattern looks for behind it.
   [[nodiscard]] std::size_t end_of_match() const {
-    const std::string_view all = matcher_.all();
-    return begin_ + all.size() - (all.ends_with('\n') ? 1 : 0);
+    const std::string_view said = matcher_.group("said");
+    if (!said.empty()) return static_cast<std::size_t>(said.data() - text_.data()) + said.size();
+    return begin_ + std::min(matcher_.all().find('\n'), matcher_.all().size());
   }
 
   // The line that says it: what the group `said` caught, else the first of the match.
@@ -239,12 +243,13 @@ bool may_apply(const FailureRule& rule, std::string_view text, std::optional<int
   return *exit_code == rule.exit_code || *exit_code == 1 || *exit_code == 2 || *exit_code == kOfXargs;
 }
 
-std::optional<Candidate> read_stream(std::string_view text, const char* stream, std::optional<int> exit_code,
+std::optional<Candidate> read_stream(std::string_view text, std::string_view stream, std::optional<int> exit_code,
                                      bool weak) {
   std::optional<Candidate> best;
   for (const std::span<const FailureRule> rules : failure_rules()) {
     for (const FailureRule& rule : rules) {
       if (rule.weak != weak || !may_apply(rule, text, exit_code)) continue;
+      if (rule.only_error && stream != kStandardError) continue;
       std::optional<Candidate> found = Search(rule, text).find(stream);
       if (found && (!best || found->end > best->end)) best = std::move(found);
     }
@@ -258,7 +263,7 @@ std::optional<OutputFinding> read_output(const OutputEnds& ends, std::optional<i
   const std::string error = plain(end_of(ends.standard_error, kReadOfError));
   const std::string output = plain(end_of(ends.standard_output, kReadOfOutput));
   for (const bool weak : {false, true}) {
-    if (auto found = read_stream(error, "stderr", exit_code, weak)) return std::move(found->finding);
+    if (auto found = read_stream(error, kStandardError, exit_code, weak)) return std::move(found->finding);
     if (auto found = read_stream(output, "stdout", exit_code, weak)) return std::move(found->finding);
   }
   return std::nullopt;

@@ -12,7 +12,7 @@
 namespace sbx {
 
 // As much of the ends of both streams is looked at.
-inline constexpr std::size_t kReadOfError = 16U << 10U;
+inline constexpr std::size_t kReadOfError = 64U << 10U;
 inline constexpr std::size_t kReadOfOutput = 8U << 10U;
 
 struct OutputFinding {

@@ -183,7 +183,7 @@ void Execution::forward_signal(int number) {
 // Keeps what fits below the limit of both streams together and counts the rest; beyond it the run ends.
 // The end of what is elsewhere: enough to say why a program failed.
 void Execution::keep_end(std::string& end, std::string_view bytes) {
-  constexpr std::size_t kKept = 16U << 10U;
+  constexpr std::size_t kKept = 64U << 10U;
   end.append(bytes.substr(bytes.size() - std::min(bytes.size(), kKept)));
   if (end.size() > 2 * kKept) end.erase(0, end.size() - kKept);  // seldom moved
 }
