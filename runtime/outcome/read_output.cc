@@ -243,8 +243,8 @@ bool may_apply(const FailureRule& rule, std::string_view text, std::optional<int
   return *exit_code == rule.exit_code || *exit_code == 1 || *exit_code == 2 || *exit_code == kOfXargs;
 }
 
-std::optional<Candidate> read_stream(std::string_view text, std::string_view stream, std::optional<int> exit_code,
-                                     bool weak) {
+std::optional<Candidate> read_stream(std::string_view text, std::string_view stream,
+                                     std::optional<int> exit_code, bool weak) {
   std::optional<Candidate> best;
   for (const std::span<const FailureRule> rules : failure_rules()) {
     for (const FailureRule& rule : rules) {
