@@ -8,6 +8,7 @@
 #include "monitor/log_file.h"
 #include "os/file.h"
 #include "os/socket.h"
+#include "outcome/classify.h"
 #include "plan/plan_environment.h"
 #include "run/choose_language.h"
 #include "run/test_report.h"
@@ -231,6 +232,7 @@ std::string LiveCommand::journal_record() const {
   RunResult record = result_;
   record.outcome = Outcome::cancelled;
   record.message = "the run was cancelled because its supervisor was killed";
+  classify_failures(record);
   return result_to_json(record, false);
 }
 
@@ -262,6 +264,7 @@ void LiveCommand::answer() {
   finished_ = true;
   place_.reset();
   result_.finished_at = timestamp_now();
+  classify_failures(result_);
   RunReport report;
   std::string record = result_to_json(result_, false);
   if (const auto logged = append_to_monitor_log(home_.site.settings.log, record); !logged)

@@ -157,14 +157,36 @@ Json setup_json(const std::vector<std::pair<std::string, double>>& steps) {
   return json;
 }
 
+Json place_json(const FailurePlace& place) {
+  return {{"file", place.file}, {"line", place.line}, {"column", or_null(place.column)}};
+}
+
+// Without what the program wrote, where its output is left out.
+Json failure_json(const std::optional<Failure>& failure, bool with_output) {
+  if (!failure) return nullptr;
+  const bool told = with_output || failure->from != FailureSource::output;
+  Json json;
+  json["class"] = failure_class_name(failure->kind);
+  json["from"] = failure_source_name(failure->from);
+  json["output_read"] = failure->output_read;
+  json["subject"] = told ? or_null(failure->subject) : Json(nullptr);
+  json["evidence"] = failure->evidence && with_output
+                         ? Json{{"stream", failure->evidence->stream}, {"text", failure->evidence->text}}
+                         : Json(nullptr);
+  json["place"] = failure->place && with_output ? place_json(*failure->place) : Json(nullptr);
+  json["hint"] = told ? or_null(failure->hint) : Json(nullptr);
+  return json;
+}
+
 // What the program of a step came to, the same for a compile step and for the run itself.
-void put_ending(Json& json, const StepResult& result) {
+void put_ending(Json& json, const StepResult& result, bool with_output) {
   json["status"] = result_status(result);
   json["outcome"] = outcome_name(result.outcome);
   json["exit_code"] = or_null(result.exit_code);
   json["signal"] = result.signal ? Json(signal_name(*result.signal)) : Json(nullptr);
   json["message"] = result.message;
   json["step"] = or_null(result.step);
+  json["failure"] = failure_json(result.failure, with_output);
   json["limits"] = limits_json(result.limits);
   json["limits_hit"] = limits_hit_json(result.limits_hit);
   json["denied"] = Json::array();
@@ -177,7 +199,7 @@ void put_ending(Json& json, const StepResult& result) {
 Json compile_json(const StepResult& step, bool with_output) {
   Json json;
   json["command"] = command_json(step.command);
-  put_ending(json, step);
+  put_ending(json, step, with_output);
   json["usage"] = usage_json(step.usage);
   json["stdout"] = stream_json(step.standard_output, with_output);
   json["stderr"] = stream_json(step.standard_error, with_output);
@@ -249,7 +271,7 @@ std::string result_to_json(const RunResult& result, bool with_output) {
   json["cwd"] = result.cwd;
   json["caller"] = caller_json(result.caller);
   json["policy"] = {{"name", result.policy_name}, {"fingerprint", or_null(result.policy_fingerprint)}};
-  put_ending(json, result);
+  put_ending(json, result, with_output);
   json["compile"] = result.compile ? compile_json(*result.compile, with_output) : Json(nullptr);
   json["tests"] = result.tests ? tests_json(*result.tests) : Json(nullptr);
   json["transaction"] = or_null(result.transaction);

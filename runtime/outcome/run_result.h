@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "outcome/failure.h"
 #include "outcome/test_report.h"
 #include "resource/change_list.h"
 #include "resource/denial_table.h"
@@ -57,7 +58,7 @@ struct CapturedStream {
   std::string data;
   std::uint64_t bytes = 0;  // written by the program, also those beyond the limit that were seen
   bool truncated = false;
-  bool elsewhere = false;  // its bytes are in a spill
+  bool elsewhere = false;  // its bytes are in a spill, and `data` is the end of them
 };
 
 // Who asked: a user of this host, or who held a token of that name.
@@ -91,6 +92,7 @@ struct StepResult {
   Usage usage;
   std::optional<CapturedStream> standard_output;
   std::optional<CapturedStream> standard_error;
+  std::optional<Failure> failure;  // none: it ended well
   std::vector<std::pair<std::string, double>> setup_ms;
   std::string started_at;  // RFC 3339 UTC with milliseconds; empty: null (never started)
 };

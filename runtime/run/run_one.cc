@@ -8,6 +8,7 @@
 #include "os/file.h"
 #include "os/mount.h"
 #include "os/socket.h"
+#include "outcome/classify.h"
 #include "plan/make_plan.h"
 #include "policy/apply_policy.h"
 #include "resource/build_place.h"
@@ -215,6 +216,7 @@ class Run {
     RunResult record = report_.result;
     record.outcome = Outcome::cancelled;
     record.message = "the run was cancelled because its supervisor was killed";
+    classify_failures(record);
     const std::string& log = context_.settings.log.path;
     // A path with a line break would end its line: then the sweeper's log has to do.
     const Journal journal{cgroup_directories(layout, record.sandbox_id),
@@ -262,6 +264,7 @@ class Run {
   void finish() {
     inputs_.project = {};
     report_.result.finished_at = timestamp_now();
+    classify_failures(report_.result);
     const RunResult& result = report_.result;
     std::string record = result_to_json(result, false);
     const auto logged = append_to_monitor_log(context_.settings.log, record);

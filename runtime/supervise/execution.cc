@@ -181,6 +181,13 @@ void Execution::forward_signal(int number) {
 // --- output --------------------------------------------------------------------------------------------
 
 // Keeps what fits below the limit of both streams together and counts the rest; beyond it the run ends.
+// The end of what is elsewhere: enough to say why a program failed.
+void Execution::keep_end(std::string& end, std::string_view bytes) {
+  constexpr std::size_t kKept = 64U << 10U;
+  end.append(bytes.substr(bytes.size() - std::min(bytes.size(), kKept)));
+  if (end.size() > 2 * kKept) end.erase(0, end.size() - kKept);  // seldom moved
+}
+
 void Execution::read_capture(CapturePipe& capture) {
   std::array<char, 65536> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by read
   while (capture.fd.valid()) {
@@ -200,7 +207,9 @@ void Execution::read_capture(CapturePipe& capture) {
     if (in_.spill == nullptr) {
       capture.data.append(buffer.data(), kept);
     } else if (kept > 0) {
-      in_.spill->append(&capture == &in_.captures[1] ? 1 : 0, std::string_view(buffer.data(), kept));
+      const std::string_view bytes(buffer.data(), kept);
+      in_.spill->append(&capture == &in_.captures[1] ? 1 : 0, bytes);
+      keep_end(capture.data, bytes);
     }
     capture.bytes += size;
     kept_ += kept;

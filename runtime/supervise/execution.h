@@ -18,8 +18,8 @@
 namespace sbx {
 
 struct CapturePipe {
-  UniqueFd fd;  // our end; invalid: this stream is not captured
-  std::string data;
+  UniqueFd fd;       // our end; invalid: this stream is not captured
+  std::string data;  // all that is kept of it; of what is spilled the end
   std::uint64_t bytes = 0;
   bool truncated = false;
 };
@@ -91,6 +91,7 @@ class Execution {
   void hand_over_terminal(int master);
   void read_client();
   void forward_signal(int number);
+  static void keep_end(std::string& end, std::string_view bytes);
   void read_capture(CapturePipe& capture);
   void check_cpu_time(std::int64_t now);
 

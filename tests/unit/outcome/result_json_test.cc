@@ -71,19 +71,19 @@ TEST_CASE("a compile step has the fields of a run that are about one program") {
     CHECK(value == whole[name]);
   }
   CHECK(names == std::vector<std::string>{"command", "status", "outcome", "exit_code", "signal", "message",
-                                          "step", "limits", "limits_hit", "denied", "usage", "stdout",
-                                          "stderr", "setup_ms", "started_at"});
+                                          "step", "failure", "limits", "limits_hit", "denied", "usage",
+                                          "stdout", "stderr", "setup_ms", "started_at"});
   CHECK(as_json(full_result())["compile"].is_null());
 }
 
 TEST_CASE("the fields come in the order of the contract, all of them, always") {
   const std::vector<std::string> expected{
-      "schema",     "run_id",     "task_id",    "project_id",   "sandbox_id",  "mode",       "image",
-      "language",   "action",     "code",       "command",      "cwd",         "caller",     "policy",
-      "status",     "outcome",    "exit_code",  "signal",       "message",     "step",       "limits",
-      "limits_hit", "denied",     "compile",    "tests",        "transaction", "changes",    "usage",
-      "stdout",     "stderr",     "controls",   "degradations", "environment", "validation", "setup_ms",
-      "created_at", "started_at", "finished_at"};
+      "schema",   "run_id",     "task_id",    "project_id", "sandbox_id",   "mode",        "image",
+      "language", "action",     "code",       "command",    "cwd",          "caller",      "policy",
+      "status",   "outcome",    "exit_code",  "signal",     "message",      "step",        "failure",
+      "limits",   "limits_hit", "denied",     "compile",    "tests",        "transaction", "changes",
+      "usage",    "stdout",     "stderr",     "controls",   "degradations", "environment", "validation",
+      "setup_ms", "created_at", "started_at", "finished_at"};
   for (const RunResult& result : {RunResult{}, full_result()}) {
     const ordered_json json = as_json(result);
     std::vector<std::string> names;

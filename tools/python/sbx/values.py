@@ -191,6 +191,28 @@ class ProjectInfo:
                    get(json, "last_used_at", str), json)
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a program failed: docs/failures.md has each class. `source` ('kernel', 'outcome', 'exit_code', 'output') is who
+    says so: a program can write anything. `place`: file, line and column of its code."""
+
+    kind: str
+    source: str
+    output_read: bool
+    subject: str | None
+    evidence: str | None
+    place: tuple[str, int, int | None] | None
+    hint: str | None
+
+    @classmethod
+    def of(cls, json: Json) -> Failure:
+        evidence, place = get(json, "evidence", dict), get(json, "place", dict)
+        return cls(need(json, "class", str), need(json, "from", str), need(json, "output_read", bool), get(json, "subject", str),
+                   None if evidence is None else need(evidence, "text", str),
+                   None if place is None else (need(place, "file", str), need(place, "line", int), get(place, "column", int)),
+                   get(json, "hint", str))
+
+
 @dataclass(frozen=True)
 class RunResult:
     """A run or a command: docs/results.md has each field. Before its end `status` is 'queued' or 'running', and
@@ -202,6 +224,7 @@ class RunResult:
     exit_code: int | None
     signal: str | None
     message: str
+    failure: Failure | None  # None: it exited with 0, or has not ended
     out: Captured = field(repr=False)
     err: Captured = field(repr=False)
     usage: Usage
@@ -246,11 +269,11 @@ class RunResult:
         hits = [LimitHit(need(hit, "limit", str), get(hit, "value", float), get(hit, "reached", float))
                 for hit in objects(json, "limits_hit")]
         tests, compiled = get(json, "tests", dict), get(json, "compile", dict)
-        changes = get(json, "changes", dict)
+        changes, failure = get(json, "changes", dict), get(json, "failure", dict)
         run_id = run_id or need(json, "run_id", str)
         return cls(
             run_id, need(json, "status", str), get(json, "outcome", str), get(json, "exit_code", int), get(json, "signal", str),
-            get(json, "message", str) or "", Captured.of(get(json, "stdout", dict)), Captured.of(get(json, "stderr", dict)),
+            get(json, "message", str) or "", None if failure is None else Failure.of(failure), Captured.of(get(json, "stdout", dict)), Captured.of(get(json, "stderr", dict)),
             Usage.of(get(json, "usage", dict)), tuple(hits),
             None if tests is None else Tests(*(get(tests, name, int) or 0 for name in Tests.__dataclass_fields__)),
             get(json, "transaction", str), None if changes is None else Changes.of(changes),
