@@ -11,6 +11,7 @@
 #include "outcome/classify.h"
 #include "plan/plan_environment.h"
 #include "run/choose_language.h"
+#include "run/read_failed_output.h"
 #include "run/test_report.h"
 
 namespace sbx {
@@ -264,7 +265,7 @@ void LiveCommand::answer() {
   finished_ = true;
   place_.reset();
   result_.finished_at = timestamp_now();
-  classify_failures(result_);
+  classify_failures(result_, read_output_confined);
   RunReport report;
   std::string record = result_to_json(result_, false);
   if (const auto logged = append_to_monitor_log(home_.site.settings.log, record); !logged)

@@ -102,14 +102,15 @@ FailureClass class_of_exit(const StepResult& step, const HintFacts& facts) {
 
 class Classifier {
  public:
-  Classifier(const StepResult& step, HintFacts facts, const std::optional<TestCounts>& tests)
-      : step_(step), facts_(std::move(facts)), tests_(tests) {}
+  Classifier(const StepResult& step, HintFacts facts, const std::optional<TestCounts>& tests,
+             const OutputReader& reader)
+      : step_(step), facts_(std::move(facts)), tests_(tests), reader_(reader) {}
 
   std::optional<Failure> classify() {
     if (is_success(step_)) return std::nullopt;
     failure_.output_read = step_.standard_output || step_.standard_error;
     if (const auto verdict = verdict_of_outcome(step_)) return by_truth(*verdict);
-    const auto found = read_output(ends_of(step_), step_.exit_code);
+    const auto found = read();
     if (const auto felt = class_of_felt_limit(step_)) return by_felt_limit(*felt, found);
     if (tests_ && tests_->failed > 0 && facts_.action == "test") return by_tests(found);
     if (found) return by_output(*found);
@@ -118,6 +119,13 @@ class Classifier {
   }
 
  private:
+  std::optional<OutputFinding> read() {
+    if (!failure_.output_read) return std::nullopt;
+    auto found = reader_(ends_of(step_), step_.exit_code);
+    if (!found) failure_.output_read = false;
+    return found ? std::move(*found) : std::nullopt;
+  }
+
   Failure by_truth(const Verdict& verdict) {
     failure_.kind = verdict.kind;
     failure_.from = verdict.from;
@@ -167,6 +175,7 @@ class Classifier {
   const StepResult& step_;
   HintFacts facts_;
   const std::optional<TestCounts>& tests_;
+  const OutputReader& reader_;
   Failure failure_;
 };
 
@@ -178,13 +187,13 @@ std::string network_of(const RunResult& result) {
 
 }  // namespace
 
-void classify_failures(RunResult& result) {
+void classify_failures(RunResult& result, const OutputReader& reader) {
   HintFacts facts{result.image_name, result.action, network_of(result) == "loopback"};
   const bool compiled = !result.compile || is_success(*result.compile);
   if (result.compile) {
     HintFacts of_compiler = facts;
     of_compiler.action = "compile";
-    result.compile->failure = Classifier(*result.compile, of_compiler, std::nullopt).classify();
+    result.compile->failure = Classifier(*result.compile, of_compiler, std::nullopt, reader).classify();
   }
   // Where there was nothing to run, the run ended as its compile step did, unless it was cancelled.
   if (!compiled && result.outcome == result.compile->outcome) {
@@ -192,7 +201,7 @@ void classify_failures(RunResult& result) {
     return;
   }
   if (facts.action == "run") facts.action.clear();
-  result.failure = Classifier(result, facts, result.tests).classify();
+  result.failure = Classifier(result, facts, result.tests, reader).classify();
 }
 
 std::string hint_beside_message(const StepResult& result) {

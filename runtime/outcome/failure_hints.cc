@@ -215,7 +215,9 @@ std::string of_signal(FailureClass kind) {
 }
 
 std::string of_beginning(FailureClass kind, const StepResult& step, const HintFacts& facts) {
-  const std::string command = step.command.empty() ? "the command" : quoted(step.command.front());
+  // Of a status alone nobody knows which command.
+  const bool named = step.outcome == Outcome::setup_failed && !step.command.empty();
+  const std::string command = named ? quoted(step.command.front()) : "a command";
   switch (kind) {
   case rejected: return "ask for less, or use a policy that allows more";
   case setup_failed: return "the message says what was missing; sbxctl doctor looks at the host";

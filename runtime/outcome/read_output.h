@@ -2,6 +2,7 @@
 // reading it takes is linear in it (RE2).
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>

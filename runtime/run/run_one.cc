@@ -21,6 +21,7 @@
 #include "run/client_link.h"
 #include "run/gather_facts.h"
 #include "run/inputs.h"
+#include "run/read_failed_output.h"
 #include "run/run_step.h"
 #include "run/streams.h"
 #include "wire/client_protocol.h"
@@ -264,7 +265,7 @@ class Run {
   void finish() {
     inputs_.project = {};
     report_.result.finished_at = timestamp_now();
-    classify_failures(report_.result);
+    classify_failures(report_.result, read_output_confined);
     const RunResult& result = report_.result;
     std::string record = result_to_json(result, false);
     const auto logged = append_to_monitor_log(context_.settings.log, record);

@@ -200,7 +200,7 @@ TEST_CASE("processes that flood passed streams and outlive their parent do not p
       sandbox.sbxrun(with({"--direct", "--result", file, "--wall-time", limit}, shell(floods + "sleep 600")));
   CHECK(timed.exit_status == 124);
   CHECK(holds(timed.err, "sbxrun: the program ran longer than "));
-  CHECK(timed.err.ends_with(" of wall time and was killed\n"));
+  CHECK(holds(timed.err, " of wall time and was killed\n"));
   CHECK(timed.out.size() + timed.err.size() > 65536);
   CHECK(json::parse(read_file(file))["outcome"] == "timed_out");
   // Its parent is gone, its writers hold the streams.
