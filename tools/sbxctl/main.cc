@@ -76,6 +76,7 @@ int run(int argc, char** argv) {
   add_languages_command(app, settings, action);
   add_token_command(app, settings, action);
   add_transaction_commands(app, settings, action);
+  add_files_commands(app, settings, action);
   add_cleanup_command(app, settings, action);
   try {
     app.parse(argc, argv);
