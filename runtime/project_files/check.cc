@@ -1,9 +1,14 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <map>
 #include <set>
 
 #include "base/names.h"
 #include "base/times.h"
 #include "files/draft.h"
+#include "os/file.h"
 #include "project_files/answers.h"
 #include "project_files/names.h"
 #include "project_files/project_files.h"
@@ -102,6 +107,20 @@ class Comparison {
 };
 
 }  // namespace
+
+void check_all(const std::string& state_dir, std::uint32_t service_id,
+               const std::function<void(const std::string& project, const Result<CheckReport>&)>& each) {
+  const Result<std::vector<std::string>> projects = os::list_directory(AT_FDCWD, state_dir + "/projects");
+  if (!projects) {
+    if (projects.error().error_number != ENOENT) each("", fail(projects.error()));
+    return;
+  }
+  for (const std::string& id : *projects) {
+    if (access((state_dir + "/projects/" + id + "/files.sqlite").c_str(), F_OK) != 0) continue;
+    const Result<ProjectFiles> files = ProjectFiles::open({state_dir, id, service_id}, Access::read);
+    each(id, files ? files->check(false) : Result<CheckReport>(fail(files.error())));
+  }
+}
 
 Result<CheckReport> ProjectFiles::check(bool adopt) const {
   const ContentTypes types = TRY(ContentTypes::load());

@@ -29,7 +29,7 @@ constexpr std::int64_t kSecond = 1'000'000'000;
 
 std::string quoted(const std::string& path) { return "'" + printable(path.empty() ? "." : path) + "'"; }
 
-Error with_path(Error error, const std::string& path) {
+Error with_path(const Error& error, const std::string& path) {
   if (error.error_number == ELOOP || error.error_number == EXDEV)
     return {quoted(path) + " is a symbolic link or leads through one, and none is followed", ELOOP};
   return {quoted(path) + ": " + errno_text(error.error_number) + " (" + errno_name(error.error_number) + ")",
@@ -99,7 +99,7 @@ class Placing {
     if (order_.taken != Taken::rename) return place_fresh(order_.name);
     for (unsigned number = 0; number <= kMostNumber; ++number) {
       const std::string name = number == 0 ? order_.name : numbered_name(order_.name, number);
-      const Result<void> placed = place_fresh(name);
+      Result<void> placed = place_fresh(name);
       if (placed || placed.error().error_number != EEXIST) return placed;
       if (!has_same_content(name)) continue;
       written_.file.path = join(order_.folder, name);

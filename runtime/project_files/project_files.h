@@ -93,6 +93,11 @@ struct CheckReport {
   bool more = false;                    // there is more than was looked at
 };
 
+// The list and the files of every project that has a list, one after the other; `each` gets what came of it.
+// Whoever starts a supervisor or cleans up does this: nothing is adopted.
+void check_all(const std::string& state_dir, std::uint32_t service_id,
+               const std::function<void(const std::string& project, const Result<CheckReport>&)>& each);
+
 // How many bytes of content went through, of how many; 0: it is not known how many.
 using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 

@@ -112,6 +112,24 @@ TEST_CASE("who is refused because of what is there gets 3, and nothing changed")
   CHECK(files.told({"ls", "project_files"})["files"].size() == 2);
 }
 
+TEST_CASE("a cleanup tells what the list of files did not know, and removes none") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const Files files(sandbox);
+  CHECK(in_sandbox(sandbox, "true").empty());
+  (void)files.told({"put", "-", "--as=a", "--to=outputs"}, "one");
+  (void)files.told({"put", "-", "--as=b", "--to=outputs"}, "two");
+  CHECK(in_sandbox(sandbox, "rm ../outputs/a; echo more >>../outputs/b").empty());
+  const ProgramResult cleanup =
+      run_program({program_directory() + "/sbxctl", "--state-dir=" + sandbox.state_dir(), "cleanup",
+                   "--run-dir=" + sandbox.run_dir(), "--log=" + sandbox.log()});
+  CHECK_MESSAGE(cleanup.exit_status == 0, cleanup.err);
+  CHECK_MESSAGE(holds(cleanup.out, "project 'p': missing: outputs/a\n"), cleanup.out);
+  CHECK_MESSAGE(holds(cleanup.out, "project 'p': changed: outputs/b\n"), cleanup.out);
+  CHECK(files({"get", "outputs/b"}).out == "twomore\n");
+  CHECK(files.told({"check"})["missing"].empty());
+}
+
 TEST_CASE("an editor works on a copy, and what it leaves as it was is no edit") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox sandbox;
@@ -160,10 +178,12 @@ TEST_CASE("while a sandbox swaps folders and links, nothing but the project is t
   const std::string victim = sandbox.directory() + "/victim";
   fs::create_directories(victim + "/d");
   write_file(victim + "/f", "secret");
+  // What is put there makes the folder where it is missing: it goes with the next turn.
   const std::string swaps =
       "mkdir real; echo inside >real/f; end=$(($(date +%s) + 20)); while [ $(date +%s) -lt $end ]; do "
-      "for i in 1 2 3 4 5 6 7 8 9; do mv -T real place; mv -T place real; ln -s " +
-      victim + " place; rm place; ln -s ../../../../../../.. place; rm place; done; done";
+      "for i in 1 2 3 4 5 6 7 8 9; do mv -T real place; sleep 0.01; mv -T place real; rm -rf place; ln -s " +
+      victim +
+      " place; rm -rf place; ln -s ../../../../../../.. place; rm -rf place; done; done 2>/dev/null; true";
   int done = 0;
   ProgramOptions beside;
   beside.after_start = [&](pid_t) {

@@ -395,7 +395,7 @@ Result<int> edit(const Place& place) {
 
 Result<int> check(const Place& place) {
   const Line& line = place.line;
-  const ProjectFiles files = TRY(place.open(Access::write));
+  const ProjectFiles files = TRY(place.open(Access::read));
   const project_files::CheckReport report = TRY(files.check(line.adopt));
   using Named = std::pair<const char*, const std::vector<std::string>*>;
   const std::array<Named, 7> kinds{{{"missing", &report.missing},
