@@ -56,12 +56,11 @@ class Source {
 
   // What is behind the last member. Of a zip the list of members is: one that is cut short has no end of it.
   Result<void> finish(bool is_zip) {
-    constexpr std::string_view kEnd("PK\x05\x06", 4);  // APPNOTE.TXT, section 4.3.16
     ssize_t count = 0;
     while ((count = next()) > 0) {
     }
     if (count < 0) return fail(system_error("read", "the archive", errno));
-    if (is_zip && tail_.find(kEnd) == std::string::npos)
+    if (is_zip && !has_end_of_zip())
       return fail(Error{"the archive is cut short: the end of its list of members is missing", EBADMSG});
     return {};
   }
@@ -69,6 +68,17 @@ class Source {
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
  private:
+  // The record behind the list of members, whose comment is the last of all (APPNOTE.TXT, section 4.3.16).
+  [[nodiscard]] bool has_end_of_zip() const {
+    constexpr std::size_t kSize = 22;
+    constexpr unsigned kByte = 8;
+    const std::size_t at = tail_.rfind(std::string_view("PK\x05\x06", 4));
+    if (at == std::string::npos || tail_.size() - at < kSize) return false;
+    const auto byte = [&](std::size_t back) { return static_cast<unsigned char>(tail_[at + kSize - back]); };
+    const std::size_t comment = byte(2) | static_cast<std::size_t>(byte(1)) << kByte;
+    return tail_.size() - at == kSize + comment;
+  }
+
   ssize_t next() {
     constexpr std::size_t kTail = kPiece + 64;  // the longest comment and what is before it
     ssize_t count = 0;

@@ -277,6 +277,26 @@ TEST_CASE("of two writers at once each has all of its files") {
   CHECK((report->unknown.empty() && report->missing.empty() && report->changed.empty()));
 }
 
+TEST_CASE("of two who replace a file at once the list knows whose it is") {
+  const SomeFiles files;
+  std::vector<pid_t> writers;
+  for (const char* who : {"x", "yy"}) {
+    writers.push_back(in_child([&] {
+      for (int i = 0; i < 40; ++i)
+        if (!files.put("a", who + std::to_string(i), Taken::replace)) return false;
+      return true;
+    }));
+  }
+  // Between a new name and its row it would see another file.
+  bool same = true;
+  for (int i = 0; i < 40; ++i) {
+    const auto report = files.open(Access::read).check(false);
+    same = same && report && report->changed.empty() && report->unknown.empty();
+  }
+  for (const pid_t writer : writers) CHECK(status_of(writer) == 0);
+  CHECK(same);
+}
+
 TEST_CASE("an upload that is killed, or whose content does not come, leaves nothing") {
   const SomeFiles files;
   std::array<int, 2> ends{};
