@@ -61,7 +61,9 @@ class Source {
     }
     if (count < 0) return fail(system_error("read", "the archive", errno));
     if (is_zip && !has_end_of_zip())
-      return fail(Error{"the archive is cut short: the end of its list of members is missing", EBADMSG});
+      return fail(Error{
+          "the archive is cut short or goes on behind its end: the list of its members is not the last of it",
+          EBADMSG});
     return {};
   }
 

@@ -199,6 +199,17 @@ TEST_CASE("what is cut short, damaged or no archive leaves nothing") {
   CHECK(files.names().empty());
 }
 
+TEST_CASE("nothing of an archive is passed over") {
+  const SomeFiles files;
+  const std::string one = archive_of({{.name = "a", .content = "1"}});
+  const std::string two = archive_of({{.name = "b", .content = "2"}});
+  REQUIRE(extract(files, one + two));
+  CHECK(files.names("project_files/x") == Names{"a", "b"});
+  const std::string zip = archive_of({{.name = "a", .content = "1"}}, Packed::zip);
+  CHECK(error_number(extract(files, zip + "more")) == EBADMSG);
+  CHECK(files.names() == Names{"x"});
+}
+
 TEST_CASE("bombs go off nowhere") {
   const SomeFiles files;
   const std::string zeros(64U << 20U, '\0');
