@@ -220,11 +220,11 @@ TEST_CASE("a hundred thousand files, and one of 4 GiB") {
   const std::string make =
       "mkdir many; cd many; seq 1 99999 | split -l 1 -a 5 - f; cd ..; tar -cf many.tar many; rm -r many; "
       "truncate -s 4G sparse";
-  ProgramOptions there;
-  there.directory = top;
-  REQUIRE(run_program({"/bin/sh", "-c", make}, there).exit_status == 0);
   ProgramOptions patient;
   patient.timeout = std::chrono::minutes(20);
+  ProgramOptions there = patient;
+  there.directory = top;
+  REQUIRE(run_program({"/bin/sh", "-c", make}, there).exit_status == 0);
   const ProgramResult many = files({"put", "--extract", "--policy=permissive", top + "/many.tar"}, patient);
   REQUIRE_MESSAGE(many.exit_status == 0, many.err);
   CHECK(holds(many.out, "99999 files, 0 refused"));

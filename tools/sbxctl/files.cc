@@ -161,7 +161,7 @@ class Upload {
     files_.show_progress([&](std::uint64_t done, std::uint64_t total) {
       display.update({done, total, 0, 0});
     });
-    const Result<void> done = line_.extract ? extract(content) : store(content);
+    Result<void> done = line_.extract ? extract(content) : store(content);
     display.finish();
     return done;
   }
