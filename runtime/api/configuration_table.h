@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "api/database.h"
+#include "os/database.h"
 
 namespace sbx::api {
 

@@ -43,7 +43,7 @@ Value number(std::size_t value) { return static_cast<std::int64_t>(value); }
 
 Result<HistoryFile> HistoryFile::open(const std::string& path) {
   HistoryFile file;
-  file.database_ = TRY(Database::open(path));
+  file.database_ = TRY(Database::open(path, "history"));
   Result<void> ready = upgrade(file.database_);
   if (ready) ready = file.prepare_all();
   if (ready) ready = file.count();

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "api/database.h"
 #include "api/run_record.h"
+#include "os/database.h"
 
 namespace sbx::api {
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "api/database.h"
 #include "api/run_record.h"
+#include "os/database.h"
 
 namespace sbx::api {
 

@@ -34,7 +34,17 @@ Done<FileAnswer> remove(const FileRequest& request);
 Done<FileAnswer> make_directory(const FileRequest& request);
 Done<FileAnswer> move(const FileRequest& request);
 
+// Of the directory `fd` as list: what `request` asks for of its names.
+Done<FileAnswer> list_in(int fd, const FileRequest& request);
+
 // --- content ---
+
+struct Part {
+  std::uint64_t from = 0;
+  std::uint64_t size = 0;
+};
+// Of a file of that size (RFC 9110 section 14.1.2); nothing: it has no such part.
+std::optional<Part> part_of(std::uint64_t size, const FileRequest& request);
 
 // read_file.cc: says what follows, and writes it to standard output. A failure behind the answer is seen by
 // who waits for what was promised.

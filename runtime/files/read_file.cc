@@ -10,23 +10,6 @@
 namespace sbx::files {
 namespace {
 
-struct Part {
-  std::uint64_t from = 0;
-  std::uint64_t size = 0;
-};
-
-// Of a file of that size (RFC 9110 section 14.1.2); nothing: it has no such part.
-std::optional<Part> part_of(std::uint64_t size, const FileRequest& request) {
-  if (!request.from && !request.most) return Part{0, size};
-  if (!request.from) {
-    const std::uint64_t last = std::min(*request.most, size);
-    return last == 0 ? std::nullopt : std::optional(Part{size - last, last});
-  }
-  if (*request.from >= size) return std::nullopt;
-  const std::uint64_t rest = size - *request.from;
-  return Part{*request.from, std::min(rest, request.most.value_or(rest))};
-}
-
 ssize_t read_some(int fd, char* to, std::size_t most) {
   while (true) {
     const ssize_t count = ::read(fd, to, most);
@@ -38,6 +21,17 @@ ssize_t read_some(int fd, char* to, std::size_t most) {
 constexpr int kCutShort = EIO;
 
 }  // namespace
+
+std::optional<Part> part_of(std::uint64_t size, const FileRequest& request) {
+  if (!request.from && !request.most) return Part{0, size};
+  if (!request.from) {
+    const std::uint64_t last = std::min(*request.most, size);
+    return last == 0 ? std::nullopt : std::optional(Part{size - last, last});
+  }
+  if (*request.from >= size) return std::nullopt;
+  const std::uint64_t rest = size - *request.from;
+  return Part{*request.from, std::min(rest, request.most.value_or(rest))};
+}
 
 Done<void> read(const FileRequest& request) {
   // Looked at before it is opened, which could wait or wake somebody, and after, when it can be no other one.

@@ -9,6 +9,7 @@
 #include <memory>
 #include <set>
 
+#include "base/unique_fd.h"
 #include "files/operations.h"
 #include "os/file.h"
 
@@ -87,10 +88,17 @@ Done<void> make_parents(const std::string& path) {
 }
 
 Done<FileAnswer> list(const FileRequest& request) {
-  const int fd = open(request.path.c_str(), O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0) return failed(FileStep::open, errno);
-  const std::unique_ptr<DIR, CloseDirectory> directory(fdopendir(fd));
+  const UniqueFd fd(open(request.path.c_str(), O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC));
+  if (!fd.valid()) return failed(FileStep::open, errno);
+  return list_in(fd.get(), request);
+}
+
+Done<FileAnswer> list_in(int fd, const FileRequest& request) {
+  UniqueFd again(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC));
+  if (!again.valid()) return failed(FileStep::open, errno);
+  const std::unique_ptr<DIR, CloseDirectory> directory(fdopendir(again.get()));
   if (!directory) return failed(FileStep::list, errno);
+  (void)again.release();
   const std::size_t most = request.entries == 0 ? kMostFileEntries : request.entries;
   const std::set<std::string> names = TRY(first_names(directory.get(), request.after, most + 1));
   FileAnswer answer;

@@ -1,12 +1,11 @@
 #include <fcntl.h>
-#include <sys/random.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdio>
 
 #include "base/hash.h"
 #include "base/scope_exit.h"
+#include "files/draft.h"
 #include "files/operations.h"
 #include "os/file.h"
 
@@ -30,35 +29,6 @@ Done<std::string> behind_links(std::string path) {
   return failed(FileStep::open, ELOOP);
 }
 
-Done<std::string> random_name() {
-  std::array<unsigned char, 8> bytes{};
-  if (getrandom(bytes.data(), bytes.size(), 0) < 0) return failed(FileStep::open, errno);
-  std::string name = ".sbx-upload-";
-  for (const unsigned char byte : bytes) {
-    name += "0123456789abcdef"[byte >> 4U];
-    name += "0123456789abcdef"[byte & 15U];
-  }
-  return name;
-}
-
-// A file without a name, where the file system can have one: whatever happens, nothing is left of it.
-struct Draft {
-  UniqueFd fd;
-  std::string name;  // empty: none
-};
-
-Done<Draft> make_draft(int directory) {
-  Draft draft;
-  draft.fd = UniqueFd(openat(directory, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
-  if (draft.fd.valid()) return draft;
-  if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) return failed(FileStep::open, errno);
-  draft.name = TRY(random_name());
-  draft.fd = UniqueFd(
-      openat(directory, draft.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!draft.fd.valid()) return failed(FileStep::open, errno);
-  return draft;
-}
-
 // Returns its hash.
 Done<std::string> take_content(int fd) {
   Sha256 hash;
@@ -70,49 +40,6 @@ Done<std::string> take_content(int fd) {
     if (const auto written = os::write_all(fd, *piece, ""); !written)
       return failed(FileStep::write, written.error().error_number);
   }
-}
-
-// Gives a draft without a name one.
-Done<void> link_draft(const Draft& draft, int directory, const std::string& name) {
-  const std::string path = "/proc/self/fd/" + std::to_string(draft.fd.get());
-  if (linkat(AT_FDCWD, path.c_str(), directory, name.c_str(), AT_SYMLINK_FOLLOW) != 0)
-    return failed(FileStep::rename, errno);
-  return {};
-}
-
-// Whether what is there is what was expected.
-Done<void> check_old(int directory, const std::string& name, const std::string& expected) {
-  const UniqueFd old(openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (!old.valid()) return failed(errno == ENOENT ? FileStep::condition : FileStep::open, errno);
-  const std::string hash = TRY(hash_of(old.get()));
-  if (hash != expected) return failed(FileStep::condition, ESTALE);
-  return {};
-}
-
-// Only where nothing is.
-Done<void> place_fresh(Draft& draft, int directory, const std::string& name) {
-  if (draft.name.empty()) return failed(FileStep::condition, EEXIST);
-  if (renameat2(directory, draft.name.c_str(), directory, name.c_str(), RENAME_NOREPLACE) != 0)
-    return failed(errno == EEXIST ? FileStep::condition : FileStep::rename, errno);
-  draft.name.clear();
-  return {};
-}
-
-Done<void> put_in_place(Draft& draft, int directory, const std::string& name, bool there, bool fresh) {
-  if (draft.name.empty() && !there) {
-    auto linked = link_draft(draft, directory, name);
-    if (linked || linked.error().error_number != EEXIST) return linked;
-  }
-  if (fresh) return place_fresh(draft, directory, name);
-  if (draft.name.empty()) {
-    const std::string other = TRY(random_name());
-    TRY(link_draft(draft, directory, other));
-    draft.name = other;
-  }
-  if (renameat(directory, draft.name.c_str(), directory, name.c_str()) != 0)
-    return failed(FileStep::rename, errno);
-  draft.name.clear();
-  return {};
 }
 
 // Whether the file may be replaced, and with which mode. Nothing: there is none.
@@ -142,9 +69,7 @@ Done<FileAnswer> write(const FileRequest& request) {
   if (old ? request.fresh : !request.expected.empty())
     return failed(FileStep::condition, old ? EEXIST : ENOENT);
   Draft draft = TRY(make_draft(directory.get()));
-  const ScopeExit forget([&] {
-    if (!draft.name.empty()) (void)unlinkat(directory.get(), draft.name.c_str(), 0);
-  });
+  const ScopeExit clean([&] { forget(draft, directory.get()); });
   FileAnswer answer;
   answer.sha256 = TRY(take_content(draft.fd.get()));
   const mode_t mode = request.mode ? static_cast<mode_t>(*request.mode) : old.value_or(kMode);

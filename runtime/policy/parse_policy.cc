@@ -4,20 +4,23 @@
 
 #include "base/names.h"
 #include "base/suggest.h"
+#include "base/units.h"
 #include "policy/policy.h"
 #include "policy/yaml_reader.h"
 
 namespace sbx {
 namespace {
 
-constexpr std::array<std::string_view, 12> kKeys{
+constexpr std::array<std::string_view, 13> kKeys{
     "name",           "description",        "limits",
     "ceilings",       "wall_time_with_tty", "seccomp",
     "writable_root",  "workspace",          "background_processes",
-    "allow_degraded", "bind_roots",         "report_denials"};
+    "allow_degraded", "bind_roots",         "report_denials",
+    "uploads"};
 constexpr std::array<std::string_view, 1> kWorkspaceKeys{"layout"};
 constexpr std::array<std::string_view, 4> kBindRootKeys{"path", "mode", "users", "groups"};
 constexpr std::array<std::string_view, 2> kBindModeWords{"ro", "rw"};
+constexpr std::array<std::string_view, 2> kUploadKeys{"file_bytes", "types"};
 constexpr std::array<std::string_view, 2> kTtyWords{"limited", "unlimited"};
 constexpr std::array<std::string_view, 2> kLayoutWords{"split", "flat"};
 
@@ -128,6 +131,48 @@ Result<std::vector<BindRoot>> read_bind_roots(std::string_view path, const yaml:
   return roots;
 }
 
+// "text/plain", "text/*" or "*/*", as RFC 6838 spells types.
+bool is_type_pattern(std::string_view text) {
+  if (text == "*/*") return true;
+  const std::size_t slash = text.find('/');
+  if (slash == std::string_view::npos) return false;
+  const auto is_word = [](std::string_view word) {
+    constexpr std::string_view kMarks = "!#$&-^_.+";
+    return !word.empty() && std::ranges::all_of(word, [&](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || kMarks.find(c) != std::string_view::npos;
+    });
+  };
+  const std::string_view kind = text.substr(slash + 1);
+  return is_word(text.substr(0, slash)) && (kind == "*" || is_word(kind));
+}
+
+Result<UploadRules> read_uploads(std::string_view path, const yaml::Node& node) {
+  const yaml::Map map = TRY(yaml::Map::open(path, node, "uploads", kUploadKeys));
+  UploadRules rules;
+  if (const yaml::Node* most = map.find("file_bytes")) {
+    const std::string text = TRY(map.need_text("file_bytes"));
+    const Result<std::uint64_t> bytes = parse_bytes("uploads: file_bytes", text);
+    if (text == "none") {
+      rules.file_bytes.reset();
+    } else if (bytes) {
+      rules.file_bytes = *bytes;
+    } else {
+      return yaml::error_at(path, *most, bytes.error().text + "; for no limit say 'none'");
+    }
+  }
+  if (map.find("types") == nullptr) return rules;
+  rules.types.clear();
+  const std::vector<yaml::Node>* items = TRY(map.need_list("types"));
+  for (const yaml::Node& item : *items) {
+    std::string type = TRY(yaml::scalar_text(path, item, "types"));
+    if (!is_type_pattern(type))
+      return yaml::error_at(
+          path, item, "uploads: types: '" + type + "' is no type such as 'text/plain', 'text/*' or '*/*'");
+    rules.types.push_back(std::move(type));
+  }
+  return rules;
+}
+
 Result<std::string> read_name(std::string_view path, const yaml::Map& map, std::string_view key) {
   std::string name = TRY(map.need_text(key));
   const Result<void> checked = check_name(key, name);
@@ -159,6 +204,7 @@ Result<Policy> parse_policy(std::string_view path, std::string_view text) {
   policy.background_processes = TRY(map.boolean("background_processes", false));
   policy.bind_roots = TRY(read_bind_roots(path, map));
   policy.report_denials = TRY(map.boolean("report_denials", false));
+  if (const yaml::Node* uploads = map.find("uploads")) policy.uploads = TRY(read_uploads(path, *uploads));
   return policy;
 }
 

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +42,13 @@ struct BindRoot {
   bool operator==(const BindRoot&) const = default;
 };
 
+// What may be put into the files of a project (project_files/).
+struct UploadRules {
+  std::optional<std::uint64_t> file_bytes = std::uint64_t{1} << 30U;  // of one file; missing: no limit
+  std::vector<std::string> types{"*/*"};  // MIME types as its content shows them, or "text/*", "*/*"
+  bool operator==(const UploadRules&) const = default;
+};
+
 enum class WorkspaceLayout : unsigned char { split, flat };
 
 struct Policy {
@@ -54,6 +63,7 @@ struct Policy {
   std::vector<std::string> allow_degraded;                    // names from kDegradableControls
   bool background_processes = false;  // in a sandbox of many commands: what a command leaves running goes on
   std::vector<BindRoot> bind_roots;
+  UploadRules uploads;
   bool report_denials = false;  // refused system calls are counted and told, at a price for each
 
   std::string path;            // the file it was read from

@@ -8,7 +8,7 @@ namespace sbx {
 namespace {
 
 // To be raised with every change of what parse_policy accepts or makes of the same text, and of the encoding.
-constexpr std::string_view kFormat = "sbx policy 4 of " SBX_VERSION "\n";
+constexpr std::string_view kFormat = "sbx policy 5 of " SBX_VERSION "\n";
 constexpr std::size_t kMaxBytes = 1U << 20U;
 
 // The fields that parse_policy sets.
@@ -34,6 +34,8 @@ std::string encode(const Policy& policy) {
     writer.put(root.groups);
   }
   writer.put(static_cast<std::uint8_t>(policy.report_denials));
+  writer.put(policy.uploads.file_bytes);
+  writer.put(policy.uploads.types);
   return std::move(writer).take();
 }
 
@@ -60,6 +62,8 @@ Result<Policy> decode(std::string_view bytes) {
     root.groups = reader.get_strings();
   }
   policy.report_denials = reader.get_bool();
+  policy.uploads.file_bytes = reader.get_optional();
+  policy.uploads.types = reader.get_strings();
   TRY(reader.finish("cached policy"));
   return policy;
 }

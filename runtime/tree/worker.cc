@@ -8,31 +8,22 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <memory>
 
-#include "base/unique_fd.h"
+#include "os/confined_child.h"
 #include "os/file.h"
-#include "os/process_end.h"
 #include "tree/changes.h"
 #include "wire/wire.h"
 
 namespace sbx::tree {
 namespace {
 
-constexpr int kAnswer = 0;  // the descriptor that it is written to; the two others are /dev/null
-constexpr int kFirstFree = 3;
-constexpr int kNotConfined = 99;
-constexpr rlim_t kCpuSeconds = 600;  // more than the largest project takes
-
-bool limit(__rlimit_resource_t resource, rlim_t value) {
-  const rlimit both{value, value};
-  return setrlimit(resource, &both) == 0;
-}
+constexpr int kFirstFree = kLock + 1;  // behind the answer, /dev/null twice and what a Worker gives
+constexpr int kOutOfTheWay = 64;
 
 // As many as two trees of kMostDepth take, where the host lets us.
 bool raise_descriptors() {
@@ -42,21 +33,21 @@ bool raise_descriptors() {
   return setrlimit(RLIMIT_NOFILE, &now) == 0;
 }
 
-bool keep_one_capability() {
+bool keep_one_capability(cap_value_t one) {
   struct Free {
     void operator()(cap_t set) const { (void)cap_free(set); }
   };
   const std::unique_ptr<std::remove_pointer_t<cap_t>, Free> set(cap_init());
-  const cap_value_t one = CAP_DAC_OVERRIDE;
   return set && cap_set_flag(set.get(), CAP_PERMITTED, 1, &one, CAP_SET) == 0 &&
          cap_set_flag(set.get(), CAP_EFFECTIVE, 1, &one, CAP_SET) == 0 && cap_set_proc(set.get()) == 0;
 }
 
-bool drop_rights(uid_t owner) {
+bool drop_rights(const Worker& worker) {
   if (geteuid() != 0) return true;
+  const uid_t owner = worker.owner;
   return setgroups(0, nullptr) == 0 && setresgid(owner, owner, owner) == 0 &&
          prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 && setresuid(owner, owner, owner) == 0 &&
-         keep_one_capability();
+         keep_one_capability(worker.rights == Rights::all_files ? CAP_DAC_OVERRIDE : CAP_DAC_READ_SEARCH);
 }
 
 constexpr int kAllowed[] = {
@@ -101,6 +92,7 @@ constexpr int kAllowed[] = {
     SCMP_SYS(linkat),
     SCMP_SYS(symlinkat),
     SCMP_SYS(unlinkat),
+    SCMP_SYS(renameat),  // which glibc makes of renameat2(2) without flags
     SCMP_SYS(renameat2),
     SCMP_SYS(fsync),
     SCMP_SYS(fdatasync),
@@ -114,22 +106,23 @@ constexpr int kAllowed[] = {
 #endif
 };
 
-constexpr scmp_datum_t kFileClone = 0x40049409;  // FICLONE, ioctl_ficlone(2)
+constexpr unsigned kFileClone[] = {0x40049409};  // FICLONE, ioctl_ficlone(2)
 
-bool allow_files_only() {
-  scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-  bool done = filter != nullptr;
-  for (const int call : kAllowed) done = done && seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0) == 0;
-  const scmp_arg_cmp clone{1, SCMP_CMP_EQ, kFileClone, 0};
-  done = done && seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, &clone) == 0;
-  return done && seccomp_load(filter) == 0;
-}
-
+// Number by number, so that none is in the place of another: first all out of the way, then each to its own.
 // The working directory is `top` already.
-bool set_descriptors(int answer) {
+bool set_descriptors(int answer, const Worker& worker) {
   const int null = open("/dev/null", O_RDWR);
-  return null >= 0 && dup2(answer, kAnswer) == kAnswer && dup2(null, 1) == 1 && dup2(null, 2) == 2 &&
-         close_range(kFirstFree, ~0U, 0) == 0;
+  if (null < 0) return false;
+  std::array<int, kFirstFree> moved{answer, null, null, worker.content_in, worker.content_out, worker.lock};
+  for (int& fd : moved) {
+    if (fd >= 0) fd = fcntl(fd, F_DUPFD, kOutOfTheWay);
+  }
+  if (close_range(0, kOutOfTheWay - 1, 0) != 0) return false;
+  for (int number = 0; number < kFirstFree; ++number) {
+    const int fd = moved[static_cast<std::size_t>(number)];
+    if (fd >= 0 && dup2(fd, number) != number) return false;
+  }
+  return moved[0] >= 0 && moved[1] >= 0 && close_range(kFirstFree, ~0U, 0) == 0;
 }
 
 // A handler of this process, which it would run in, could do nothing but fail and be called again.
@@ -140,23 +133,29 @@ bool reset_signals() {
   return signal(SIGPIPE, SIG_IGN) != SIG_ERR;
 }
 
-bool confine(int top, int answer, uid_t owner, pid_t parent) {
-  (void)umask(0);
-  return reset_signals() && fchdir(top) == 0 && set_descriptors(answer) &&
-         (geteuid() != 0 || chroot(".") == 0) && raise_descriptors() && limit(RLIMIT_CORE, 0) &&
-         limit(RLIMIT_CPU, kCpuSeconds) && drop_rights(owner) &&
-         // Behind the change of ids, which clears it; then: is the parent still there?
-         prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && prctl(PR_SET_DUMPABLE, 0) == 0 &&
-         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && allow_files_only();
+bool limit_resources(const Worker& worker) {
+  bool done = raise_descriptors() && os::limit_resource(RLIMIT_CORE, 0) &&
+              os::limit_resource(RLIMIT_CPU, worker.cpu_seconds);
+#if !defined(__SANITIZE_ADDRESS__)
+  if (worker.memory_bytes != 0) done = done && os::limit_resource(RLIMIT_AS, worker.memory_bytes);
+#endif
+  return done;
 }
 
-[[noreturn]] void answer_and_end(const std::function<Result<std::string>()>& work) {
+bool confine(int top, const Worker& worker, int answer, pid_t parent) {
+  (void)umask(0);
+  return reset_signals() && fchdir(top) == 0 && set_descriptors(answer, worker) &&
+         (geteuid() != 0 || chroot(".") == 0) && limit_resources(worker) && drop_rights(worker) &&
+         os::end_with(parent) && os::allow_calls(kAllowed, kFileClone);
+}
+
+bool answer_with(const Work& work) {
   const Result<std::string> done = work();
   wire::Writer out;
   out.put(static_cast<std::uint8_t>(done.has_value()));
   out.put(done ? *done : done.error().text);
   out.put(done ? 0 : done.error().error_number);
-  _exit(os::write_all(kAnswer, std::move(out).take(), "answer") ? 0 : 1);
+  return os::write_all(os::kAnswerDescriptor, std::move(out).take(), "answer").has_value();
 }
 
 Result<std::string> decode(const std::string& bytes) {
@@ -171,30 +170,17 @@ Result<std::string> decode(const std::string& bytes) {
 
 }  // namespace
 
-Result<std::string> work_in(int top, uid_t owner, const std::function<Result<std::string>()>& work) {
-  std::array<int, 2> ends{};
-  if (pipe2(ends.data(), O_CLOEXEC) != 0) return fail(system_error("pipe2", "answer", errno));
-  const UniqueFd reading(ends[0]);
-  UniqueFd writing(ends[1]);
-  const pid_t parent = getpid();
-  const pid_t child = fork();
-  if (child < 0) return fail(system_error("fork", "worker", errno));
-  if (child == 0) {
-    if (!confine(top, writing.get(), owner, parent)) _exit(kNotConfined);
-    answer_and_end(work);
-  }
-  writing.reset();
-  const Result<std::string> answer = os::read_all(reading.get(), "answer", kMostWorkAnswer);
-  const std::string how = os::how_it_ended(child);
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0) {
-    if (errno != EINTR) return fail(system_error("waitpid", "worker", errno));
-  }
-  if (status == 0 && !answer) return fail(answer.error());
-  if (status == 0) return decode(*answer);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == kNotConfined)
-    return fail("its worker could not be confined");
-  return fail("its worker " + how);
+Result<std::string> work_in(int top, const Worker& worker, const Work& work) {
+  const auto confined = [&](int answer, pid_t parent) { return confine(top, worker, answer, parent); };
+  const std::string answer = TRY(
+      os::answer_of({"worker", kMostWorkAnswer, confined, [&] { return answer_with(work); }, worker.tick}));
+  return decode(answer);
+}
+
+Result<std::string> work_in(int top, uid_t owner, const Work& work) {
+  Worker worker;
+  worker.owner = owner;
+  return work_in(top, worker, work);
 }
 
 }  // namespace sbx::tree

@@ -38,14 +38,14 @@ TEST_CASE("wrong usage is status 2 and one line that names what was wrong") {
            Case{"sbxctl",
                 {},
                 "a command is missing; the commands are doctor, images, languages, token, projects, tx, "
-                "snapshots, "
+                "snapshots, files, "
                 "cleanup; see "
                 "'sbxctl "
                 "--help'"},
            Case{"sbxctl",
                 {"bogus"},
                 "unknown command 'bogus'; the commands are doctor, images, languages, token, projects, tx, "
-                "snapshots, "
+                "snapshots, files, "
                 "cleanup"},
            Case{"sbxctl", {"--bogus"}, "unknown option '--bogus'"},
            Case{"sbxctl", {"--bogus", "images", "list"}, "--bogus"},

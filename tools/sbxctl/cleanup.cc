@@ -8,6 +8,7 @@
 #include "base/printable.h"
 #include "commands.h"
 #include "daemon_client.h"
+#include "project_files/project_files.h"
 #include "resource/own_directories.h"
 #include "run/run_one.h"
 
@@ -31,6 +32,35 @@ Result<Json> sweep_directly(const Settings& settings) {
               {"failure", sweep.failure.empty() ? Json(nullptr) : Json(sweep.failure)}};
 }
 
+// What the lists of projects' files did not know: it is told, they are repaired, and no file is touched.
+Json check_files(const Settings& settings, bool& failed) {
+  Json found = Json::array();
+  const auto note = [&](const std::string& project, const Result<project_files::CheckReport>& report) {
+    if (!report) {
+      (void)report_failure("files of project '" + project + "': " + report.error().text);
+      failed = true;
+      return;
+    }
+    if (report->missing.empty() && report->changed.empty() && report->returned.empty()) return;
+    found.push_back({{"project", project},
+                     {"missing", report->missing},
+                     {"changed", report->changed},
+                     {"returned", report->returned}});
+  };
+  if (geteuid() == 0) project_files::check_all(settings.state_dir, settings.ids.service_id(), note);
+  return found;
+}
+
+void print_files(const Json& files) {
+  for (const Json& one : files) {
+    for (const char* kind : {"missing", "changed", "returned"}) {
+      for (const Json& path : one[kind])
+        (void)printf("project '%s': %s: %s\n", one["project"].get<std::string>().c_str(), kind,
+                     printable(path.get<std::string>()).c_str());
+    }
+  }
+}
+
 int clean_up(Settings settings, const Line& line) {
   std::string socket;
   for (const auto& [flag, variable, setting] : {std::tuple<const std::string&, const char*, std::string&>{
@@ -51,17 +81,22 @@ int clean_up(Settings settings, const Line& line) {
   const Result<Json> swept = by_daemon ? Result<Json>(std::move(**asked)) : sweep_directly(settings);
   if (!swept) return report_failure(swept.error().text);
   const Json removed = swept->value("removed", Json::array());
+  bool failed = false;
+  const Json files = check_files(settings, failed);
   const std::string failure = (*swept)["failure"].is_string() ? (*swept)["failure"].get<std::string>() : "";
   if (line.json) {
     Json json = *swept;
     json["by"] = by_daemon ? "sbxd" : "sbxctl";
+    json["files"] = files;
     (void)printf("%s\n", json.dump(2, ' ', true, Json::error_handler_t::replace).c_str());
   } else {
     for (const Json& one : removed)
       (void)printf("removed %s\n", printable(one.is_string() ? one.get<std::string>() : one.dump()).c_str());
     if (removed.empty()) (void)printf("nothing was left\n");
+    print_files(files);
   }
-  return failure.empty() ? kExitOk : report_failure(failure);
+  if (!failure.empty()) return report_failure(failure);
+  return failed ? kExitFailed : kExitOk;
 }
 
 }  // namespace

@@ -77,6 +77,7 @@ int run(int argc, char** argv) {
   add_token_command(app, settings, action);
   add_project_commands(app, settings, action);
   add_transaction_commands(app, settings, action);
+  add_files_commands(app, settings, action);
   add_cleanup_command(app, settings, action);
   try {
     app.parse(argc, argv);

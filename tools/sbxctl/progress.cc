@@ -44,7 +44,8 @@ std::string ProgressDisplay::numbers(const ImportProgress& progress) const {
   const double seconds = std::max(std::chrono::duration<double>(Clock::now() - start_).count(), 0.001);
   const auto rate = static_cast<std::uint64_t>(static_cast<double>(progress.done_bytes) / seconds);
   return readable_bytes(progress.done_bytes) + " of " + readable_bytes(progress.total_bytes) + ", " +
-         std::to_string(progress.entries) + " entries, " + readable_bytes(rate) + "/s";
+         (progress.entries == 0 ? "" : std::to_string(progress.entries) + " entries, ") +
+         readable_bytes(rate) + "/s";
 }
 
 void ProgressDisplay::update(const ImportProgress& progress) {

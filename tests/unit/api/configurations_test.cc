@@ -81,7 +81,7 @@ TEST_CASE("a history of the version before gets a place for configurations, and 
   const Place place;
   const RunRecord run = new_run();
   {
-    auto database = Database::open(place.file());
+    auto database = Database::open(place.file(), "history");
     REQUIRE(database);
     REQUIRE(database->execute(kHistoryRuns));
     REQUIRE(database->execute(kHistoryKeys));
@@ -99,7 +99,7 @@ TEST_CASE("a history of the version before gets a place for configurations, and 
 TEST_CASE("a configuration that cannot be stored now is told so, and nothing of it stays") {
   const Place place;
   Opened opened(place);
-  const auto other = Database::open(place.file());
+  const auto other = Database::open(place.file(), "history");
   REQUIRE(other->execute("BEGIN IMMEDIATE"));
   const auto stored = put(opened, named("p", "n"));
   REQUIRE_FALSE(stored);

@@ -18,7 +18,7 @@ TEST_CASE("a file of an older version is brought to this one, with what is in it
   const Place place;
   const RunRecord run = new_run();
   {
-    const auto database = Database::open(place.file());
+    const auto database = Database::open(place.file(), "history");
     REQUIRE(database);
     REQUIRE(database->execute(kHistoryRuns));
     REQUIRE(database->execute("PRAGMA user_version = 1"));
@@ -45,7 +45,7 @@ TEST_CASE("a file that is none, or of a newer version, is moved aside, and a new
     if (kind == "bytes") {
       std::ofstream(place.file()) << std::string(10'000, 'x');
     } else {
-      const auto database = Database::open(place.file());
+      const auto database = Database::open(place.file(), "history");
       REQUIRE(database->execute(kind == "newer" ? "PRAGMA user_version = 99" : "CREATE TABLE runs (a)"));
     }
     Opened opened(place);
@@ -88,7 +88,7 @@ TEST_CASE("a file that turns out to be broken while it is used is moved aside, t
 TEST_CASE("another program that writes is waited for, later") {
   const Place place;
   Opened opened(place);
-  const auto other = Database::open(place.file());
+  const auto other = Database::open(place.file(), "history");
   REQUIRE(other->execute("BEGIN IMMEDIATE"));
   const RunRecord run = add(opened.history, new_run());
   CHECK_FALSE(opened.history.problem().empty());

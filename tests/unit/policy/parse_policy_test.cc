@@ -48,6 +48,7 @@ allow_degraded: [swap, idmapped_mounts]
 bind_roots:
   - path: /srv/data
   - {path: /home/ann/, mode: rw, users: [ann, 1000], groups: [dev]}
+uploads: {file_bytes: 3M, types: [text/*, application/zip]}
 )";
   const Result<Policy> policy = parse_policy("p.yaml", text);
   REQUIRE_MESSAGE(policy, error_of(policy));
@@ -86,6 +87,7 @@ bind_roots:
   CHECK(policy->allow_degraded == std::vector<std::string>{"swap", "idmapped_mounts"});
   CHECK(policy->bind_roots ==
         std::vector<BindRoot>{{"/srv/data", false, {}, {}}, {"/home/ann", true, {"ann", "1000"}, {"dev"}}});
+  CHECK(policy->uploads == UploadRules{3U << 20U, {"text/*", "application/zip"}});
   CHECK(policy->path.empty());
   CHECK(policy->fingerprint.empty());
   CHECK(policy->seccomp_path.empty());
@@ -101,6 +103,7 @@ TEST_CASE("what is not said is the safer choice") {
   CHECK(policy->workspace_layout == WorkspaceLayout::split);
   CHECK(policy->allow_degraded.empty());
   CHECK(policy->bind_roots.empty());
+  CHECK(policy->uploads == UploadRules{1U << 30U, {"*/*"}});
 }
 
 TEST_CASE("none and all are no limit") {
@@ -219,6 +222,14 @@ TEST_CASE("a bad value is refused with line, column and key") {
        "p.yaml:16:21: bind_roots: path: '/' is everything; name the directories"},
       {"seccomp: default", "seccomp: default\nbind_roots: [{path: /a, users: []}]",
        "p.yaml:16:32: bind_roots: users: names nobody; leave it out, or name somebody"},
+      {"seccomp: default", "seccomp: default\nuploads: {file_bytes: 0}",
+       "p.yaml:16:23: uploads: file_bytes: '0' must be more than 0; for no limit say 'none'"},
+      {"seccomp: default", "seccomp: default\nuploads: {types: [text]}",
+       "p.yaml:16:19: uploads: types: 'text' is no type such as 'text/plain', 'text/*' or '*/*'"},
+      {"seccomp: default", "seccomp: default\nuploads: {types: [text/*x]}",
+       "p.yaml:16:19: uploads: types: 'text/*x' is no type such as 'text/plain', 'text/*' or '*/*'"},
+      {"seccomp: default", "seccomp: default\nuploads: {type: []}",
+       "p.yaml:16:11: uploads: unknown key 'type': did you mean 'types'?"},
       {"seccomp: default", "seccomp: default\nceilings: []",
        "p.yaml:16:11: ceilings: expected a map of keys, not a list"},
       {"seccomp: default", "seccomp: default\nceilings: {memroy: 1G}",

@@ -25,6 +25,7 @@ void check_same(const Policy& a, const Policy& b) {
   CHECK(a.workspace_layout == b.workspace_layout);
   CHECK(a.allow_degraded == b.allow_degraded);
   CHECK(a.bind_roots == b.bind_roots);
+  CHECK(a.uploads == b.uploads);
 }
 
 std::vector<fs::path> entries(const std::string& cache) {

@@ -10,12 +10,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "base/result.h"
 
-namespace sbx::api {
+namespace sbx {
 
 using Value = std::variant<std::monostate, std::int64_t, std::string>;  // nothing: NULL
 Value text_or_null(const std::string& text);
@@ -30,6 +31,7 @@ class Statement {
   struct Finalize {
     void operator()(sqlite3_stmt* statement) const { (void)sqlite3_finalize(statement); }
   };
+  std::string name_;  // of the database
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
 };
 
@@ -48,6 +50,7 @@ class Rows {
   [[nodiscard]] std::string text(int column) const;  // of NULL: empty
 
  private:
+  std::string name_;
   sqlite3_stmt* statement_;
   std::vector<Value> values_;  // bound where they are
   int failed_ = SQLITE_OK;
@@ -56,8 +59,8 @@ class Rows {
 class Database {
  public:
   // Made if it is not there: mode 0600, WAL, which survives our end at any time, and that of the machine
-  // without the last changes.
-  static Result<Database> open(const std::string& path);
+  // without the last changes. `name`: what it is, in errors.
+  static Result<Database> open(const std::string& path, const std::string& name);
 
   Result<Statement> prepare(const std::string& sql) const;
   // Several statements without values.
@@ -72,6 +75,7 @@ class Database {
   struct Close {
     void operator()(sqlite3* connection) const { (void)sqlite3_close_v2(connection); }
   };
+  std::string name_;
   std::unique_ptr<sqlite3, Close> connection_;
 };
 
@@ -91,4 +95,4 @@ class Transaction {
   const Database* database_;
 };
 
-}  // namespace sbx::api
+}  // namespace sbx

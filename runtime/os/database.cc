@@ -1,8 +1,8 @@
-#include "api/database.h"
+#include "os/database.h"
 
 #include <cerrno>
 
-namespace sbx::api {
+namespace sbx {
 namespace {
 
 // The loop waits so long for another program that writes.
@@ -24,10 +24,10 @@ int error_number(int code) {
   }
 }
 
-Unexpected failed(sqlite3* connection, int code) {
+Unexpected failed(const std::string& name, sqlite3* connection, int code) {
   std::string text = sqlite3_errstr(code);
   if (connection != nullptr && sqlite3_errcode(connection) == code) text = sqlite3_errmsg(connection);
-  return fail(Error{"history: " + text + " (SQLite " + std::to_string(code) + ")", error_number(code)});
+  return fail(Error{name + ": " + text + " (SQLite " + std::to_string(code) + ")", error_number(code)});
 }
 
 }  // namespace
@@ -37,7 +37,7 @@ Value text_or_null(const std::string& text) { return text.empty() ? Value() : Va
 // --- rows ----------------------------------------------------------------------------------------------
 
 Rows::Rows(Statement& statement, std::vector<Value> values)
-    : statement_(statement.statement_.get()), values_(std::move(values)) {
+    : name_(statement.name_), statement_(statement.statement_.get()), values_(std::move(values)) {
   int index = 0;
   for (const Value& value : values_) {
     ++index;
@@ -62,7 +62,7 @@ Result<bool> Rows::next() {
   const int code = failed_ != SQLITE_OK ? failed_ : sqlite3_step(statement_);
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
-  return failed(sqlite3_db_handle(statement_), code);
+  return failed(name_, sqlite3_db_handle(statement_), code);
 }
 
 bool Rows::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
@@ -77,13 +77,14 @@ std::string Rows::text(int column) const {
 
 // --- the database --------------------------------------------------------------------------------------
 
-Result<Database> Database::open(const std::string& path) {
+Result<Database> Database::open(const std::string& path, const std::string& name) {
   Database database;
+  database.name_ = name;
   sqlite3* connection = nullptr;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   const int code = sqlite3_open_v2(path.c_str(), &connection, flags, nullptr);
   database.connection_.reset(connection);
-  if (code != SQLITE_OK) return failed(connection, code);
+  if (code != SQLITE_OK) return failed(name, connection, code);
   (void)sqlite3_busy_timeout(connection, kBusyMs);
   // What is sorted is sorted in memory: there is no other place for it.
   TRY(
@@ -93,23 +94,24 @@ Result<Database> Database::open(const std::string& path) {
   Rows rows(wal, {});
   const bool told = TRY(rows.next());
   if (!told || rows.text(0) != "wal")
-    return fail(Error{"history: its file system is none for a write-ahead log", EIO});
+    return fail(Error{name + ": its file system is none for a write-ahead log", EIO});
   return database;
 }
 
 Result<Statement> Database::prepare(const std::string& sql) const {
   Statement statement;
+  statement.name_ = name_;
   sqlite3_stmt* made = nullptr;
   const int code = sqlite3_prepare_v3(connection_.get(), sql.data(), static_cast<int>(sql.size()),
                                       SQLITE_PREPARE_PERSISTENT, &made, nullptr);
   statement.statement_.reset(made);
-  if (code != SQLITE_OK) return failed(connection_.get(), code);
+  if (code != SQLITE_OK) return failed(name_, connection_.get(), code);
   return statement;
 }
 
 Result<void> Database::execute(const std::string& sql) const {
   const int code = sqlite3_exec(connection_.get(), sql.c_str(), nullptr, nullptr, nullptr);
-  if (code != SQLITE_OK) return failed(connection_.get(), sqlite3_extended_errcode(connection_.get()));
+  if (code != SQLITE_OK) return failed(name_, connection_.get(), sqlite3_extended_errcode(connection_.get()));
   return {};
 }
 
@@ -143,4 +145,4 @@ Result<void> Transaction::commit() {
   return {};
 }
 
-}  // namespace sbx::api
+}  // namespace sbx
