@@ -221,7 +221,7 @@ class Search {
   }
 
   [[nodiscard]] std::optional<FailurePlace> place() const {
-    const auto told = place_of(matcher_);
+    auto told = place_of(matcher_);
     if (rule_.frames == Frames::none || (told && !is_of_the_system(told->file))) return told;
     const auto own = own_frame(rule_, text_, begin_, end_of_match());
     return own ? own : told;
