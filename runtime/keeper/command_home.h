@@ -29,7 +29,7 @@ struct CommandHome {
   // A number that no command of it had.
   std::function<std::uint32_t()> next_id;
   // The session of that name; a new one where there is none.
-  std::function<Result<ShellSession*>(const std::string& name)> session;
+  std::function<Result<std::shared_ptr<ShellSession>>(const std::string& name)> session;
 };
 
 }  // namespace sbx

@@ -62,7 +62,7 @@ class CommandStep {
   LimitSet limits_;
   int client_;
   std::optional<CommandGroup> group_;  // not of a session's line
-  ShellSession* session_ = nullptr;
+  std::shared_ptr<ShellSession> session_;
   std::unique_ptr<Execution> execution_;
   // As it was when this began.
   CgroupCounters before_;

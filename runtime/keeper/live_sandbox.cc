@@ -152,7 +152,7 @@ void LiveSandbox::serve() {
     const std::int64_t now = os::monotonic_ns();
     if (now >= look_for_memory_at_) look_for_memory(now);
     if (now >= stop_deadline_) begin_end("the sandbox was stopped");
-    check_sessions();
+    for (const auto& session : sessions_) session->check();
     check_commands();
     if (resetting_ && quiet()) end_reset();
     if (!resetting_ && !ending_ && watch_->gone()) begin_end("the sandbox's init ended");
@@ -169,6 +169,7 @@ void LiveSandbox::check_commands() {
     journal_is_old_ = true;
   }
   commands_.remove_if([](const LiveCommand& command) { return command.finished(); });
+  remove_sessions();
   for (FileCommand& command : files_) {
     command.check();
     if (!command.finished()) continue;
@@ -185,22 +186,21 @@ void LiveSandbox::check_commands() {
   running_ = running;
 }
 
-Result<ShellSession*> LiveSandbox::session(const std::string& name) {
+Result<std::shared_ptr<ShellSession>> LiveSandbox::session(const std::string& name) {
   for (const auto& session : sessions_) {
     if (session->name() != name || session->over()) continue;
     if (!session->idle())
       return fail(Error{"session '" + name + "' runs another line; wait for its end", EBUSY});
-    return session.get();
+    return session;
   }
-  sessions_.push_back(TRY(ShellSession::start(*home_, next_command_++, name)));
-  return sessions_.back().get();
+  sessions_.emplace_back(TRY(ShellSession::start(*home_, next_command_++, name)));
+  return sessions_.back();
 }
 
-// One that has ended is kept until its last line is told.
-void LiveSandbox::check_sessions() {
-  for (const auto& session : sessions_) session->check();
+// One that has ended is kept until its last line is told: what that one used is read from it.
+void LiveSandbox::remove_sessions() {
   sessions_.remove_if([this](const auto& session) {
-    if (!session->over() || !session->idle()) return false;
+    if (!session->over() || session.use_count() > 1) return false;
     leftovers_.push_back(session->take_group());
     return true;
   });

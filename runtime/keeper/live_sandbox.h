@@ -41,8 +41,8 @@ class LiveSandbox {
   void read_control();
   Result<void> adopt(std::vector<UniqueFd> descriptors, std::int64_t token);
   void take_command(const KeeperMessage& message, std::vector<UniqueFd> descriptors);
-  Result<ShellSession*> session(const std::string& name);
-  void check_sessions();
+  Result<std::shared_ptr<ShellSession>> session(const std::string& name);
+  void remove_sessions();
   void take_files(std::vector<UniqueFd> descriptors);
   Result<void> check_room() const;
   void memory_ran_out();
@@ -81,7 +81,7 @@ class LiveSandbox {
   std::optional<CommandHome> home_;
   std::list<LiveCommand> commands_;
   std::list<FileCommand> files_;
-  std::list<std::unique_ptr<ShellSession>> sessions_;
+  std::list<std::shared_ptr<ShellSession>> sessions_;
   std::vector<CommandGroup> leftovers_;  // of commands and sessions that ended
   std::uint32_t next_command_ = 1;
   std::size_t running_ = 0;
