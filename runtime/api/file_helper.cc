@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "api/host_queries.h"
 #include "api/keepers.h"
 #include "os/file.h"
 #include "os/socket.h"
@@ -33,26 +34,39 @@ Result<Pipe> make_pipe() {
 
 Result<std::shared_ptr<FileHelper>> FileHelper::start(http::Loop& loop, int control,
                                                       const FileRequest& request, Events events) {
+  const Give give = [control](int input, int output) { return start_files(control, input, output); };
+  return start(loop, give, &request, request.operation == FileOperation::write, std::move(events));
+}
+
+Result<std::shared_ptr<FileHelper>> FileHelper::start(http::Loop& loop, const Give& give, bool takes_content,
+                                                      Events events) {
+  return start(loop, give, nullptr, takes_content, std::move(events));
+}
+
+Result<std::shared_ptr<FileHelper>> FileHelper::start(http::Loop& loop, const Give& give,
+                                                      const FileRequest* request, bool takes_content,
+                                                      Events events) {
   auto helper = std::make_shared<FileHelper>(loop);
   helper->events_ = std::move(events);
-  const Result<void> opened = helper->open(control, request);
+  helper->may_be_silent_ = request == nullptr;
+  const Result<void> opened = helper->open(give, request, takes_content);
   if (opened) return helper;
   helper->cancel();
   return fail(opened.error());
 }
 
-Result<void> FileHelper::open(int control, const FileRequest& request) {
+Result<void> FileHelper::open(const Give& give, const FileRequest* request, bool takes_content) {
   Pipe in = TRY(make_pipe());
   Pipe out = TRY(make_pipe());
-  client_ = TRY(start_files(control, in.reading.get(), out.writing.get()));
+  client_ = TRY(give(in.reading.get(), out.writing.get()));
   input_ = std::move(in.writing);
   output_ = std::move(out.reading);
   if (fcntl(input_.get(), F_SETFL, O_NONBLOCK) != 0) return fail(system_error("fcntl", "for files", errno));
   const auto self = shared_from_this();  // held until the end
   client_watch_ = TRY(loop_.watch(client_.get(), [self] { self->read_end(); }));
   output_watch_ = TRY(loop_.watch(output_.get(), [self] { self->read_some(); }));
-  outgoing_ = file_frame(encode_file_request(request));
-  if (request.operation != FileOperation::write) all_sent_ = true;
+  if (request != nullptr) outgoing_ = file_frame(encode_file_request(*request));
+  if (!takes_content) all_sent_ = true;
   write_some();
   return {};
 }
@@ -141,7 +155,7 @@ void FileHelper::take_answer() {
   std::uint32_t size = 0;
   if (frame_.size() < sizeof size) return;
   std::memcpy(&size, frame_.data(), sizeof size);
-  constexpr const char* kNoAnswer = "the program in the sandbox that does it said what is no answer";
+  constexpr const char* kNoAnswer = "the program that does it said what is no answer";
   if (size > kMostFileAnswer) return end_with(FilesEnd::failed, kNoAnswer);
   if (frame_.size() - sizeof size < size) return;
   Result<FileAnswer> answer = decode_file_answer(std::string_view(frame_).substr(sizeof size, size));
@@ -165,6 +179,12 @@ void FileHelper::give(std::string bytes) {
 void FileHelper::read_end() {
   auto received = os::receive_message(client_.get(), sizeof(ClientHeader));
   if (!received && received.error().error_number == EAGAIN) return;
+  if (events_.told && received && *received) {
+    last_words_ = read_words(**received);
+    told_ = true;
+    client_watch_.stop();
+    return end_if_over();
+  }
   if (!received || !*received) return end_with(FilesEnd::sandbox_ended, "the sandbox ended");
   const auto header = os::read_struct<ClientHeader>(**received, "keeper");
   const auto& descriptors = (*received)->descriptors;
@@ -181,7 +201,12 @@ void FileHelper::read_end() {
 
 // Its last words may come behind the news of its end.
 void FileHelper::end_if_over() {
-  if (told_ && output_ended_) end_with(end_, why_);
+  if (!told_ || !output_ended_) return;
+  if (!events_.told) return end_with(end_, why_);
+  const auto self = shared_from_this();
+  const auto told = events_.told;
+  cancel();
+  told(std::move(last_words_));
 }
 
 void FileHelper::end_with(FilesEnd end, std::string why) {
@@ -209,7 +234,7 @@ void FileHelper::cancel() {
 void FileHelper::progress() {
   timer_.stop();
   const bool waits_for_us = held_ || (sent_ == outgoing_.size() && !all_sent_);
-  if (ended_ || waits_for_us) return;
+  if (ended_ || waits_for_us || may_be_silent_) return;
   timer_ = loop_.after(kMostSilence, [self = shared_from_this()] { self->late(); });
 }
 

@@ -1,5 +1,6 @@
-// sbx-files for one request, as the API sees it: what goes in, what comes out, and its end. It runs in the
-// sandbox: nothing of what it says is believed that is not checked.
+// A process that reads or writes files for one request, as the API sees it: what goes in, what comes out, and
+// its end. sbx-files, which runs in the sandbox; and sbx-projects (wire/project_protocol.h). Nothing of what
+// it says is believed that is not checked.
 #pragma once
 
 #include <chrono>
@@ -20,11 +21,18 @@ class FileHelper : public std::enable_shared_from_this<FileHelper> {
     std::function<void(FileAnswer)> answered;          // at most once
     std::function<void(std::string)> content;          // behind the answer; not while it is held
     std::function<void(FilesEnd, std::string)> ended;  // once, last of all
-    std::function<bool()> frozen;                      // whether it is no wonder that nothing comes
+    // In its place, of sbx-projects that said something: its answer.
+    std::function<void(Result<std::string>)> told{};
+    std::function<bool()> frozen;  // whether it is no wonder that nothing comes
   };
 
   // `control`: the sandbox's keeper. `events` are let go at the end, and by cancel.
   static Result<std::shared_ptr<FileHelper>> start(http::Loop& loop, int control, const FileRequest& request,
+                                                   Events events);
+  // `give`: starts it with its ends of both pipes, in and out; what it says last comes from there.
+  using Give = std::function<Result<UniqueFd>(int input, int output)>;
+  // Of sbx-projects; may be silent as long as it likes.
+  static Result<std::shared_ptr<FileHelper>> start(http::Loop& loop, const Give& give, bool takes_content,
                                                    Events events);
   explicit FileHelper(http::Loop& loop) : loop_(loop) {}
 
@@ -39,7 +47,10 @@ class FileHelper : public std::enable_shared_from_this<FileHelper> {
   void cancel();
 
  private:
-  Result<void> open(int control, const FileRequest& request);
+  Result<void> open(const Give& give, const FileRequest* request, bool takes_content);
+  static Result<std::shared_ptr<FileHelper>> start(http::Loop& loop, const Give& give,
+                                                   const FileRequest* request, bool takes_content,
+                                                   Events events);
   void write_some();
   void read_some();
   void take_answer();
@@ -67,6 +78,8 @@ class FileHelper : public std::enable_shared_from_this<FileHelper> {
   FilesEnd end_ = FilesEnd::failed;
   bool told_ = false;
   std::string why_;
+  bool may_be_silent_ = false;
+  Result<std::string> last_words_;
   http::Watch client_watch_;
   http::Watch input_watch_;
   http::Watch output_watch_;

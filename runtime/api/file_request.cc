@@ -30,9 +30,11 @@ std::vector<std::string_view> known_fields(FileOperation operation) {
   return {};
 }
 
-Result<void> check_fields(FileOperation operation, const http::Request& request) {
+Result<void> check_fields(FileOperation operation, const http::Request& request,
+                          std::initializer_list<std::string_view> others) {
   constexpr std::string_view kBase64 = "_base64";
-  const auto known = known_fields(operation);
+  auto known = known_fields(operation);
+  known.insert(known.end(), others.begin(), others.end());
   std::vector<std::string_view> seen;
   for (const auto& [name, value] : request.query) {
     if (std::ranges::find(known, name) == known.end())
@@ -149,8 +151,9 @@ void read_range(const http::Request& request, FileRequest& asked) {
 
 }  // namespace
 
-Result<FileRequest> parse_file_request(FileOperation operation, const http::Request& request) {
-  TRY(check_fields(operation, request));
+Result<FileRequest> parse_file_request(FileOperation operation, const http::Request& request,
+                                       std::initializer_list<std::string_view> others) {
+  TRY(check_fields(operation, request, others));
   // RFC 9110 section 14.5: it would become the whole file.
   if (operation == FileOperation::write && request.header("Content-Range") != nullptr)
     return fail("Content-Range: a part of a file cannot be written");

@@ -1,28 +1,28 @@
 #include "api/file_transfer.h"
 
-#include <algorithm>
-
 #include "api/file_answer.h"
 #include "api/file_helper.h"
+#include "api/file_stream.h"
 
 namespace sbx::api {
 namespace {
 
-// Beyond it a client has to take something first.
-constexpr std::size_t kMostWaiting = 256U << 10U;
 constexpr std::uint64_t kAnyLength = INT64_MAX;
 
 class Transfer : public std::enable_shared_from_this<Transfer> {
  public:
   Transfer(SharedCall call, FileRequest request, std::shared_ptr<void> use)
-      : call_(std::move(call)), request_(std::move(request)), use_(std::move(use)) {}
+      : call_(std::move(call)),
+        request_(std::move(request)),
+        use_(std::move(use)),
+        stream_(std::make_shared<FileStream>(call_->exchange)) {}
 
   void begin(http::Loop& loop, const std::shared_ptr<LiveSandbox>& sandbox) {
     const auto self = shared_from_this();
     auto started =
         FileHelper::start(loop, sandbox->control(), request_,
                           {.answered = [self](const FileAnswer& answer) { self->answered(answer); },
-                           .content = [self](std::string bytes) { self->content(std::move(bytes)); },
+                           .content = [self](std::string bytes) { self->stream_->take(std::move(bytes)); },
                            .ended = [self](FilesEnd end, const std::string& why) { self->ended(end, why); },
                            .frozen = [sandbox] { return sandbox->state() == SandboxState::paused; }});
     if (!started) return answer_problem(*call_, 503, started.error().text);
@@ -85,37 +85,12 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
       headers.push_back({"Content-Range", "bytes " + std::to_string(answer.from) + "-" +
                                               std::to_string(answer.from + *answer.follow - 1) + "/" +
                                               std::to_string(answer.stat.size)});
-    left_ = answer.follow;
-    streams_ = true;
-    call_->exchange->start_stream(part ? 206 : 200, std::move(headers), left_);
-    if (left_ == 0 || call_->request.method == "HEAD") finish();
+    stream_->begin(helper_, part ? 206 : 200, std::move(headers), answer.follow,
+                   call_->request.method != "HEAD");
   }
 
-  void content(std::string bytes) {
-    if (!streams_) return;
-    if (left_) {
-      bytes.resize(std::min<std::uint64_t>(bytes.size(), *left_));
-      *left_ -= bytes.size();
-    }
-    const auto self = shared_from_this();
-    http::Exchange& exchange = *call_->exchange;
-    exchange.write(std::move(bytes), [self] {
-      if (self->call_->exchange->queued_bytes() < kMostWaiting) self->helper_->go_on();
-    });
-    if (left_ == 0) return finish();
-    if (exchange.queued_bytes() >= kMostWaiting) helper_->hold();
-  }
-
-  void finish() {
-    streams_ = false;
-    call_->exchange->finish();
-    helper_->cancel();
-  }
-
-  // Before all of it was there, or with the end of a file whose length nobody could tell.
   void ended(FilesEnd end, const std::string& why) {
-    if (streams_)
-      return end == FilesEnd::done && !left_ ? call_->exchange->finish() : call_->exchange->abort();
+    if (stream_->has_begun()) return stream_->end(end == FilesEnd::done);
     const FileProblem problem = problem_of(end, why);
     answer_problem(*call_, problem.status, problem.detail);
   }
@@ -124,9 +99,8 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
   FileRequest request_;
   std::shared_ptr<void> use_;
   std::shared_ptr<FileHelper> helper_;
+  std::shared_ptr<FileStream> stream_;
   bool body_is_whole_ = false;
-  bool streams_ = false;
-  std::optional<std::uint64_t> left_;  // of a stream whose length is known
 };
 
 }  // namespace

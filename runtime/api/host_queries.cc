@@ -16,15 +16,18 @@ constexpr std::size_t kMostAnswer = 16U << 20U;
 Result<std::string> read_answer(const Result<std::optional<os::Message>>& received) {
   if (!received) return fail(Error{received.error().text, EAGAIN});
   if (!*received) return fail(Error{"the process that looks at the host ended without an answer", EAGAIN});
-  const auto header = TRY(os::read_struct<ClientHeader>(**received, "answer"));
-  const auto& descriptors = (*received)->descriptors;
-  if (descriptors.size() != 1) return fail("an answer of another build");
-  std::string bytes = TRY(os::read_sealed_memfd(descriptors.front().get(), "answer", kMostAnswer));
-  if (header.type == ClientMessageType::text) return bytes;
-  return fail(Error{TRY(decode_finished_run(bytes)).message, header.value});
+  return read_words(**received);
 }
 
 }  // namespace
+
+Result<std::string> read_words(const os::Message& message) {
+  const auto header = TRY(os::read_struct<ClientHeader>(message, "answer"));
+  if (message.descriptors.size() != 1) return fail("an answer of another build");
+  std::string bytes = TRY(os::read_sealed_memfd(message.descriptors.front().get(), "answer", kMostAnswer));
+  if (header.type == ClientMessageType::text) return bytes;
+  return fail(Error{TRY(decode_finished_run(bytes)).message, header.value});
+}
 
 void HostQueries::ask(HostQuery query, const std::string& policy, Then then) {
   RunRequest request;

@@ -11,8 +11,12 @@
 #include "api/client.h"
 #include "api/keepers.h"
 #include "http/loop.h"
+#include "os/socket.h"
 
 namespace sbx::api {
+
+// What such a process says: a text, or an error with its number.
+Result<std::string> read_words(const os::Message& message);
 
 class HostQueries {
  public:

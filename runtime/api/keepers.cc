@@ -65,14 +65,17 @@ Result<UniqueFd> Keepers::query(HostQuery query, const RunRequest& request) {
   return std::move(ours);
 }
 
-Result<UniqueFd> Keepers::ask_about_projects(const ProjectQuestion& question, const Peer& peer) {
+Result<UniqueFd> Keepers::ask_about_projects(const ProjectQuestion& question, const Peer& peer,
+                                             const std::vector<int>& content) {
   auto [ours, theirs] = TRY(os::seqpacket_pair());
   const UniqueFd payload = TRY(os::sealed_memfd("sbx-question", encode_project_question(question)));
   ClientHeader header;
   header.type = ClientMessageType::text;
   const int fd = payload.get();
   TRY(os::send_struct(ours.get(), header, std::span(&fd, 1)));
-  TRY(ask(message_of(KeeperMessageType::project, kOwn, peer), {theirs.get(), peer.descriptor}));
+  std::vector<int> descriptors{theirs.get(), peer.descriptor};
+  descriptors.insert(descriptors.end(), content.begin(), content.end());
+  TRY(ask(message_of(KeeperMessageType::project, kOwn, peer), descriptors));
   return std::move(ours);
 }
 

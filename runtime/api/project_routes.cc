@@ -6,6 +6,7 @@
 #include <deque>
 
 #include "api/api_words.h"
+#include "api/project_question.h"
 #include "api/query.h"
 #include "base/names.h"
 
@@ -17,59 +18,8 @@ constexpr std::size_t kMostListed = 1'000;
 constexpr std::chrono::milliseconds kPause{50};
 constexpr int kMostTries = 100;
 
-constexpr int kNotFound = 404;
 constexpr int kConflict = 409;
-constexpr int kUnprocessable = 422;
 constexpr int kUnavailable = 503;
-constexpr int kNoStorage = 507;
-
-// Of an error of sbx-projects.
-int status_of(const Error& error) {
-  switch (error.error_number) {
-  case 0:
-  case E2BIG:
-  case EINVAL:
-  case EPERM: return kUnprocessable;
-  case EACCES: return 403;
-  case ENOENT: return kNotFound;
-  case EBUSY:
-  case EEXIST: return kConflict;
-  case EFBIG:  // more than a file can have
-  case ENOSPC:
-  case EDQUOT: return kNoStorage;
-  case EAGAIN: return kUnavailable;
-  default: return 500;
-  }
-}
-
-void answer_error(Call& call, const Error& error) {
-  const int status = status_of(error);
-  std::vector<http::Header> headers;
-  if (status == kUnavailable) headers.push_back({"Retry-After", "1"});
-  answer_problem(call, status, in_api_words(error.text), std::move(headers));
-}
-
-// Whether the client may have to do with the project; where not, it has its answer.
-bool is_for(const SharedCall& call, const std::string& project) {
-  const std::string why = call->client.why_not_project(project);
-  if (!why.empty()) answer_problem(*call, 403, why);
-  return why.empty();
-}
-
-// The project that the path names, and the name behind it.
-std::optional<ProjectQuestion> question_of(const SharedCall& call, ProjectAction action) {
-  ProjectQuestion question;
-  question.action = action;
-  question.project = call->parts.front();
-  if (call->parts.size() > 1) question.name = call->parts[1];
-  for (const std::string& name : call->parts) {
-    // There is none of such a name.
-    if (const auto good = check_name("name", name); !good)
-      return answer_problem(*call, kNotFound, good.error().text), std::nullopt;
-  }
-  if (!is_for(call, question.project)) return {};
-  return question;
-}
 
 OrderedJson parse_answer(const std::string& text) { return OrderedJson::parse(text, nullptr, false); }
 
@@ -171,7 +121,7 @@ void ProjectRoutes::ask_as(const SharedCall& call, ProjectQuestion question, con
 void ProjectRoutes::ask(const SharedCall& call, ProjectQuestion question,
                         std::function<void(OrderedJson)> then) {
   ask_as(call, std::move(question), [call, then = std::move(then)](const Result<std::string>& text) {
-    if (!text) return answer_error(*call, text.error());
+    if (!text) return answer_project_error(*call, text.error());
     OrderedJson json = parse_answer(*text);
     if (!json.is_object()) return answer_problem(*call, kUnavailable, "an answer of another build");
     then(std::move(json));
@@ -313,7 +263,7 @@ void ProjectRoutes::rename(const SharedCall& call) {
     if (!is_for(call, *name)) return;
     question.name = *name;
     ask_alone(call, question, [this, call, question](const Result<std::string>& text) {
-      if (!text) return answer_error(*call, text.error());
+      if (!text) return answer_project_error(*call, text.error());
       const auto moved = configurations_.move_all(question.project, question.name);
       if (!moved)
         return answer_problem(*call, kUnavailable,
@@ -328,7 +278,7 @@ void ProjectRoutes::remove(const SharedCall& call) {
   const auto question = question_of(call, ProjectAction::remove);
   if (!question) return;
   ask_alone(call, *question, [this, call, question = *question](const Result<std::string>& text) {
-    if (!text) return answer_error(*call, text.error());
+    if (!text) return answer_project_error(*call, text.error());
     const auto removed = configurations_.remove_all(question.project);
     if (!removed)
       return answer_problem(
@@ -385,7 +335,7 @@ void ProjectRoutes::diff(const SharedCall& call) {
   if (!question) return;
   if (!patch) return ask(call, *question, [call](const OrderedJson& json) { answer_json(*call, 200, json); });
   ask_as(call, *question, [call](const Result<std::string>& text) {
-    if (!text) return answer_error(*call, text.error());
+    if (!text) return answer_project_error(*call, text.error());
     call->exchange->respond({200, {{"Content-Type", "text/x-diff"}}, *text});
   });
 }

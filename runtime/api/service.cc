@@ -23,7 +23,8 @@ Service::Service(http::Loop& loop, Keepers& keepers, Metrics& metrics,
                  runs_),
       images_(loop),
       host_(loop, keepers, metrics, images_, cleanup_interval),
-      projects_(loop, keepers, configurations_, runs_, sandboxes_) {
+      projects_(loop, keepers, configurations_, runs_, sandboxes_),
+      project_files_(loop, keepers) {
   pool_.set(settings.pool);
   add_health_routes(router_, admission_, history_, images_, host_);
   runs_.add_routes(router_);
@@ -31,6 +32,7 @@ Service::Service(http::Loop& loop, Keepers& keepers, Metrics& metrics,
   configurations_.add_routes(router_);
   host_.add_routes(router_);
   projects_.add_routes(router_);
+  project_files_.add_routes(router_);
   router_.add("GET", "/v1/metrics", [this](const SharedCall& call) {
     call->exchange->respond(
         {200, {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}}, metrics_.prometheus(now())});

@@ -14,6 +14,7 @@
 #include "api/policy_memory.h"
 #include "api/pool.h"
 #include "api/prepared_images.h"
+#include "api/project_file_routes.h"
 #include "api/project_routes.h"
 #include "api/router.h"
 #include "api/runs.h"
@@ -72,6 +73,7 @@ class Service {
   PreparedImages images_;
   HostRoutes host_;
   ProjectRoutes projects_;
+  ProjectFileRoutes project_files_;
   Router router_;
 };
 

@@ -28,20 +28,23 @@ namespace {
 
 using Descriptors = std::vector<UniqueFd>;
 
-// Each to the number behind it.
-bool put_at(const std::array<int, 2>& descriptors, int first) {
-  std::array<UniqueFd, 2> aside;
-  for (std::size_t i = 0; i < descriptors.size(); ++i) {
-    aside.at(i) = UniqueFd(fcntl(descriptors.at(i), F_DUPFD_CLOEXEC, first + 2));
-    if (!aside.at(i).valid()) return false;
+// Each to the number behind it; all others are closed by exec.
+bool put_at(const Descriptors& descriptors, int first) {
+  const int behind = first + static_cast<int>(descriptors.size());
+  Descriptors aside;
+  for (const UniqueFd& one : descriptors) {
+    aside.emplace_back(fcntl(one.get(), F_DUPFD_CLOEXEC, behind));
+    if (!aside.back().valid()) return false;
   }
-  for (int i = 0; i < 2; ++i) {
-    if (dup2(aside.at(static_cast<std::size_t>(i)).get(), first + i) != first + i) return false;
+  for (int to = first; const UniqueFd& one : aside) {
+    if (dup2(one.get(), to) != to) return false;
+    ++to;
   }
-  return close_range(static_cast<unsigned>(first) + 2, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
+  return close_range(static_cast<unsigned>(behind), ~0U, CLOSE_RANGE_CLOEXEC) == 0;
 }
 
-// The program that looks after projects takes this process's place, with nothing of it but who asks.
+// The program that looks after projects takes this process's place, with nothing of it but who asks, and the
+// content of files where that comes or goes.
 void become_projects(const Site& site, const Descriptors& asked, std::int64_t token) {
   const std::string path = site.settings.helpers + "/sbx-projects";
   std::vector<std::string> words{path};
@@ -52,7 +55,7 @@ void become_projects(const Site& site, const Descriptors& asked, std::int64_t to
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   std::array<char*, 1> environment{nullptr};
-  if (!put_at({asked[0].get(), asked[1].get()}, kProjectSocketFd)) return;
+  if (!put_at(asked, kProjectSocketFd)) return;
   (void)execve(path.c_str(), arguments.data(), environment.data());
   (void)std::fprintf(stderr, "sbxd: %s\n", system_error("execve", path, errno).text.c_str());
 }
@@ -73,7 +76,7 @@ void keep(const Site& site, const KeeperMessage& message, Descriptors descriptor
   }
   if (type == KeeperMessageType::query && descriptors.size() == 1)
     return answer_query(site, static_cast<HostQuery>(message.value), descriptors[0]);
-  if (type == KeeperMessageType::project && descriptors.size() == 2)
+  if (type == KeeperMessageType::project && (descriptors.size() == 2 || descriptors.size() == 4))
     return become_projects(site, descriptors, message.token);
   const bool warm = type == KeeperMessageType::warm;
   if ((type != KeeperMessageType::create && !warm) || descriptors.size() != (warm ? 2U : 3U)) return;

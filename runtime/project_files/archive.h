@@ -13,12 +13,8 @@
 
 namespace sbx::project_files {
 
-enum class ArchiveFormat : std::uint8_t { tar, zip };
-
-enum class OnRefused : std::uint8_t {
-  fail,  // nothing of the archive is there afterwards
-  skip,  // all but the refused members
-};
+using sbx::ArchiveFormat;
+using sbx::OnRefused;
 
 struct UnpackRules {
   OnRefused on_refused = OnRefused::fail;
@@ -38,6 +34,7 @@ struct RefusedMember {
 struct UnpackOrder {
   std::string folder;  // where the new folder is made
   std::string name;    // of it; with a number where it is taken
+  bool framed = false;
   UnpackRules rules;
 };
 
@@ -55,8 +52,9 @@ struct Unpacked {
 // damaged; E2BIG, beyond a limit; EPERM, a member was refused.
 Result<Unpacked> unpack(const UnpackOrder& order, const ContentTypes& types);
 
-// A folder to kContentOut, with links as links; what is neither file, folder nor link is left out.
-Result<void> pack(const std::string& folder, ArchiveFormat format);
+// A folder to kContentOut, with links as links; what is neither file, folder nor link is left out. `framed`:
+// behind a frame as `read` has it, which says that there is such a folder.
+Result<void> pack(const std::string& folder, ArchiveFormat format, bool framed = false);
 
 // Characters of names are UTF-8 in archives, whatever the process's own locale is. To be made before a worker
 // is confined.

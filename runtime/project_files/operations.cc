@@ -11,6 +11,7 @@
 #include "base/scope_exit.h"
 #include "files/draft.h"
 #include "os/file.h"
+#include "project_files/content_in.h"
 #include "project_files/names.h"
 #include "tree/changes.h"
 #include "tree/entries.h"
@@ -76,10 +77,10 @@ std::int64_t in_ns(const timespec& time) { return time.tv_sec * kSecond + time.t
 
 Result<FileFacts> take_content(int file, const WriteOrder& order, const ContentTypes& types) {
   Intake intake(file, order.rules, types);
+  ContentIn content(order.framed);
   std::vector<char> buffer(kPiece);
   while (true) {
-    const ssize_t count = ::read(tree::kContentIn, buffer.data(), buffer.size());
-    if (count < 0 && errno == EINTR) continue;
+    const ssize_t count = content.read(buffer);
     if (count < 0) return fail(system_error("read", "the content", errno));
     if (count == 0) return intake.finish();
     TRY(intake.take({buffer.data(), static_cast<std::size_t>(count)}));
@@ -315,7 +316,11 @@ Result<Written> write(const WriteOrder& order, const ContentTypes& types) {
   return written;
 }
 
-Result<files::Part> read(const FileRequest& request, bool framed) {
+Result<void> send_answer(const FileAnswer& answer) {
+  return os::write_all(tree::kContentOut, file_frame(encode_file_answer(answer)), "the answer");
+}
+
+Result<files::Part> read(const FileRequest& request, bool framed, const std::optional<FileFacts>& known) {
   const UniqueFd directory = TRY(open_folder(folder_of(request.path), false));
   const std::string name = name_of(request.path);
   const UniqueFd file = TRY(open_file(directory.get(), name.empty() ? "." : name, request.path));
@@ -324,6 +329,11 @@ Result<files::Part> read(const FileRequest& request, bool framed) {
   const struct stat status = TRY(os::stat_fd(file.get(), request.path));
   answer.stat.size = static_cast<std::uint64_t>(status.st_size);
   const std::optional<files::Part> part = files::part_of(answer.stat.size, request);
+  if (!part && framed) {
+    answer.failed = FileStep::range;
+    answer.error_number = ERANGE;
+    TRY(send_answer(answer));
+  }
   if (!part)
     return fail(Error{quoted(request.path) + " has " + std::to_string(answer.stat.size) +
                           " bytes, and none of those asked for",
@@ -332,7 +342,12 @@ Result<files::Part> read(const FileRequest& request, bool framed) {
     return fail(system_error("lseek", request.path, errno));
   answer.from = part->from;
   answer.follow = part->size;
-  if (framed) TRY(os::write_all(tree::kContentOut, file_frame(encode_file_answer(answer)), "the answer"));
+  answer.name = name;
+  if (known && known->changed_ns == in_ns(status.st_ctim)) {
+    answer.sha256 = known->sha256;
+    if (is_media_type(known->mime)) answer.mime = known->mime;
+  }
+  if (framed) TRY(send_answer(answer));
   TRY(send(file.get(), part->size));
   return *part;
 }
@@ -379,6 +394,12 @@ Result<FileStat> make_folder(const FileRequest& request) {
 Result<FileAnswer> list(const FileRequest& request) {
   const UniqueFd folder = TRY(open_folder(request.path, false));
   return told(files::list_in(folder.get(), request), request.path);
+}
+
+Result<FileStat> look(const std::string& path) {
+  const UniqueFd directory = TRY(open_folder(folder_of(path), false));
+  const std::string name = name_of(path);
+  return told(files::stat_at(directory.get(), name.empty() ? "." : name, false), path);
 }
 
 Result<Walked> walk(const std::string& folder, std::size_t most) {

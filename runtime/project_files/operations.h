@@ -19,16 +19,12 @@
 #include "files/operations.h"
 #include "project_files/content_type.h"
 #include "wire/files_protocol.h"
+#include "wire/project_protocol.h"
 #include "wire/wire.h"
 
 namespace sbx::project_files {
 
-// What is done where the name of a new file is taken.
-enum class Taken : std::uint8_t {
-  rename,   // "name (1).ext", unless what is there has the same content: then nothing is stored
-  replace,  // a regular file only
-  refuse,
-};
+using sbx::Taken;
 
 // What content must be.
 struct ContentRules {
@@ -43,6 +39,7 @@ struct WriteOrder {
   bool existing = false;  // only onto a file that is there, whose permissions stay
   Taken taken = Taken::rename;
   std::string expected;  // SHA-256 of what is replaced; empty: any
+  bool framed = false;   // the content (content_in.h)
   ContentRules rules;
 };
 
@@ -67,14 +64,20 @@ struct Written {
 // before it gets its name.
 Result<Written> write(const WriteOrder& order, const ContentTypes& types);
 
-// `framed`: a frame with a FileAnswer first (wire/files_protocol.h). `request`: its path and part of it.
-Result<files::Part> read(const FileRequest& request, bool framed);
+// `framed`: a frame with a FileAnswer first (wire/files_protocol.h), which has hash and type of `known` where
+// the file has not changed since. `request`: its path and part of it.
+Result<files::Part> read(const FileRequest& request, bool framed,
+                         const std::optional<FileFacts>& known = std::nullopt);
+// That frame.
+Result<void> send_answer(const FileAnswer& answer);
 
 // As FileRequest says it: `remove` with `recursive`; `move` with `parents` and `replace`; `list`.
 Result<void> remove(const FileRequest& request);
 Result<FileStat> move(const FileRequest& request);
 Result<FileStat> make_folder(const FileRequest& request);
 Result<FileAnswer> list(const FileRequest& request);
+// What is there; "" is the top.
+Result<FileStat> look(const std::string& path);
 
 struct TreeEntry {
   std::string path;

@@ -118,8 +118,9 @@ class Packer {
 
 }  // namespace
 
-Result<void> pack(const std::string& folder, ArchiveFormat format) {
+Result<void> pack(const std::string& folder, ArchiveFormat format, bool framed) {
   const UniqueFd top = TRY(open_folder(folder, false));
+  if (framed) TRY(send_answer({}));
   const Writer writer(archive_write_new());
   if (!writer) return fail(Error{"archive_write_new", ENOMEM});
   const int known = format == ArchiveFormat::tar ? archive_write_set_format_pax_restricted(writer.get())

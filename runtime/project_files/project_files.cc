@@ -125,13 +125,14 @@ Result<StoredFile> ProjectFiles::note(const FileFacts& facts, const std::string&
   return file;
 }
 
-Result<PutAnswer> ProjectFiles::write(const WriteOrder& order, const std::string& by, int content) const {
+Result<PutAnswer> ProjectFiles::write(WriteOrder order, const std::string& by, Content content) const {
+  order.framed = content.framed;
   const ContentTypes types = TRY(ContentTypes::load());
   const UniqueFd lock = TRY(open_lock());
   tree::Worker doing = worker();
-  doing.content_in = content;
+  doing.content_in = content.fd;
   doing.lock = lock.get();
-  show_progress_of(content, doing);
+  show_progress_of(content.fd, doing);
   const tree::Work act = [&]() -> Result<std::string> {
     const Written written = TRY(project_files::write(order, types));
     return encode(written);
@@ -146,7 +147,7 @@ Result<PutAnswer> ProjectFiles::write(const WriteOrder& order, const std::string
   return done;
 }
 
-Result<PutAnswer> ProjectFiles::put(const PutRequest& request, int content) const {
+Result<PutAnswer> ProjectFiles::put(const PutRequest& request, Content content) const {
   WriteOrder order;
   order.folder = TRY(folder_for(request.folder));
   TRY(check_new_name(request.name));
@@ -154,10 +155,10 @@ Result<PutAnswer> ProjectFiles::put(const PutRequest& request, int content) cons
   order.parents = request.parents;
   order.taken = request.taken;
   order.rules = rules_of(request.rules);
-  return write(order, request.by, content);
+  return write(std::move(order), request.by, content);
 }
 
-Result<PutAnswer> ProjectFiles::edit(const EditRequest& request, int content) const {
+Result<PutAnswer> ProjectFiles::edit(const EditRequest& request, Content content) const {
   const std::string path = TRY(check_path(request.path));
   if (path.empty()) return fail(Error{"the workspace is a folder", EISDIR});
   WriteOrder order;
@@ -166,16 +167,18 @@ Result<PutAnswer> ProjectFiles::edit(const EditRequest& request, int content) co
   order.existing = true;
   order.expected = request.expected;
   order.rules = rules_of(request.rules);
-  return write(order, request.by, content);
+  return write(std::move(order), request.by, content);
 }
 
-Result<files::Part> ProjectFiles::get(const FileRequest& request, int out, bool framed) const {
+Result<files::Part> ProjectFiles::get(const FileRequest& request, Content out) const {
   FileRequest checked = request;
   checked.path = TRY(check_path(request.path));
+  const std::optional<StoredFile> stored = TRY(index_.by_path(checked.path));
   tree::Worker doing = worker();
-  doing.content_out = out;
+  doing.content_out = out.fd;
   const tree::Work act = [&]() -> Result<std::string> {
-    const files::Part part = TRY(read(checked, framed));
+    const auto known = stored ? std::optional(stored->file) : std::nullopt;
+    const files::Part part = TRY(read(checked, out.framed, known));
     wire::Writer told;
     told.put(part.from);
     told.put(part.size);
@@ -192,32 +195,33 @@ Result<files::Part> ProjectFiles::get(const FileRequest& request, int out, bool 
 
 // --- archives --------------------------------------------------------------------------------------------
 
-Result<void> ProjectFiles::get_archive(const std::string& folder, ArchiveFormat format, int out) const {
+Result<void> ProjectFiles::get_archive(const std::string& folder, ArchiveFormat format, Content out) const {
   const std::string path = TRY(check_path(folder));
   const Utf8Names names;
   tree::Worker doing = worker();
-  doing.content_out = out;
+  doing.content_out = out.fd;
   const tree::Work act = [&]() -> Result<std::string> {
-    TRY(pack(path, format));
+    TRY(pack(path, format, out.framed));
     return std::string();
   };
   (void)TRY(work(doing, act));
   return {};
 }
 
-Result<ExtractAnswer> ProjectFiles::extract(const ExtractRequest& request, int archive) const {
+Result<ExtractAnswer> ProjectFiles::extract(const ExtractRequest& request, Content archive) const {
   UnpackOrder order;
   order.folder = TRY(folder_for(request.folder));
   TRY(check_new_name(request.name));
   order.name = request.name;
   order.rules = request.rules;
+  order.framed = archive.framed;
   const ContentTypes types = TRY(ContentTypes::load());
   const Utf8Names names;
   const UniqueFd lock = TRY(open_lock());
   tree::Worker doing = worker();
-  doing.content_in = archive;
+  doing.content_in = archive.fd;
   doing.lock = lock.get();
-  show_progress_of(archive, doing);
+  show_progress_of(archive.fd, doing);
   const tree::Work act = [&]() -> Result<std::string> {
     const Unpacked unpacked = TRY(unpack(order, types));
     return encode(unpacked);
@@ -256,6 +260,18 @@ Result<Listing> ProjectFiles::list(const FileRequest& request) const {
     listing.files.push_back({path, entry.stat, std::move(stored)});
   }
   return listing;
+}
+
+Result<ListedFile> ProjectFiles::look(const std::string& path) const {
+  const std::string checked = TRY(check_path(path));
+  const tree::Work act = [&]() -> Result<std::string> {
+    const FileStat found = TRY(project_files::look(checked));
+    return encode(found);
+  };
+  const std::string answer = TRY(work(worker(), act));
+  FileStat stat = TRY(decode_stat(answer));
+  std::optional<StoredFile> stored = TRY(index_.by_path(checked));
+  return ListedFile{checked, std::move(stat), std::move(stored)};
 }
 
 Result<Listing> ProjectFiles::list_all(const std::string& folder, std::size_t most) const {

@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "policy/policy.h"
 #include "project_files/archive.h"
+#include "project_files/content_in.h"
 #include "project_files/file_index.h"
 #include "project_files/operations.h"
 #include "resource/projects.h"
@@ -112,18 +113,19 @@ class ProjectFiles {
   void show_progress(Progress progress) { progress_ = std::move(progress); }
 
   // --- `content` is read until its end ---
-  [[nodiscard]] Result<PutAnswer> put(const PutRequest& request, int content) const;
-  [[nodiscard]] Result<PutAnswer> edit(const EditRequest& request, int content) const;
-  [[nodiscard]] Result<ExtractAnswer> extract(const ExtractRequest& request, int archive) const;
+  [[nodiscard]] Result<PutAnswer> put(const PutRequest& request, Content content) const;
+  [[nodiscard]] Result<PutAnswer> edit(const EditRequest& request, Content content) const;
+  [[nodiscard]] Result<ExtractAnswer> extract(const ExtractRequest& request, Content archive) const;
 
-  // --- to `out` ---
-  // `request`: `path`, and which part of it. `framed`: as read (operations.h) has it.
-  [[nodiscard]] Result<files::Part> get(const FileRequest& request, int out, bool framed) const;
-  [[nodiscard]] Result<void> get_archive(const std::string& folder, ArchiveFormat format, int out) const;
+  // --- to `out`; framed as read (operations.h) has it ---
+  // `request`: `path`, and which part of it.
+  [[nodiscard]] Result<files::Part> get(const FileRequest& request, Content out) const;
+  [[nodiscard]] Result<void> get_archive(const std::string& folder, ArchiveFormat format, Content out) const;
 
   // --- names ---
   // `path`, `after` and `entries` of a FileRequest; at most kMostFileEntries.
   [[nodiscard]] Result<Listing> list(const FileRequest& request) const;
+  [[nodiscard]] Result<ListedFile> look(const std::string& path) const;
   [[nodiscard]] Result<Listing> list_all(const std::string& folder, std::size_t most) const;
   [[nodiscard]] Result<void> remove(const std::string& path, bool recursive) const;
   // What is there under the new name.
@@ -153,7 +155,7 @@ class ProjectFiles {
   [[nodiscard]] Result<std::string> work(const tree::Worker& worker, const tree::Work& work) const;
   [[nodiscard]] Result<UniqueFd> open_lock() const;
   [[nodiscard]] Result<UniqueFd> lock() const;
-  [[nodiscard]] Result<PutAnswer> write(const WriteOrder& order, const std::string& by, int content) const;
+  [[nodiscard]] Result<PutAnswer> write(WriteOrder order, const std::string& by, Content content) const;
   [[nodiscard]] Result<StoredFile> note(const FileFacts& facts, const std::string& original,
                                         const std::string& by) const;
 

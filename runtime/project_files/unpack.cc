@@ -12,6 +12,7 @@
 #include "files/draft.h"
 #include "os/file.h"
 #include "project_files/archive.h"
+#include "project_files/content_in.h"
 #include "project_files/names.h"
 #include "tree/worker.h"
 
@@ -44,7 +45,7 @@ Unexpected beyond(const std::string& what) { return fail(Error{"the archive " + 
 // kContentIn, for libarchive. It can neither seek nor skip: what is read is what comes.
 class Source {
  public:
-  Source() : buffer_(kPiece) {}
+  explicit Source(bool framed) : content_(framed), buffer_(kPiece) {}
 
   static la_ssize_t read_callback(archive* reader, void* self, const void** block) {
     auto* source = static_cast<Source*>(self);
@@ -83,10 +84,7 @@ class Source {
 
   ssize_t next() {
     constexpr std::size_t kTail = kPiece + 64;  // the longest comment and what is before it
-    ssize_t count = 0;
-    do {
-      count = ::read(tree::kContentIn, buffer_.data(), buffer_.size());
-    } while (count < 0 && errno == EINTR);
+    const ssize_t count = content_.read(buffer_);
     if (count <= 0) return count;
     bytes_ += static_cast<std::uint64_t>(count);
     tail_.append(buffer_.data(), static_cast<std::size_t>(count));
@@ -94,6 +92,7 @@ class Source {
     return count;
   }
 
+  ContentIn content_;
   std::vector<char> buffer_;
   std::string tail_;
   std::uint64_t bytes_ = 0;
@@ -250,7 +249,7 @@ Result<Unpacked> unpack(const UnpackOrder& order, const ContentTypes& types) {
     return fail(system_error("mkdir", join(order.folder, order.name), errno));
   ScopeExit forget([&] { (void)os::remove_tree(above.get(), *hidden); });
   const UniqueFd top = TRY(open_folder_in(above.get(), *hidden, false));
-  Source source;
+  Source source(order.framed);
   const Archive reader = TRY(open_archive(source));
   Unpacker unpacker(order.rules, types, reader.get(), source, top.get());
   TRY(unpacker.run());

@@ -4,13 +4,13 @@
 #include <nlohmann/json.hpp>
 
 #include "outcome/run_result.h"
-#include "policy/apply_policy.h"
+#include "projects/answer_files.h"
 #include "projects/check_asker.h"
 #include "projects/patch.h"
 #include "projects/project_json.h"
+#include "projects/wish.h"
 #include "resource/own_directories.h"
 #include "resource/transactions.h"
-#include "run/gather_facts.h"
 
 namespace sbx {
 namespace {
@@ -37,19 +37,6 @@ Result<Json> show(const Settings& settings, const std::string& id) {
   json["transactions"] = transactions_json(TRY(store.branches()));
   json["snapshots"] = snapshots_json(TRY(store.snapshots()));
   return json;
-}
-
-// What a run under the policy would ask for.
-Result<ProjectWish> wish_of(const Settings& settings, const ProjectQuestion& question) {
-  const Result<Policy> policy = load_policy(question.policy, settings.policy_dirs);
-  if (!policy) return fail(policy.error().text);  // not the project is what is missing
-  RunRequest request;
-  request.project = question.project;
-  request.policy = question.policy;
-  request.limits.disk_bytes = question.bytes;
-  request.limits.inodes = question.inodes;
-  const LimitSet granted = TRY(grant_limits(request, *policy));
-  return project_wish(request, *policy, granted);
 }
 
 Result<Json> create(const Settings& settings, const ProjectQuestion& question) {
@@ -140,7 +127,9 @@ Result<std::string> answer_question(const Settings& settings, const ProjectQuest
   TRY(check_asker_may(question, peer));
   TRY(check_own_directories(settings.state_dir, settings.run_dir));
   std::string text;
-  if (question.action > ProjectAction::limit) {
+  if (is_about_files(question.action)) {
+    text = TRY(answer_about_files(settings, question, peer));
+  } else if (question.action > ProjectAction::limit) {
     text = TRY(answer_of_generations(settings, question));
   } else {
     const Json json = TRY(answer_of_projects(settings, question, peer));

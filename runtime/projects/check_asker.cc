@@ -7,16 +7,32 @@
 namespace sbx {
 namespace {
 
-bool only_looks(ProjectAction action) {
-  switch (action) {
+bool only_looks(const ProjectQuestion& question) {
+  if (question.action == ProjectAction::file && question.file) {
+    const FileOperation operation = question.file->request.operation;
+    return operation == FileOperation::read || operation == FileOperation::list ||
+           operation == FileOperation::stat;
+  }
+  switch (question.action) {
   case ProjectAction::list:
   case ProjectAction::show:
   case ProjectAction::transactions:
   case ProjectAction::diff:
   case ProjectAction::patch:
-  case ProjectAction::snapshots: return true;
+  case ProjectAction::snapshots:
+  case ProjectAction::fetch_archive:
+  case ProjectAction::walk: return true;
   default: return false;
   }
+}
+
+// Its limits, its rules for what is brought.
+bool goes_by_policy(const ProjectQuestion& question) {
+  if (question.action == ProjectAction::file && question.file)
+    return question.file->request.operation == FileOperation::write ||
+           question.file->request.operation == FileOperation::directory;
+  return question.action == ProjectAction::create || question.action == ProjectAction::upload ||
+         question.action == ProjectAction::extract;
 }
 
 Unexpected refuse(const Token& token, const std::string& why) {
@@ -33,9 +49,9 @@ Result<void> check_asker_may(const ProjectQuestion& question, const PeerIdentity
   if (!peer.token) return {};
   const Token& token = *peer.token;
   if (!token.is_good_at(utc_ms())) return refuse(token, "has expired");
-  if (token.scope == Scope::read && !only_looks(question.action))
+  if (token.scope == Scope::read && !only_looks(question))
     return refuse(token, "has the scope 'read': it can change nothing");
-  if (question.action == ProjectAction::create && !token.is_for_policy(question.policy))
+  if (goes_by_policy(question) && !token.is_for_policy(question.policy))
     return refuse(token, "is not for the policy '" + question.policy + "'");
   const bool renames = question.action == ProjectAction::rename;
   for (const std::string& project : {question.project, renames ? question.name : std::string()}) {

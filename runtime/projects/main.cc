@@ -40,7 +40,8 @@ Result<std::string> answer(const RunRequest& places, const std::string& token) {
 // With its places, CONFIG STATE RUN LOG, each empty for the default, and which token asks; -1: none does.
 int main(int count, char** arguments) {
   using namespace sbx;
-  for (const int fd : {kProjectSocketFd, kProjectPeerFd}) (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+  for (const int fd : {kProjectSocketFd, kProjectPeerFd, kProjectContentIn, kProjectContentOut})
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
   (void)prctl(PR_SET_DUMPABLE, 0);
   (void)umask(077);
   for (const int number : {SIGPIPE, SIGXFSZ}) (void)signal(number, SIG_IGN);

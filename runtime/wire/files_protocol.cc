@@ -1,5 +1,6 @@
 #include "wire/files_protocol.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/hash.h"
@@ -8,7 +9,7 @@
 namespace sbx {
 namespace {
 
-constexpr std::uint32_t kFilesVersion = 2;
+constexpr std::uint32_t kFilesVersion = 3;
 constexpr std::uint64_t kMostFileBytes = INT64_MAX;
 constexpr std::int32_t kMostErrno = 4095;
 constexpr std::size_t kMostName = 255;
@@ -62,6 +63,21 @@ std::optional<std::uint64_t> get_optional(wire::Reader& in, std::uint64_t most) 
 }
 
 }  // namespace
+
+bool is_media_type(std::string_view text) {
+  constexpr std::size_t kMostPart = 127;
+  const std::size_t slash = text.find('/');
+  if (slash == std::string_view::npos) return false;
+  const auto good = [](std::string_view part) {
+    static constexpr std::string_view kOther = "!#$&-^_.+";
+    const auto fits = [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+             kOther.find(c) != std::string_view::npos;
+    };
+    return !part.empty() && part.size() <= kMostPart && std::ranges::all_of(part, fits);
+  };
+  return good(text.substr(0, slash)) && good(text.substr(slash + 1));
+}
 
 const char* file_step_name(FileStep step) {
   static constexpr std::array<const char*, 13> kNames{"none",   "open",   "stat",     "read", "write",
@@ -121,6 +137,8 @@ std::string encode_file_answer(const FileAnswer& answer) {
   out.put(static_cast<std::uint8_t>(answer.created));
   put(out, answer.stat);
   out.put(answer.sha256);
+  out.put(answer.name);
+  out.put(answer.mime);
   out.put(answer.from);
   out.put(answer.follow);
   out.put(static_cast<std::uint32_t>(answer.entries.size()));
@@ -144,7 +162,10 @@ Result<FileAnswer> decode_file_answer(std::string_view bytes) {
   answer.created = in.get_bool();
   answer.stat = get_stat(in);
   answer.sha256 = in.get_string();
-  if (!is_hash(answer.sha256)) in.mark_failed();
+  answer.name = in.get_string();
+  answer.mime = in.get_string();
+  if (!answer.name.empty() && !is_name(answer.name)) in.mark_failed();
+  if (!is_hash(answer.sha256) || (!answer.mime.empty() && !is_media_type(answer.mime))) in.mark_failed();
   answer.from = in.get<std::uint64_t>();
   answer.follow = get_optional(in, kMostFileBytes);
   if (answer.from > kMostFileBytes || answer.from + answer.follow.value_or(0) > kMostFileBytes)

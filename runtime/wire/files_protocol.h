@@ -98,6 +98,8 @@ struct FileAnswer {
   bool created = false;           // write, directory: it was not there
   FileStat stat;                  // also of a file of the wrong type, and one that is shorter than a range
   std::string sha256;             // write, and stat with `hash`, of a regular file: in hex; else empty
+  std::string name;               // read, of a file of a project: the last part of its path; else empty
+  std::string mime;               // of one that the project's list knows, as is sha256 then; else empty
   std::uint64_t from = 0;         // read: of the first byte that follows
   std::optional<std::uint64_t> follow;  // read: how many follow; nothing: as many as there are (/proc)
   std::vector<FileEntry> entries;       // list
@@ -105,6 +107,9 @@ struct FileAnswer {
 
   bool operator==(const FileAnswer&) const = default;
 };
+
+// "text/plain", as it can stand in a header (RFC 6838 section 4.2).
+bool is_media_type(std::string_view text);
 
 const char* file_step_name(FileStep step);
 

@@ -6,7 +6,7 @@
 namespace sbx {
 namespace {
 
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 
 bool takes_name(ProjectAction action) {
   switch (action) {
@@ -22,7 +22,39 @@ bool takes_name(ProjectAction action) {
   }
 }
 
+void put(wire::Writer& out, const ProjectFileQuestion& file) {
+  out.put(encode_file_request(file.request));
+  out.put(file.taken);
+  out.put(file.format);
+  out.put(file.on_refused);
+  out.put(static_cast<std::uint8_t>(file.adopt));
+}
+
+Result<ProjectFileQuestion> get_file(wire::Reader& in) {
+  ProjectFileQuestion file;
+  file.request = TRY(decode_file_request(in.get_string()));
+  file.taken = in.get_enum(Taken::refuse);
+  file.format = in.get_enum(ArchiveFormat::zip);
+  file.on_refused = in.get_enum(OnRefused::skip);
+  file.adopt = in.get_bool();
+  return file;
+}
+
 }  // namespace
+
+bool is_about_files(ProjectAction action) { return action >= ProjectAction::file; }
+
+bool has_content_in(const ProjectQuestion& question) {
+  if (question.action == ProjectAction::file)
+    return question.file && question.file->request.operation == FileOperation::write;
+  return question.action == ProjectAction::upload || question.action == ProjectAction::extract;
+}
+
+bool has_content_out(const ProjectQuestion& question) {
+  if (question.action == ProjectAction::file)
+    return question.file && question.file->request.operation == FileOperation::read;
+  return question.action == ProjectAction::fetch_archive;
+}
 
 std::string encode_project_question(const ProjectQuestion& question) {
   wire::Writer out;
@@ -33,6 +65,7 @@ std::string encode_project_question(const ProjectQuestion& question) {
   out.put(question.policy);
   out.put(question.bytes);
   out.put(question.inodes);
+  if (question.file) put(out, *question.file);
   return std::move(out).take();
 }
 
@@ -40,12 +73,13 @@ Result<ProjectQuestion> decode_project_question(std::string_view bytes) {
   wire::Reader in(bytes);
   if (in.get<std::uint32_t>() != kVersion) return fail("question about projects: of another build");
   ProjectQuestion question;
-  question.action = in.get_enum(ProjectAction::remove_snapshot);
+  question.action = in.get_enum(ProjectAction::check_files);
   question.project = in.get_string();
   question.name = in.get_string();
   question.policy = in.get_string();
   question.bytes = in.get_optional();
   question.inodes = in.get_optional();
+  if (is_about_files(question.action)) question.file = TRY(get_file(in));
   TRY(in.finish("question about projects"));
   if (question.action != ProjectAction::list) TRY(check_name("project", question.project));
   if (takes_name(question.action)) TRY(check_name("name", question.name));

@@ -15,7 +15,6 @@
 #include "base/hash.h"
 #include "base/printable.h"
 #include "base/scope_exit.h"
-#include "base/times.h"
 #include "commands.h"
 #include "editor.h"
 #include "os/file.h"
@@ -23,6 +22,7 @@
 #include "progress.h"
 #include "project_files/names.h"
 #include "project_files/project_files.h"
+#include "projects/file_json.h"
 #include "resource/own_directories.h"
 
 namespace sbx {
@@ -91,32 +91,6 @@ void print(const Json& json) {
   (void)printf("%s\n", json.dump(2, ' ', true, Json::error_handler_t::replace).c_str());
 }
 
-const char* type_name(FileType type) {
-  static constexpr std::array<const char*, 7> kNames{"file",   "directory", "link", "fifo",
-                                                     "socket", "device",    "other"};
-  return kNames[static_cast<std::size_t>(type)];
-}
-
-Json to_json(const project_files::StoredFile& file) {
-  return {{"id", file.id},
-          {"path", file.file.path},
-          {"original_name", file.original_name},
-          {"size", file.file.size},
-          {"mime", file.file.mime},
-          {"sha256", file.file.sha256},
-          {"created", rfc3339(file.created_ms)},
-          {"updated", rfc3339(file.updated_ms)},
-          {"by", file.by.empty() ? Json(nullptr) : Json(file.by)}};
-}
-
-Json to_json(const project_files::ListedFile& listed) {
-  Json json{{"path", listed.path}, {"type", type_name(listed.stat.type)}, {"size", listed.stat.size}};
-  if (listed.stat.type == FileType::link) json["target"] = listed.stat.target;
-  json["changed"] = rfc3339(listed.stat.changed_ms);
-  json["stored"] = listed.stored ? to_json(*listed.stored) : Json(nullptr);
-  return json;
-}
-
 void print_line(const project_files::ListedFile& listed) {
   const std::string id = listed.stored ? listed.stored->id : std::string(1, '-');
   const bool is_folder = listed.stat.type == FileType::directory;
@@ -178,11 +152,8 @@ class Upload {
                                                   : project_files::Taken::refuse;
     request.rules = policy_.uploads;
     request.by = kBy;
-    const project_files::PutAnswer answer = TRY(files_.put(request, content));
-    Json json = to_json(answer.file);
-    json["created"] = answer.created;
-    json["deduplicated"] = answer.deduplicated;
-    told_.push_back(std::move(json));
+    const project_files::PutAnswer answer = TRY(files_.put(request, {content}));
+    told_.push_back(file_json(answer));
     const char* what = answer.deduplicated ? " (was there)" : answer.created ? "" : " (replaced)";
     if (!line_.json)
       (void)printf("%s  %s%s\n", answer.file.id.c_str(), printable(answer.file.file.path).c_str(), what);
@@ -197,15 +168,10 @@ class Upload {
         line_.on_refused == "fail" ? project_files::OnRefused::fail : project_files::OnRefused::skip;
     request.rules.content = {policy_.uploads.file_bytes, policy_.uploads.types};
     request.by = kBy;
-    const project_files::ExtractAnswer answer = TRY(files_.extract(request, content));
-    Json json{{"folder", answer.folder}, {"files", Json::array()}, {"refused", Json::array()}};
-    for (const project_files::StoredFile& file : answer.files) json["files"].push_back(to_json(file));
-    for (const project_files::RefusedMember& member : answer.refused) {
-      json["refused"].push_back({{"name", member.name}, {"why", member.why}});
+    const project_files::ExtractAnswer answer = TRY(files_.extract(request, {content}));
+    for (const project_files::RefusedMember& member : answer.refused)
       (void)report_failure("left out: '" + member.name + "': " + member.why);
-    }
-    json["refused_count"] = answer.refused_count;
-    told_.push_back(std::move(json));
+    told_.push_back(file_json(answer));
     if (!line_.json)
       (void)printf("%s/  %zu files, %llu refused\n", printable(answer.folder).c_str(), answer.files.size(),
                    static_cast<unsigned long long>(answer.refused_count));
@@ -293,14 +259,14 @@ Result<int> get(const Place& place) {
   Output output(line.output);
   const int out = TRY(output.open());
   if (line.archive.empty()) {
-    const Result<files::Part> done = files.get(request, out, false);
+    const Result<files::Part> done = files.get(request, {out});
     if (!done && done.error().error_number == EISDIR)
       return fail(Error{done.error().text + "; --archive tar or zip gets all of it", EISDIR});
     if (!done) return fail(done.error());
   } else {
     const auto format =
         line.archive == "zip" ? project_files::ArchiveFormat::zip : project_files::ArchiveFormat::tar;
-    TRY(files.get_archive(request.path, format, out));
+    TRY(files.get_archive(request.path, format, {out}));
   }
   TRY(output.finish());
   return kExitOk;
@@ -328,15 +294,10 @@ Result<int> list(const Place& place) {
   Result<project_files::Listing> found =
       line.recursive ? files.list_all(line.path, kMostShown) : list_pages(files, line.path);
   const project_files::Listing listing = TRY(std::move(found));
-  Json all = Json::array();
+  if (line.json) print(file_json(listing));
   for (const project_files::ListedFile& file : listing.files) {
-    if (line.json) {
-      all.push_back(to_json(file));
-    } else {
-      print_line(file);
-    }
+    if (!line.json) print_line(file);
   }
-  if (line.json) print({{"files", std::move(all)}, {"more", listing.more}});
   if (listing.more) (void)report_failure("there is more than is shown here");
   return kExitOk;
 }
@@ -356,7 +317,7 @@ Result<int> move(const Place& place) {
   const std::string from = TRY(files.path_of(line.path));
   const std::string to = line.to.ends_with('/') ? line.to + project_files::name_of(from) : line.to;
   const project_files::ListedFile moved = TRY(files.move(from, to, true, line.replace));
-  if (line.json) print(to_json(moved));
+  if (line.json) print(file_json(moved));
   return kExitOk;
 }
 
@@ -377,7 +338,7 @@ Result<int> edit(const Place& place) {
     FileRequest whole;
     whole.path = request.path;
     const int draft = TRY(copy.make(project_files::name_of(request.path)));
-    (void)TRY(files.get(whole, draft, false));
+    (void)TRY(files.get(whole, {draft}));
     const EditedCopy edited = TRY(copy.edit());
     if (!edited.changed) {
       (void)fprintf(stderr, "sbxctl: nothing was changed\n");
@@ -386,8 +347,8 @@ Result<int> edit(const Place& place) {
     if (request.expected.empty()) request.expected = edited.before;
     content = edited.file;
   }
-  const project_files::PutAnswer answer = TRY(files.edit(request, content));
-  if (line.json) print(to_json(answer.file));
+  const project_files::PutAnswer answer = TRY(files.edit(request, {content}));
+  if (line.json) print(file_json(answer.file));
   return kExitOk;
 }
 
@@ -405,14 +366,11 @@ Result<int> check(const Place& place) {
                                     {"adopted", &report.adopted},
                                     {"unfinished", &report.unfinished},
                                     {"unreadable", &report.unreadable}}};
-  Json json;
+  if (line.json) print(file_json(report));
   for (const auto& [kind, paths] : kinds) {
-    json[kind] = *paths;
-    if (line.json) continue;
+    if (line.json) break;
     for (const std::string& path : *paths) (void)printf("%-10s %s\n", kind, printable(path).c_str());
   }
-  json["more"] = report.more;
-  if (line.json) print(json);
   return kExitOk;
 }
 

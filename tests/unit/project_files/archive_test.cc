@@ -86,7 +86,7 @@ Result<ExtractAnswer> extract(const SomeFiles& files, const std::string& bytes,
   request.name = "x";
   request.rules.on_refused = on_refused;
   if (change) change(request.rules);
-  return files.open().extract(request, content_of(bytes).get());
+  return files.open().extract(request, {content_of(bytes).get()});
 }
 
 TEST_CASE("an archive becomes a folder whose files have ids, whatever it is packed with") {
@@ -291,12 +291,12 @@ TEST_CASE("a folder comes as tar or zip, with links as links and without what is
                                                     {"r/l", "-> " + files.tree().path("outside")}};
   for (const ArchiveFormat format : {ArchiveFormat::tar, ArchiveFormat::zip}) {
     const UniqueFd out = content_of("");
-    const auto done = files.open(Access::read).get_archive("outputs/r", format, out.get());
+    const auto done = files.open(Access::read).get_archive("outputs/r", format, {out.get()});
     REQUIRE_MESSAGE(done, error_text(done));
     CHECK(content_of_archive(bytes_in(out)) == expected);
   }
   const UniqueFd out = content_of("");
-  CHECK(error_number(files.open(Access::read).get_archive("outputs/r/l", ArchiveFormat::tar, out.get())) ==
+  CHECK(error_number(files.open(Access::read).get_archive("outputs/r/l", ArchiveFormat::tar, {out.get()})) ==
         ELOOP);
 }
 

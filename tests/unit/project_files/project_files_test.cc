@@ -15,6 +15,27 @@ namespace {
 
 using Names = std::vector<std::string>;
 
+TEST_CASE("framed content is whole with its last frame, and what ends without it is nothing") {
+  const SomeFiles files;
+  const auto put = [&](const std::string& bytes) {
+    PutRequest request;
+    request.name = "a";
+    request.taken = Taken::replace;
+    return files.open().put(request, {content_of(bytes).get(), true});
+  };
+  const std::string end = file_frame("");
+  const std::string whole = file_frame("one ") + file_frame(std::string(100'000, 'x')) + end;
+  REQUIRE(put(whole));
+  CHECK(*files.get("project_files/a") == "one " + std::string(100'000, 'x'));
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{2}, std::size_t{6}, whole.size() - 4, whole.size() - 1})
+    CHECK(error_number(put(whole.substr(0, size))) == EPIPE);
+  CHECK(*files.get("project_files/a") == "one " + std::string(100'000, 'x'));
+  REQUIRE(put(end));
+  CHECK(files.get("project_files/a")->empty());
+  CHECK(files.names() == std::vector<std::string>{"a"});
+}
+
 TEST_CASE("what is put is there as it was, with an id, its type and its hash") {
   const SomeFiles files;
   const std::string text = R"({"a": [1, 2]})";
@@ -105,7 +126,7 @@ TEST_CASE("a part of a file, or none of it") {
   CHECK(error_number(files.get(request)) == ERANGE);
   const UniqueFd out = content_of("");
   request.from = 8;
-  REQUIRE(files.open(Access::read).get(request, out.get(), true));
+  REQUIRE(files.open(Access::read).get(request, {out.get(), true}));
   const std::string bytes = bytes_in(out);
   const auto told = decode_file_answer(std::string_view(bytes).substr(4, bytes.size() - 6));
   REQUIRE(told);
@@ -305,7 +326,7 @@ TEST_CASE("an upload that is killed, or whose content does not come, leaves noth
     (void)close(ends[1]);
     PutRequest request;
     request.name = "half";
-    return files.open().put(request, ends[0]).has_value();
+    return files.open().put(request, {ends[0]}).has_value();
   });
   (void)close(ends[0]);
   const std::string much(300'000, 'x');
@@ -346,7 +367,7 @@ TEST_CASE(
     request.name = "new";
     request.parents = false;  // else it would take the place that the links are to have
     request.taken = Taken::replace;
-    worked += files.open().put(request, content_of("n").get()).has_value() ? 1 : 0;
+    worked += files.open().put(request, {content_of("n").get()}).has_value() ? 1 : 0;
     (void)files.edit("project_files/place/f", "inside");
     const ProjectFiles opened = files.open();
     (void)opened.move("project_files/place/new", "project_files/place/d/new", false, true);

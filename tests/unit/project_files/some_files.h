@@ -63,7 +63,7 @@ class SomeFiles {
     request.taken = taken;
     request.rules = rules;
     request.by = "test";
-    return open().put(request, content_of(bytes).get());
+    return open().put(request, {content_of(bytes).get()});
   }
   [[nodiscard]] Result<PutAnswer> edit(const std::string& path, const std::string& bytes,
                                        const std::string& expected = "") const {
@@ -71,11 +71,11 @@ class SomeFiles {
     request.path = path;
     request.expected = expected;
     request.by = "editor";
-    return open().edit(request, content_of(bytes).get());
+    return open().edit(request, {content_of(bytes).get()});
   }
   [[nodiscard]] Result<std::string> get(const FileRequest& request) const {
     const UniqueFd out = content_of("");
-    const Result<files::Part> part = open(Access::read).get(request, out.get(), false);
+    const Result<files::Part> part = open(Access::read).get(request, {out.get()});
     if (!part) return fail(part.error());
     return bytes_in(out);
   }

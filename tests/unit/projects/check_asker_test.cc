@@ -7,7 +7,7 @@
 namespace sbx {
 namespace {
 
-constexpr auto kLast = static_cast<int>(ProjectAction::remove_snapshot);
+constexpr auto kLast = static_cast<int>(ProjectAction::check_files);
 
 PeerIdentity holder(Scope scope) {
   PeerIdentity peer = nobody();
@@ -50,9 +50,28 @@ TEST_CASE("a token may ask about its own projects, and to change them if its sco
     question.project = "b";
     CHECK(refused_with(question, holder(Scope::admin)) == EACCES);
   }
-  CHECK(looks == 6);
+  CHECK(looks == 8);
   CHECK(is_for_peer("a", holder(Scope::read)));
   CHECK_FALSE(is_for_peer("b", holder(Scope::admin)));
+}
+
+TEST_CASE("a token brings files by its own policies alone, and one that may only look changes none") {
+  int looks = 0;
+  for (int operation = 0; operation <= static_cast<int>(FileOperation::move); ++operation) {
+    ProjectQuestion question = question_about("a", ProjectAction::file);
+    question.file = ProjectFileQuestion{};
+    question.file->request.operation = static_cast<FileOperation>(operation);
+    looks += refused_with(question, holder(Scope::read)) == 0 ? 1 : 0;
+    CHECK(refused_with(question, holder(Scope::run)) == 0);
+  }
+  CHECK(looks == 3);
+  for (const ProjectAction action : {ProjectAction::upload, ProjectAction::extract, ProjectAction::file}) {
+    ProjectQuestion question = question_about("a", action);
+    question.file = ProjectFileQuestion{};
+    question.file->request.operation = FileOperation::write;
+    question.policy = "permissive";
+    CHECK(refused_with(question, holder(Scope::run)) == EACCES);
+  }
 }
 
 TEST_CASE("a token names no project with a name of another, makes none under another policy, and expires") {

@@ -12,6 +12,8 @@ FileAnswer full_answer() {
   answer.created = true;
   answer.stat = {FileType::directory, 4096, 01777, 1000, 65534, -5, ""};
   answer.sha256.assign(64, '0');
+  answer.name = "n\xff";
+  answer.mime = "text/x-c++";
   answer.from = 7;
   answer.follow = 8;
   answer.entries = {{"a", {FileType::file, 1, 0644, 0, 0, 0, ""}},
@@ -47,6 +49,23 @@ TEST_CASE("what is asked of files and what is answered arrives as it was sent") 
   const auto answer = decode_file_answer(encode_file_answer(full_answer()));
   REQUIRE(answer);
   CHECK(*answer == full_answer());
+}
+
+TEST_CASE("a media type can stand in a header, and a name is one") {
+  for (const char* good : {"text/plain", "application/vnd.a-b.c+xml", "inode/x-empty"})
+    CHECK(is_media_type(good));
+  for (const std::string& bad :
+       {std::string(), std::string("text"), std::string("/"), std::string("a/"), std::string("a/b; c"),
+        std::string("a/b\r\nX: y"), std::string("a/b/c"), "a/" + std::string(128, 'b')}) {
+    CAPTURE(bad);
+    CHECK_FALSE(is_media_type(bad));
+    FileAnswer answer;
+    answer.mime = bad;
+    CHECK(is_refused(answer) == !bad.empty());
+  }
+  FileAnswer answer;
+  answer.name = "a/b";
+  CHECK(is_refused(answer));
 }
 
 TEST_CASE("a request for files that no API sends is refused") {
