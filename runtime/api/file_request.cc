@@ -30,11 +30,8 @@ std::vector<std::string_view> known_fields(FileOperation operation) {
   return {};
 }
 
-Result<void> check_fields(FileOperation operation, const http::Request& request,
-                          std::initializer_list<std::string_view> others) {
+Result<void> check_fields(const std::vector<std::string_view>& known, const http::Request& request) {
   constexpr std::string_view kBase64 = "_base64";
-  auto known = known_fields(operation);
-  known.insert(known.end(), others.begin(), others.end());
   std::vector<std::string_view> seen;
   for (const auto& [name, value] : request.query) {
     if (std::ranges::find(known, name) == known.end())
@@ -152,8 +149,9 @@ void read_range(const http::Request& request, FileRequest& asked) {
 }  // namespace
 
 Result<FileRequest> parse_file_request(FileOperation operation, const http::Request& request,
-                                       std::initializer_list<std::string_view> others) {
-  TRY(check_fields(operation, request, others));
+                                       std::vector<std::string_view> fields) {
+  if (fields.empty()) fields = known_fields(operation);
+  TRY(check_fields(fields, request));
   // RFC 9110 section 14.5: it would become the whole file.
   if (operation == FileOperation::write && request.header("Content-Range") != nullptr)
     return fail("Content-Range: a part of a file cannot be written");

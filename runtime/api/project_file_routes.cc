@@ -39,14 +39,6 @@ http::Request with_path(http::Request request) {
   return request;
 }
 
-// What a project's files do not have.
-Result<void> check_request(const FileRequest& request) {
-  if (request.mode)
-    return fail("mode: new files of a project have 0644, and those that are there keep theirs");
-  if (request.follow || request.hash) return fail("follow, hash: are for files of a sandbox");
-  return {};
-}
-
 Result<std::string> policy_of(const http::Request& request) {
   const std::string* policy = request.query_value("policy");
   if (policy == nullptr) return std::string("default");
@@ -54,46 +46,53 @@ Result<std::string> policy_of(const http::Request& request) {
   return *policy;
 }
 
+std::vector<std::string_view> fields_of(FileOperation operation) {
+  switch (operation) {
+  case FileOperation::write:
+  case FileOperation::directory: return {"path", "path_base64", "parents", "policy"};
+  case FileOperation::list: return {"path", "path_base64", "limit", "cursor", "recursive"};
+  case FileOperation::move: return {"from", "from_base64", "to", "to_base64", "parents", "replace"};
+  case FileOperation::remove: return {"path", "path_base64", "recursive"};
+  case FileOperation::read: return {"path", "path_base64", "archive"};
+  case FileOperation::stat: break;
+  }
+  return {"path", "path_base64"};
+}
+
 // What a question about files has besides its project; an error is one of the request.
 Result<void> read_operation(const http::Request& request, FileOperation operation,
                             ProjectQuestion& question) {
-  const bool by_policy = operation == FileOperation::write || operation == FileOperation::directory;
-  FileRequest asked = TRY(by_policy ? parse_file_request(operation, request, {"policy"})
-                                    : parse_file_request(operation, request));
-  TRY(check_request(asked));
-  // Folders are made on the way, if it is not said that they are not.
-  asked.parents = TRY(flag_of(request, "parents", true));
-  if (by_policy) question.policy = TRY(policy_of(request));
   question.file = ProjectFileQuestion{};
-  question.file->request = std::move(asked);
+  question.file->request = TRY(parse_file_request(operation, request, fields_of(operation)));
+  // Folders are made on the way, if it is not said that they are not.
+  question.file->request.parents = TRY(flag_of(request, "parents", true));
+  question.policy = TRY(policy_of(request));
   return {};
 }
 
 // Of a folder, where something new comes.
-Result<void> read_new(const http::Request& request, ProjectQuestion& question) {
+Result<void> read_new(const http::Request& request, const char* field, ProjectQuestion& question) {
+  constexpr std::size_t kMostName = 255;
   const http::Request asked = with_path(request);
   question.file = ProjectFileQuestion{};
-  question.file->request =
-      TRY(parse_file_request(FileOperation::directory, asked, {"name", "taken", "on_refused", "policy"}));
-  if (request.query_value("parents") != nullptr)
-    return fail("parents: the folder is made where it is missing");
+  question.file->request = TRY(
+      parse_file_request(FileOperation::directory, asked, {"path", "path_base64", "name", field, "policy"}));
   question.policy = TRY(policy_of(request));
-  if (const std::string* name = request.query_value("name")) question.name = *name;
+  const std::string* name = request.query_value("name");
+  if (name == nullptr) return {};
+  if (name->empty() || name->size() > kMostName) return fail("name: give one, of at most 255 bytes");
+  question.name = *name;
   return {};
 }
 
 Result<void> read_upload(const http::Request& request, ProjectQuestion& question) {
-  TRY(read_new(request, question));
-  if (request.query_value("on_refused") != nullptr)
-    return fail("on_refused: is for archives that are extracted");
+  TRY(read_new(request, "taken", question));
   question.file->taken = TRY((choice<Taken>(request, "taken", kTaken)));
   return {};
 }
 
 Result<void> read_extract(const http::Request& request, ProjectQuestion& question) {
-  TRY(read_new(request, question));
-  if (request.query_value("taken") != nullptr)
-    return fail("taken: a folder whose name is taken gets a number");
+  TRY(read_new(request, "on_refused", question));
   if (question.name.empty()) return fail("name: give one for the new folder");
   question.file->on_refused = TRY((choice<OnRefused>(request, "on_refused", kOnRefused)));
   return {};
@@ -101,9 +100,7 @@ Result<void> read_extract(const http::Request& request, ProjectQuestion& questio
 
 Result<void> read_fetch(const http::Request& request, ProjectQuestion& question) {
   const bool packed = request.query_value("archive") != nullptr;
-  const http::Request asked = packed ? with_path(request) : request;
-  question.file = ProjectFileQuestion{};
-  question.file->request = TRY(parse_file_request(FileOperation::read, asked, {"archive"}));
+  TRY(read_operation(packed ? with_path(request) : request, FileOperation::read, question));
   if (!packed) return {};
   question.action = ProjectAction::fetch_archive;
   question.file->format = TRY((choice<ArchiveFormat>(request, "archive", kFormats)));
@@ -164,12 +161,10 @@ void ProjectFileRoutes::list(const SharedCall& call) {
   auto question = question_of(call, ProjectAction::file);
   if (!question) return;
   const auto recursive = flag_of(call->request, "recursive");
-  auto request = parse_file_request(FileOperation::list, with_path(call->request), {"recursive"});
-  if (!recursive || !request)
-    return answer_problem(*call, 400, recursive ? request.error().text : recursive.error().text);
+  const auto read = read_operation(with_path(call->request), FileOperation::list, *question);
+  if (!recursive || !read)
+    return answer_problem(*call, 400, recursive ? read.error().text : recursive.error().text);
   if (*recursive) question->action = ProjectAction::walk;
-  question->file = ProjectFileQuestion{};
-  question->file->request = std::move(*request);
   ask(call, *question, [call](OrderedJson json) {
     if (json.contains("last")) {
       const bool more = json.value("more", false);

@@ -2,6 +2,9 @@
 
 import base64
 import http.client
+import io
+import random
+import tarfile
 import threading
 import time
 
@@ -202,6 +205,98 @@ def ask_projects(sbx: Caller) -> None:
         sbx.expect(400, "DELETE", path, query={"force": "maybe"}, wrong=True)
     sbx.expect(204, "DELETE", other, query={"force": "true"})
     sbx.expect(200, "DELETE", "/v1/projects", query={"force": "false"})
+
+
+def packed(files: dict[str, bytes], how: str = "gz") -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode=f"w:{how}") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return out.getvalue()
+
+
+def form_of(*files: tuple[str, bytes]) -> tuple[bytes, dict[str, str]]:
+    parts = [b'--xx\r\nContent-Disposition: form-data; name="f"; filename="%s"\r\n\r\n%s\r\n' % (name.encode(), content) for name, content in files]
+    return b"".join(parts) + b"--xx--\r\n", {"Content-Type": "multipart/form-data; boundary=xx"}
+
+
+def ask_project_files(sbx: Caller) -> None:
+    files = "/v1/projects/filed/files"
+    sbx.expect(201, "POST", "/v1/projects", {"project_id": "filed", "limits": {"disk_bytes": 8 << 20}})
+    sbx.expect(201, "PUT", files, b"hello", query={"path": "outputs/d/a", "policy": "default"})
+    sbx.expect(200, "PUT", files, b"hallo", query={"path_base64": base64.b64encode(b"outputs/d/a").decode(), "parents": "false"})
+    tag = sbx.expect(200, "GET", files, query={"path": "outputs/d/a"}).headers["ETag"]
+    sbx.expect(304, "GET", files, query={"path": "outputs/d/a"}, headers={"If-None-Match": tag})
+    sbx.expect(200, "PUT", files, b"HELLO", query={"path": "outputs/d/a"}, headers={"If-Match": tag})
+    sbx.expect(412, "PUT", files, b"hello", query={"path": "outputs/d/a"}, headers={"If-Match": tag})
+    sbx.expect(201, "PUT", files, b"{}", query={"path": "outputs/new"}, headers={"If-None-Match": "*"})
+    sbx.expect(412, "PUT", files, b"{}", query={"path": "outputs/new"}, headers={"If-None-Match": "*"})
+    sbx.expect(415, "PUT", files, b"\x7fELF\2\1\1" + bytes(99), query={"path": "outputs/elf", "policy": "strict"})
+    sbx.expect(413, "PUT", "/v1/projects/larger/files", b"x" * (65 << 20), query={"path": "outputs/large", "policy": "strict"})
+    sbx.expect(507, "PUT", files, b"x" * (16 << 20), query={"path": "outputs/large"})
+    sbx.expect(409, "PUT", files, b"", query={"path": "outputs/d"})
+    sbx.expect(200, "HEAD", files, query={"path": "outputs/new"})
+    sbx.expect(206, "GET", files, query={"path_base64": base64.b64encode(b"outputs/d/a").decode()}, headers={"Range": "bytes=1-2"})
+    sbx.expect(416, "GET", files, query={"path": "outputs/d/a"}, headers={"Range": "bytes=9-"})
+    for kind in ("tar", "zip"):
+        archive = sbx.expect(200, "GET", files, query={"path": "outputs/d", "archive": kind}).body
+        sbx.expect(201, "POST", f"{files}/extract", archive, query={"path": "outputs", "name": kind, "policy": "default"})
+    sbx.expect(201, "POST", f"{files}/extract", archive, query={"path_base64": "b3V0cHV0cw==", "name": "zip", "on_refused": "skip"})
+    sbx.expect(422, "POST", f"{files}/extract", b"no archive", query={"name": "x"})
+    sbx.expect(400, "POST", f"{files}/extract", b"", wrong=True)
+    sbx.expect(409, "POST", f"{files}/extract", archive, query={"name": "x", "path": "outputs/new"})
+    sbx.expect(507, "POST", f"{files}/extract", packed({"large": random.randbytes(16 << 20)}, ""), query={"name": "x"})
+    sbx.expect(413, "POST", f"{files}/extract", packed({"large": bytes(16 << 20)}, "bz2"), query={"name": "x"})
+    body, form = form_of(("one.txt", b"one"), ("two.json", b"{}"))
+    if len(sbx.expect(201, "POST", files, body, headers=form).json["files"]) != 2:
+        sbx.document.fault("a form of two files brings others")
+    sbx.expect(201, "POST", files, b"raw", query={"name": "raw", "path": "outputs/in", "policy": "default", "taken": "replace"})
+    sbx.expect(200, "POST", files, b"raw", query={"name": "raw", "path_base64": "b3V0cHV0cy9pbg=="})
+    sbx.expect(409, "POST", files, body, headers=form, query={"taken": "refuse"})
+    sbx.expect(422, "POST", files, form_of(("../x", b""))[0], headers=form)
+    sbx.expect(400, "POST", files, body[:-9], headers=form, wrong=True)
+    sbx.expect(400, "POST", files, b"", wrong=True)
+    sbx.expect(415, "POST", files, b"", headers={"Content-Type": "multipart/mixed; boundary=x"})
+    sbx.expect(413, "POST", "/v1/projects/larger/files", b"x" * (65 << 20), query={"name": "large", "policy": "strict"})
+    sbx.expect(507, "POST", files, b"x" * (16 << 20), query={"name": "large"})
+    sbx.expect(200, "POST", "/v1/runs", {"project_id": "filed", "cwd": "/workspace/outputs", "shell": "ln -s a l; mkfifo f; echo >made; : >$(printf '\\377')"},
+               query={"wait": ""})
+    page = sbx.expect(200, "GET", f"{files}/list", query={"path": "outputs", "limit": "2"}).json
+    sbx.expect(200, "GET", f"{files}/list", query={"path_base64": "b3V0cHV0cw==", "cursor": page["next_cursor"]})
+    sbx.expect(200, "GET", f"{files}/list", query={"recursive": ""})
+    sbx.expect(409, "GET", f"{files}/list", query={"path": "outputs/made"})
+    for path in ("outputs/l", "outputs/f", "outputs/made", "outputs/d/a"):
+        sbx.expect(200, "GET", f"{files}/stat", query={"path": path})
+    sbx.expect(200, "GET", f"{files}/stat", query={"path_base64": base64.b64encode(b"outputs/\xff").decode()})
+    sbx.expect(409, "GET", f"{files}/stat", query={"path": "outputs/l/x"})
+    sbx.expect(409, "GET", files, query={"path": "outputs"})
+    sbx.expect(200, "POST", f"{files}/check")
+    sbx.expect(200, "POST", f"{files}/check", query={"adopt": "true"})
+    sbx.expect(201, "POST", f"{files}/directory", query={"path": "outputs/e/f", "policy": "default"})
+    sbx.expect(201, "POST", f"{files}/directory", query={"path_base64": base64.b64encode(b"outputs/e/g").decode(), "parents": ""})
+    sbx.expect(409, "POST", f"{files}/directory", query={"path": "outputs/e/f", "parents": "false"})
+    sbx.expect(200, "POST", f"{files}/move", query={"from": "outputs/made", "to": "outputs/g/made", "parents": "true"})
+    sbx.expect(409, "POST", f"{files}/move", query={"from": "outputs/g/made", "to": "outputs/d/a"})
+    sbx.expect(200, "POST", f"{files}/move", query={"from_base64": base64.b64encode(b"outputs/g/made").decode(),
+                                                    "to_base64": base64.b64encode(b"outputs/d/a").decode(), "replace": "true"})
+    sbx.expect(409, "DELETE", files, query={"path": "outputs/e"})
+    sbx.expect(204, "DELETE", files, query={"path": "outputs/e", "recursive": "true"})
+    sbx.expect(204, "DELETE", files, query={"path_base64": base64.b64encode(b"outputs/f").decode()})
+    for method, name in (("GET", ""), ("PUT", ""), ("DELETE", ""), ("GET", "/stat"), ("GET", "/list"), ("POST", "/directory")):
+        body = b"" if method == "PUT" else None
+        sbx.expect(404, method, files + name, body, query={"path": "outputs/none/of/it", **({"parents": "false"} if body is not None or name == "/directory" else {})})
+        sbx.expect(422, method, files + name, body, query={"path": "outputs/../../x"})
+        sbx.expect(404, method, f"/v1/projects/.none/files{name}", body, query={"path": "x"})
+        sbx.expect(400, method, files + name, body, query={"nothing": "x"}, wrong=True)
+    for name in ("", "/extract", "/check", "/move"):
+        sbx.expect(404, "POST", f"/v1/projects/.none/files{name}", query={"name": "x"} if name != "/check" and name != "/move" else {}, wrong=True)
+    sbx.expect(422, "POST", f"{files}/move", query={"from": "outputs/d", "to": "../x"})
+    sbx.expect(400, "POST", f"{files}/move", query={"from": "none"}, wrong=True)
+    sbx.expect(400, "POST", f"{files}/check", query={"adopt": "maybe"}, wrong=True)
+    for path in ("filed", "larger"):
+        sbx.expect(204, "DELETE", f"/v1/projects/{path}")
 
 
 def list_runs(sbx: Caller) -> None:

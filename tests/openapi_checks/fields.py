@@ -202,13 +202,15 @@ def check_query(sbx: Caller) -> None:
     if len(in_source) < 8:
         document.fault(f"found only {sorted(in_source)} in runtime/api: is the look for parameters still right?")
     # Of those that are asked above: read by a name that is no literal.
-    for name in sorted(documented ^ (in_source - {"limit", "cursor", "mode"})):
+    elsewhere = {name for operation in document.operations for name in operation.query} - documented
+    for name in sorted(documented ^ (in_source - elsewhere)):
         document.fault(f"the parameter {name} is only {'of the server' if name in in_source else 'in the document'}")
 
 
 def compare_values(sbx: Caller, operation, path: str, name: str, schema: dict) -> None:
     """What the schema refuses, the server does, too, and the other way around."""
     needed = {"path": "x"} if "path" in operation.query else {"from": "x", "to": "y"} if "from" in operation.query else {}
+    needed |= {"name": "x"} if "name" in operation.query else {}
     if "cursor" in name or name in ("since", "until"):
         return  # what is in it is the server's own, or has no schema
     for value in ("", "x", "0", "1", "true", "yes", "501", "10001", "0644", "999", "ready", "exited", "queued", "=", "x" * 4096, "YQ", "*"):
