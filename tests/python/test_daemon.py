@@ -5,6 +5,7 @@ import hashlib
 import inspect
 import io
 import os
+import random
 import re
 import signal
 import ssl
@@ -184,6 +185,50 @@ class Runs(Case):
         more = run("echo 3 >a", transaction=begun.transaction)
         self.assertEqual((more.transaction, more.changes.added, more.changes.changed), (begun.transaction, 1, 1))
         self.assertEqual(run("cat a").stdout, "1\n")
+
+    def test_files_of_a_project(self):
+        project, place = "py-files", Path(self.enterContext(tempfile.TemporaryDirectory()))
+        told: list[int] = []
+        content = random.randbytes(700_000)
+        (place / "big.bin").write_bytes(content)
+        with (place / "big.bin").open("rb") as file:
+            big = self.client.upload(project, "big.bin", file, folder="outputs", progress=told.append)
+        self.assertEqual((big.path, big.size, big.created, told[-1]), ("outputs/big.bin", 700_000, True, 700_000))
+        self.assertEqual(big.sha256, hashlib.sha256(content).hexdigest())
+        self.assertTrue(self.client.upload(project, "big.bin", content, folder="outputs").deduplicated)
+        self.assertEqual(self.client.upload(project, "big.bin", "text", folder="outputs").path, "outputs/big (1).bin")
+        with self.assertRaises(sbx.Conflict):
+            self.client.upload(project, "big.bin", "text", folder="outputs", taken="refuse")
+        told.clear()
+        self.assertEqual(self.client.download_project_file(project, big.id, place / "back", progress=told.append), 700_000)
+        self.assertEqual(((place / "back").read_bytes(), told[-1]), (content, 700_000))
+        self.assertEqual(self.client.read_project_file(project, big.id, start=10, size=20), content[10:30])
+        edited = self.client.write_project_file(project, big.id, "small", if_sha256=big.sha256)
+        self.assertEqual((edited.id, edited.created), (big.id, False))
+        with self.assertRaises(sbx.PreconditionFailed):
+            self.client.write_project_file(project, big.id, "other", if_sha256=big.sha256)
+        with self.assertRaises(sbx.PreconditionFailed):
+            self.client.write_project_file(project, "outputs/big.bin", "other", if_new=True)
+        self.assertEqual(self.client.move_project_file(project, big.id, "outputs/d/é").stored.id, big.id)
+        self.assertEqual(self.client.make_project_folder(project, "outputs/e/f").type, "directory")
+        self.assertEqual([one.path for one in self.client.project_files(project, "outputs")],
+                         ["outputs/big (1).bin", "outputs/d", "outputs/e"])
+        self.assertEqual(len(self.client.project_files(project, "outputs", recursive=True)), 5)
+        self.assertGreater(self.client.download_project_folder(project, place / "all.zip", "outputs", archive="zip"), 100)
+        with (place / "all.zip").open("rb") as file:
+            extracted = self.client.extract_archive(project, "copy", file)
+        self.assertEqual((extracted.folder, extracted.refused_count), ("project_files/copy", 0))
+        self.assertEqual(self.client.read_project_file(project, "project_files/copy/outputs/d/é"), b"small")
+        with self.assertRaises(sbx.Unprocessable):
+            self.client.extract_archive(project, "copy", b"no archive")
+        self.client.execute(["sh", "-c", "echo >/workspace/outputs/$(printf '\\377')"], project_id=project)
+        odd = os.fsdecode(b"outputs/\xff")
+        self.assertIsNone(self.client.project_file(project, odd).stored)
+        self.assertEqual(self.client.check_project_files(project, adopt=True).adopted, (odd,))
+        self.client.delete_project_file(project, odd)
+        with self.assertRaises(sbx.NotFound):
+            self.client.project_file(project, odd)
+        self.client.delete_project(project)
 
     def test_projects_their_transactions_and_snapshots(self):
         project = f"py-{type(self).__name__.lower()}"

@@ -13,6 +13,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from .async_driver import Driver
 from .core import files as file_plans
 from .core import follow
+from .core import project_files as file_of_project_plans
 from .core import projects as project_plans
 from .core import runs as run_plans
 from .core import sandboxes as sandbox_plans
@@ -234,3 +235,15 @@ class AsyncClient:
     take_snapshot = _method(project_plans.take_snapshot)
     restore_snapshot = _method(project_plans.restore_snapshot)
     remove_snapshot = _method(project_plans.remove_snapshot)
+    project_files = _method(file_of_project_plans.project_files)
+    project_file = _method(file_of_project_plans.project_file)
+    read_project_file = _method(file_of_project_plans.read_project_file)
+    download_project_file = _method(file_of_project_plans.download_project_file)
+    download_project_folder = _method(file_of_project_plans.download_project_folder)
+    upload = _method(file_of_project_plans.upload)
+    write_project_file = _method(file_of_project_plans.write_project_file)
+    extract_archive = _method(file_of_project_plans.extract_archive)
+    delete_project_file = _method(file_of_project_plans.delete_project_file)
+    make_project_folder = _method(file_of_project_plans.make_project_folder)
+    move_project_file = _method(file_of_project_plans.move_project_file)
+    check_project_files = _method(file_of_project_plans.check_project_files)

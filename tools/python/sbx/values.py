@@ -41,6 +41,18 @@ def decode_base64(text: str) -> bytes:
         raise ProtocolError(f"the answer has base64 that is none: {error}") from None
 
 
+def _name(json: Json, name: str) -> str | None:
+    encoded = get(json, f"{name}_base64", str)
+    return get(json, name, str) if encoded is None else decode_base64(encoded).decode("utf-8", "surrogateescape")
+
+
+def _path(json: Json, name: str) -> str:
+    path = _name(json, name)
+    if path is None:
+        raise ProtocolError(f"the answer has no '{name}'")
+    return path
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """None: the kernel does not tell."""
@@ -189,6 +201,85 @@ class ProjectInfo:
                    get(limits, "disk_bytes", int), get(limits, "inodes", int), get(usage, "bytes", int), get(usage, "inodes", int),
                    need(json, "in_use", bool), tuple(str(one) for one in need(json, "sandboxes", list)), get(json, "created_at", str),
                    get(json, "last_used_at", str), json)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """What is kept of a file of a project beside itself. `id` stays when it is moved or edited."""
+
+    id: str
+    path: str  # one that is no UTF-8 as os.fsdecode makes it
+    original_name: str
+    size: int
+    mime: str
+    sha256: str
+    created_at: str
+    updated_at: str
+    by: str | None  # who brought its content; None: a program
+    created: bool | None  # of an upload: it is a new file
+    deduplicated: bool | None  # of an upload: the same content was there, nothing was stored
+
+    @classmethod
+    def of(cls, json: Json) -> StoredFile:
+        return cls(need(json, "id", str), _path(json, "path"), _path(json, "original_name"), need(json, "size", int),
+                   need(json, "mime", str), need(json, "sha256", str), need(json, "created_at", str), need(json, "updated_at", str),
+                   get(json, "by", str), get(json, "created", bool), get(json, "deduplicated", bool))
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFile:
+    """What is at a path of a project. `stored`: of what was brought, or adopted."""
+
+    path: str
+    type: str  # file, directory, link, fifo, socket, device, other
+    size: int
+    modified_at: str
+    target: str | None  # of a link
+    stored: StoredFile | None
+
+    @classmethod
+    def of(cls, json: Json) -> ProjectFile:
+        stored = get(json, "stored", dict)
+        return cls(_path(json, "path"), need(json, "type", str), need(json, "size", int), need(json, "modified_at", str),
+                   _name(json, "target"), None if stored is None else StoredFile.of(stored))
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """What became of an archive. `refused`: names of members that were left out, and why; the first of them."""
+
+    folder: str
+    files: tuple[StoredFile, ...]
+    refused: tuple[tuple[str, str], ...]
+    refused_count: int
+
+    @classmethod
+    def of(cls, json: Json) -> Extracted:
+        refused = tuple((need(one, "name", str), need(one, "why", str)) for one in objects(json, "refused"))
+        return cls(_path(json, "folder"), tuple(StoredFile.of(one) for one in objects(json, "files")), refused,
+                   need(json, "refused_count", int))
+
+
+@dataclass(frozen=True, slots=True)
+class FilesChecked:
+    """Paths where the list of files and the files differed."""
+
+    missing: tuple[str, ...]
+    returned: tuple[str, ...]
+    changed: tuple[str, ...]
+    unknown: tuple[str, ...]
+    adopted: tuple[str, ...]
+    unfinished: tuple[str, ...]
+    unreadable: tuple[str, ...]
+    more: bool
+
+    @classmethod
+    def of(cls, json: Json) -> FilesChecked:
+        def paths(kind: str) -> tuple[str, ...]:
+            return tuple(one if isinstance(one, str) else _path(one, "path") for one in need(json, kind, list))
+
+        return cls(paths("missing"), paths("returned"), paths("changed"), paths("unknown"), paths("adopted"), paths("unfinished"),
+                   paths("unreadable"), need(json, "more", bool))
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,8 +460,3 @@ class FileInfo:
             raise ProtocolError(f"the mode of a file is not octal: {mode[:40]!r}")
         return cls(_name(json, name) or "", need(json, "type", str), need(json, "size", int), int(mode, 8), need(json, "uid", int),
                    need(json, "gid", int), need(json, "modified_at", str), _name(json, "target"), get(json, "sha256", str), json)
-
-
-def _name(json: Json, name: str) -> str | None:
-    encoded = get(json, f"{name}_base64", str)
-    return get(json, name, str) if encoded is None else decode_base64(encoded).decode("utf-8", "surrogateescape")
