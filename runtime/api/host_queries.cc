@@ -37,7 +37,7 @@ void HostQueries::ask(HostQuery query, const std::string& policy, Then then) {
 
 void HostQueries::ask(ProjectQuestion question, std::shared_ptr<const Asker> asker, Then then) {
   const auto start = [this, asked = std::move(question), asker = std::move(asker)] {
-    return keepers_.ask_about_projects(asked, asker->peer());
+    return keepers_.ask_about_projects(asked, asker ? asker->peer() : Peer());
   };
   ask({start, std::move(then)});
 }

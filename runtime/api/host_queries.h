@@ -25,7 +25,7 @@ class HostQueries {
   // `then` gets the answer, which is JSON, or why there is none. Some at once; further ones wait.
   using Then = std::function<void(Result<std::string>)>;
   void ask(HostQuery query, const std::string& policy, Then then);
-  // As wire/project_protocol.h has answers and errors; EAGAIN: too many wait.
+  // As wire/project_protocol.h has answers and errors; EAGAIN: too many wait. Without `asker` it is nobody's.
   void ask(ProjectQuestion question, std::shared_ptr<const Asker> asker, Then then);
 
  private:

@@ -5,6 +5,8 @@
 namespace sbx::api {
 namespace {
 
+constexpr std::chrono::seconds kFirstCheck{1};
+
 // What a keeper says is JSON of ours.
 HostQueries::Then answer_with(const SharedCall& call, std::function<void(OrderedJson)> answer) {
   return [call, answer = std::move(answer)](const Result<std::string>& text) {
@@ -24,6 +26,8 @@ HostQueries::Then pass_on(const SharedCall& call) {
 HostRoutes::HostRoutes(http::Loop& loop, Keepers& keepers, Metrics& metrics, PreparedImages& prepared,
                        std::chrono::milliseconds interval)
     : loop_(loop), queries_(loop, keepers), metrics_(metrics), prepared_(prepared), interval_(interval) {
+  // When the first nursery is there.
+  first_check_ = loop_.after(kFirstCheck, [this] { check_files([](const OrderedJson&) {}); });
   sweep_later();
 }
 
@@ -83,7 +87,24 @@ void HostRoutes::capabilities(const SharedCall& call) {
   queries_.ask(HostQuery::capabilities, policy, pass_on(call));
 }
 
-void HostRoutes::clean_up(const SharedCall& call) { sweep(pass_on(call)); }
+void HostRoutes::clean_up(const SharedCall& call) {
+  sweep(answer_with(call, [this, call](const OrderedJson& swept) {
+    check_files([call, swept](const OrderedJson& files) {
+      OrderedJson json = swept;
+      json["files"] = files;
+      answer_json(*call, 200, json);
+    });
+  }));
+}
+
+void HostRoutes::check_files(const std::function<void(OrderedJson)>& then) {
+  ProjectQuestion question;
+  question.action = ProjectAction::check_all_files;
+  queries_.ask(std::move(question), nullptr, [then](const Result<std::string>& text) {
+    const OrderedJson json = text ? OrderedJson::parse(*text, nullptr, false) : OrderedJson();
+    then(json.is_object() ? json.value("files", OrderedJson::array()) : OrderedJson());
+  });
+}
 
 // A keeper says in sbxd's log what it was.
 void HostRoutes::sweep(const HostQueries::Then& then) {
@@ -96,7 +117,9 @@ void HostRoutes::sweep(const HostQueries::Then& then) {
 
 void HostRoutes::sweep_later() {
   if (interval_.count() == 0) return;
-  timer_ = loop_.after(interval_, [this] { sweep([this](const Result<std::string>&) { sweep_later(); }); });
+  timer_ = loop_.after(interval_, [this] {
+    sweep([this](const Result<std::string>&) { check_files([this](const OrderedJson&) { sweep_later(); }); });
+  });
 }
 
 }  // namespace sbx::api

@@ -26,6 +26,8 @@ class HostRoutes {
   void capabilities(const SharedCall& call);
   void clean_up(const SharedCall& call);
   void sweep_later();
+  // The lists of projects' files; `then` gets what differed; null: that could not be told.
+  void check_files(const std::function<void(OrderedJson)>& then);
   void sweep(const HostQueries::Then& then);
 
   http::Loop& loop_;
@@ -34,6 +36,7 @@ class HostRoutes {
   PreparedImages& prepared_;
   std::chrono::milliseconds interval_;
   http::Timer timer_;
+  http::Timer first_check_;
 };
 
 }  // namespace sbx::api

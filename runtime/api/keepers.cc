@@ -73,7 +73,8 @@ Result<UniqueFd> Keepers::ask_about_projects(const ProjectQuestion& question, co
   header.type = ClientMessageType::text;
   const int fd = payload.get();
   TRY(os::send_struct(ours.get(), header, std::span(&fd, 1)));
-  std::vector<int> descriptors{theirs.get(), peer.descriptor};
+  std::vector<int> descriptors{theirs.get()};
+  if (peer.descriptor >= 0) descriptors.push_back(peer.descriptor);
   descriptors.insert(descriptors.end(), content.begin(), content.end());
   TRY(ask(message_of(KeeperMessageType::project, kOwn, peer), descriptors));
   return std::move(ours);

@@ -38,7 +38,8 @@ class Keepers {
   // Answered on our end of a client's socket, with a text or an error. `request`: what the question is about.
   Result<UniqueFd> query(HostQuery query, const RunRequest& request);
   // Answered by sbx-projects (wire/project_protocol.h) on our end of a client's socket.
-  // `content`: its ends of the two pipes of content, in and out, or none.
+  // `peer`: none where it is nobody's question. `content`: its ends of the two pipes of content, in and out,
+  // or none.
   Result<UniqueFd> ask_about_projects(const ProjectQuestion& question, const Peer& peer,
                                       const std::vector<int>& content = {});
   // A keeper of many commands: our end of its control socket.

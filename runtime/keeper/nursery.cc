@@ -49,7 +49,7 @@ void become_projects(const Site& site, const Descriptors& asked, std::int64_t to
   const std::string path = site.settings.helpers + "/sbx-projects";
   std::vector<std::string> words{path};
   words.insert(words.end(), site.places.begin(), site.places.end());
-  words.push_back(std::to_string(token));
+  words.push_back(asked.size() == 1 ? kNobodysQuestion : std::to_string(token));
   std::vector<char*> arguments;
   arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
@@ -76,7 +76,8 @@ void keep(const Site& site, const KeeperMessage& message, Descriptors descriptor
   }
   if (type == KeeperMessageType::query && descriptors.size() == 1)
     return answer_query(site, static_cast<HostQuery>(message.value), descriptors[0]);
-  if (type == KeeperMessageType::project && (descriptors.size() == 2 || descriptors.size() == 4))
+  const std::size_t count = descriptors.size();
+  if (type == KeeperMessageType::project && (count == 1 || count == 2 || count == 4))
     return become_projects(site, descriptors, message.token);
   const bool warm = type == KeeperMessageType::warm;
   if ((type != KeeperMessageType::create && !warm) || descriptors.size() != (warm ? 2U : 3U)) return;

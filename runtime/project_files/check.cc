@@ -116,6 +116,7 @@ void check_all(const std::string& state_dir, std::uint32_t service_id,
     return;
   }
   for (const std::string& id : *projects) {
+    if (id.starts_with('.')) continue;  // deleted ones
     if (access((state_dir + "/projects/" + id + "/files.sqlite").c_str(), F_OK) != 0) continue;
     const Result<ProjectFiles> files = ProjectFiles::open({state_dir, id, service_id}, Access::read);
     each(id, files ? files->check(false) : Result<CheckReport>(fail(files.error())));

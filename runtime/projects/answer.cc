@@ -5,6 +5,7 @@
 
 #include "outcome/run_result.h"
 #include "projects/answer_files.h"
+#include "projects/check_all_files.h"
 #include "projects/check_asker.h"
 #include "projects/patch.h"
 #include "projects/project_json.h"
@@ -124,6 +125,7 @@ Result<Json> answer_of_projects(const Settings& settings, const ProjectQuestion&
 
 Result<std::string> answer_question(const Settings& settings, const ProjectQuestion& question,
                                     const PeerIdentity& peer) {
+  if (question.action == ProjectAction::check_all_files) return fail("a question that nobody may ask");
   TRY(check_asker_may(question, peer));
   TRY(check_own_directories(settings.state_dir, settings.run_dir));
   std::string text;
@@ -137,6 +139,12 @@ Result<std::string> answer_question(const Settings& settings, const ProjectQuest
   }
   if (text.size() <= kMostProjectAnswer) return text;
   return fail(Error{"the answer is longer than 16 MiB; on the host sbxctl has no such limit", E2BIG});
+}
+
+Result<std::string> answer_own_question(const Settings& settings, const ProjectQuestion& question) {
+  if (question.action != ProjectAction::check_all_files) return fail("a question that somebody has to ask");
+  TRY(check_own_directories(settings.state_dir, settings.run_dir));
+  return text_of({{"files", check_all_files(settings)}});
 }
 
 }  // namespace sbx

@@ -16,4 +16,8 @@ namespace sbx {
 Result<std::string> answer_question(const Settings& settings, const ProjectQuestion& question,
                                     const PeerIdentity& peer);
 
+// The same of the API itself, in nobody's name: check_all_files and nothing else. How many files of which
+// project differed from its list; what they are called goes to standard error, sbxd's log.
+Result<std::string> answer_own_question(const Settings& settings, const ProjectQuestion& question);
+
 }  // namespace sbx

@@ -28,16 +28,18 @@ Result<ProjectQuestion> receive_question() {
 }
 
 Result<std::string> answer(const RunRequest& places, const std::string& token) {
-  const PeerIdentity peer = TRY(identify_peer(kProjectPeerFd, std::strtoll(token.c_str(), nullptr, 10)));
   const Settings settings = TRY(make_settings(places));
   const ProjectQuestion question = TRY(receive_question());
+  if (token == kNobodysQuestion) return answer_own_question(settings, question);
+  const PeerIdentity peer = TRY(identify_peer(kProjectPeerFd, std::strtoll(token.c_str(), nullptr, 10)));
   return answer_question(settings, question, peer);
 }
 
 }  // namespace
 }  // namespace sbx
 
-// With its places, CONFIG STATE RUN LOG, each empty for the default, and which token asks; -1: none does.
+// With its places, CONFIG STATE RUN LOG, each empty for the default, and which token asks; -1: none does;
+// "nobody": it is the API's own question.
 int main(int count, char** arguments) {
   using namespace sbx;
   for (const int fd : {kProjectSocketFd, kProjectPeerFd, kProjectContentIn, kProjectContentOut})

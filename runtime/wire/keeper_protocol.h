@@ -12,7 +12,8 @@
 //       ├────────────────────────────────────────────────▶│  the same, for nobody yet
 //       │  Project + client, peer                          │
 //       ├────────────────────────────────────────────────▶│  starts sbx-projects, which answers one question
-//       │                                                  │  there (wire/project_protocol.h), and ends
+//       │  (without peer: the API's own; with two pipes    │  there (wire/project_protocol.h), and ends
+//       │  where content of files comes or goes)           │
 //       │  Query{what} + client                            │
 //       ├────────────────────────────────────────────────▶│  forks a process that answers the request there
 //       with │                                                  │  a text, JSON, and ends

@@ -42,7 +42,9 @@ Result<ProjectFileQuestion> get_file(wire::Reader& in) {
 
 }  // namespace
 
-bool is_about_files(ProjectAction action) { return action >= ProjectAction::file; }
+bool is_about_files(ProjectAction action) {
+  return action >= ProjectAction::file && action <= ProjectAction::check_files;
+}
 
 bool has_content_in(const ProjectQuestion& question) {
   if (question.action == ProjectAction::file)
@@ -73,7 +75,7 @@ Result<ProjectQuestion> decode_project_question(std::string_view bytes) {
   wire::Reader in(bytes);
   if (in.get<std::uint32_t>() != kVersion) return fail("question about projects: of another build");
   ProjectQuestion question;
-  question.action = in.get_enum(ProjectAction::check_files);
+  question.action = in.get_enum(ProjectAction::check_all_files);
   question.project = in.get_string();
   question.name = in.get_string();
   question.policy = in.get_string();
@@ -81,7 +83,9 @@ Result<ProjectQuestion> decode_project_question(std::string_view bytes) {
   question.inodes = in.get_optional();
   if (is_about_files(question.action)) question.file = TRY(get_file(in));
   TRY(in.finish("question about projects"));
-  if (question.action != ProjectAction::list) TRY(check_name("project", question.project));
+  const bool of_all =
+      question.action == ProjectAction::list || question.action == ProjectAction::check_all_files;
+  if (!of_all) TRY(check_name("project", question.project));
   if (takes_name(question.action)) TRY(check_name("name", question.name));
   TRY(check_name("policy", question.policy));  // a file would be root's to read
   return question;

@@ -22,6 +22,8 @@ inline constexpr int kProjectPeerFd = 4;
 // Only where a question has content.
 inline constexpr int kProjectContentIn = 5;
 inline constexpr int kProjectContentOut = 6;
+// Its last argument where there is no peer.
+inline constexpr const char* kNobodysQuestion = "nobody";
 inline constexpr std::size_t kMostProjectQuestion = 64U << 10U;
 inline constexpr std::size_t kMostProjectAnswer = 16U << 20U;
 
@@ -47,6 +49,7 @@ enum class ProjectAction : std::uint8_t {
   fetch_archive,  // that folder, packed
   walk,           // all in that folder and below it
   check_files,
+  check_all_files,  // of every project, for nobody: the API's own question, and no other is
 };
 
 // What is done where the name of a new file is taken.
@@ -77,7 +80,7 @@ struct ProjectFileQuestion {
 
 struct ProjectQuestion {
   ProjectAction action = ProjectAction::list;
-  std::string project;  // empty: of `list` alone
+  std::string project;  // empty: of `list` and `check_all_files` alone
   std::string name;
   std::string policy = "default";
   std::optional<std::uint64_t> bytes;
@@ -86,7 +89,7 @@ struct ProjectQuestion {
   bool operator==(const ProjectQuestion&) const = default;
 };
 
-bool is_about_files(ProjectAction action);
+bool is_about_files(ProjectAction action);  // of one project
 // Of a question: content comes, or goes.
 bool has_content_in(const ProjectQuestion& question);
 bool has_content_out(const ProjectQuestion& question);

@@ -339,6 +339,42 @@ TEST_CASE("an upload that is cut, and one whose process is killed, leave nothing
   CHECK(daemon.ask("DELETE", "/v1/projects/p").status == 204);
 }
 
+TEST_CASE("sbxd compares lists and files when it starts and in a cleanup, and touches no file") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const json none = json::array();
+  {
+    const Daemon daemon(place);
+    const ProjectFiles files(daemon);
+    for (const std::string name : {"gone", "other", "same"})
+      REQUIRE(files.put("outputs/" + name, name).status == 201);
+    (void)files.shell("rm outputs/gone; echo more >outputs/other");
+    const json cleaned = daemon.ask("POST", "/v1/cleanup").body;
+    CHECK(cleaned["files"] ==
+          json{{{"project", "p"}, {"missing", 1}, {"changed", 1}, {"returned", 0}, {"failure", nullptr}}});
+    CHECK(daemon.said().find("files of project 'p': missing: outputs/gone\n") != std::string::npos);
+    CHECK(daemon.said().find("files of project 'p': changed: outputs/other\n") != std::string::npos);
+    CHECK(daemon.ask("POST", "/v1/cleanup").body["files"] == none);
+    (void)files.shell("printf gone >outputs/gone");
+  }
+  const Daemon daemon(place);
+  const ProjectFiles files(daemon);
+  CHECK(comes_true([&] {
+    return daemon.said().find("files of project 'p': returned: outputs/gone\n") != std::string::npos;
+  }));
+  CHECK(files.names("outputs") == json{"gone", "other", "same"});
+  CHECK(files.get("outputs/other").text == "more\n");
+  // A list that is broken is told, and the others are looked at.
+  write_file(place.state_dir() + "/projects/p/files.sqlite", "no database");
+  REQUIRE(daemon.ask("PUT", "/v1/projects/q/files?path=outputs/f", "x").status == 201);
+  (void)ProjectFiles(daemon, "q").shell("rm outputs/f");
+  const json cleaned = daemon.ask("POST", "/v1/cleanup").body["files"];
+  REQUIRE(cleaned.size() == 2);
+  CHECK(cleaned[0]["project"] == "p");
+  CHECK(cleaned[0]["failure"].is_string());
+  CHECK(cleaned[1]["missing"] == 1);
+}
+
 TEST_CASE("files of a project are for who may have to do with it, and change beside what lives there") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;

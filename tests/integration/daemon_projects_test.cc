@@ -89,6 +89,48 @@ TEST_CASE("a project is made, found, told with how much is in it, limited anew, 
   CHECK(names(daemon.get(kProjects)).empty());
 }
 
+TEST_CASE("ten branches of one project at once see their own changes alone, and each is decided by itself") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  constexpr int kBranches = 10;
+  REQUIRE(make(daemon, "p").status == 201);
+  (void)daemon.run(with_project("p", "for i in 0 1 2 3 4 5 6 7 8 9; do echo old >f$i; done; echo old >both"));
+  std::vector<std::string> runs;
+  for (int i = 0; i < kBranches; ++i) {
+    const std::string n = std::to_string(i);
+    // All of them are there before the first one is done.
+    json request =
+        with_project("p", "echo new" + n + " >f" + n + "; echo " + n + " >both; sleep 2; cat f?; cat both");
+    request["workspace_mode"] = "transaction";
+    const HttpAnswer begun = daemon.post("/v1/runs", request);
+    REQUIRE_MESSAGE(begun.status == 202, begun.text);
+    runs.push_back(begun.body["run_id"]);
+  }
+  std::vector<std::string> branches;
+  for (int i = 0; i < kBranches; ++i) {
+    const std::string run = "/v1/runs/" + runs[static_cast<std::size_t>(i)];
+    REQUIRE(comes_true([&] { return daemon.get(run).body["status"] == "completed"; }));
+    std::string expected;
+    for (int j = 0; j < kBranches; ++j) expected += i == j ? "new" + std::to_string(i) + "\n" : "old\n";
+    const json result = daemon.get(run).body;
+    CHECK(result["stdout"]["text"] == expected + std::to_string(i) + "\n");
+    branches.push_back(result["transaction"]);
+  }
+  CHECK(daemon.get(path_of("p", "/transactions")).body["transactions"].size() == kBranches);
+  // The first commit wins what all of them changed; the others are refused for that alone.
+  CHECK(daemon.ask("POST", path_of("p", "/transactions/" + branches[3] + "/commit")).status == 204);
+  for (int i = 0; i < kBranches; ++i) {
+    if (i == 3) continue;
+    const std::string branch = path_of("p", "/transactions/" + branches[static_cast<std::size_t>(i)]);
+    CHECK(daemon.ask("POST", branch + "/commit").body["conflicts"] == json{"agent_workspace/both"});
+    CHECK(daemon.ask("DELETE", branch).status == 204);
+  }
+  CHECK(text_of(daemon.run(with_project("p", "cat f? both"))) ==
+        "old\nold\nold\nnew3\nold\nold\nold\nold\nold\nold\n3\n");
+  CHECK(daemon.ask("DELETE", path_of("p")).status == 204);
+}
+
 TEST_CASE("what is no good about a project is refused by name, and nothing is made of it") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;

@@ -32,7 +32,8 @@ Result<Json> sweep_directly(const Settings& settings) {
               {"failure", sweep.failure.empty() ? Json(nullptr) : Json(sweep.failure)}};
 }
 
-// What the lists of projects' files did not know: it is told, they are repaired, and no file is touched.
+// What the lists of projects' files did not know: it is told, they are repaired, and no file is touched. sbxd
+// does the same and tells how many: their names are in its log.
 Json check_files(const Settings& settings, bool& failed) {
   Json found = Json::array();
   const auto note = [&](const std::string& project, const Result<project_files::CheckReport>& report) {
@@ -61,6 +62,19 @@ void print_files(const Json& files) {
   }
 }
 
+void print_counts(const Json& files, bool& failed) {
+  for (const Json& one : files) {
+    const std::string project = "project '" + printable(one.value("project", "")) + "': ";
+    if (one["failure"].is_string()) {
+      (void)report_failure("files of " + project + printable(one["failure"].get<std::string>()));
+      failed = true;
+      continue;
+    }
+    (void)printf("%s%d missing, %d changed, %d returned; sbxd's log has their names\n", project.c_str(),
+                 one.value("missing", 0), one.value("changed", 0), one.value("returned", 0));
+  }
+}
+
 int clean_up(Settings settings, const Line& line) {
   std::string socket;
   for (const auto& [flag, variable, setting] : {std::tuple<const std::string&, const char*, std::string&>{
@@ -82,7 +96,7 @@ int clean_up(Settings settings, const Line& line) {
   if (!swept) return report_failure(swept.error().text);
   const Json removed = swept->value("removed", Json::array());
   bool failed = false;
-  const Json files = check_files(settings, failed);
+  const Json files = by_daemon ? swept->value("files", Json()) : check_files(settings, failed);
   const std::string failure = (*swept)["failure"].is_string() ? (*swept)["failure"].get<std::string>() : "";
   if (line.json) {
     Json json = *swept;
@@ -93,7 +107,7 @@ int clean_up(Settings settings, const Line& line) {
     for (const Json& one : removed)
       (void)printf("removed %s\n", printable(one.is_string() ? one.get<std::string>() : one.dump()).c_str());
     if (removed.empty()) (void)printf("nothing was left\n");
-    print_files(files);
+    by_daemon ? print_counts(files, failed) : print_files(files);
   }
   if (!failure.empty()) return report_failure(failure);
   return failed ? kExitFailed : kExitOk;

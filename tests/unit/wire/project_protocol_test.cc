@@ -77,7 +77,7 @@ TEST_CASE("a question without the names that it needs, with others or with more 
   for (std::size_t size = 0; size < file_bytes.size(); ++size)
     CHECK_FALSE(decode_project_question(file_bytes.substr(0, size)));
   std::string other = bytes;
-  other[4] = static_cast<char>(static_cast<int>(ProjectAction::check_files) + 1);
+  other[4] = static_cast<char>(static_cast<int>(ProjectAction::check_all_files) + 1);
   CHECK_FALSE(decode_project_question(other));
 }
 
