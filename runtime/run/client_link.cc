@@ -68,8 +68,8 @@ Result<void> ClientLink::answer_finished(const RunRequest& request, RunReport re
   const bool tested = request.language && request.language->action == LanguageAction::test;
   if (result.outcome != Outcome::exited || hinted || tested) finished.message = result.message;
   // Of a limit that a program felt and then failed, too.
-  if (const std::string hint = hint_beside_message(result); !hint.empty())
-    finished.message += (finished.message.empty() ? result.message : "") + "\n" + hint;
+  finished.hint = hint_beside_message(result);
+  if (!finished.hint.empty()) finished.message = result.message;
   finished.notice = report.notice;
   for (const std::string& notice : notices) finished.notice += (finished.notice.empty() ? "" : "; ") + notice;
   finished.sweep = sweep;

@@ -7,6 +7,7 @@ namespace sbx {
 std::string encode_finished_run(const FinishedRun& finished) {
   wire::Writer out;
   out.put(finished.message);
+  out.put(finished.hint);
   out.put(finished.notice);
   out.put(finished.sweep);
   out.put(finished.json);
@@ -18,6 +19,7 @@ Result<FinishedRun> decode_finished_run(std::string_view bytes) {
   wire::Reader in(bytes);
   FinishedRun finished;
   finished.message = in.get_string();
+  finished.hint = in.get_string();
   finished.notice = in.get_string();
   finished.sweep = in.get_string();
   finished.json = in.get_string();

@@ -29,7 +29,7 @@
 
 namespace sbx {
 
-inline constexpr std::uint32_t kClientProtocolVersion = 5;
+inline constexpr std::uint32_t kClientProtocolVersion = 6;
 inline constexpr std::size_t kMaxRequestBytes = 8U << 20U;
 inline constexpr int kClientSocketFd = 3;  // in a direct supervisor
 
@@ -55,11 +55,12 @@ struct ClientHeader {
 };
 
 // The memfd of Finished, encoded with wire/wire.h: the sentence for a person (empty when the program ended by
-// itself), what could not be done for the record (empty: nothing), what was removed that killed runs had left
-// (empty: nothing), the result as JSON, and lines about what it changed in its project where that was not
-// kept (empty: nothing to tell).
+// itself), what can be done about it (empty: nothing to say), what could not be done for the record (empty:
+// nothing), what was removed that killed runs had left (empty: nothing), the result as JSON, and lines about
+// what it changed in its project where that was not kept (empty: nothing to tell).
 struct FinishedRun {
   std::string message;
+  std::string hint;
   std::string notice;
   std::string sweep;
   std::string json;

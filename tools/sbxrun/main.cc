@@ -101,7 +101,8 @@ int print_answer(const Answer& answer, const Options& options, int result_fd) {
   const int status = answer.exit_status;
   const bool not_run = status == kUsageError || (status >= kOurFailure && status <= kNotFound);
   const bool said = !finished.message.empty() && (!options.quiet || not_run);
-  if (said) say_lines(finished.message);
+  if (said) say(finished.message);
+  if (said && !finished.hint.empty()) say(finished.hint);
   if (!options.quiet && !finished.sweep.empty()) say(finished.sweep);
   // What stopped the run may have stopped the sweep before it.
   if (!finished.notice.empty() && !(said && finished.notice == finished.message)) say(finished.notice);

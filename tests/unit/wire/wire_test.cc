@@ -157,7 +157,7 @@ TEST_CASE("a message cut short or too long is refused") {
   check_cut_short(encode_run_request(full_request()), decode_run_request);
   check_cut_short(encode_run_request(language_request()), decode_run_request);
   check_cut_short(encode_launch_plan(full_plan()), decode_launch_plan);
-  check_cut_short(encode_finished_run({"m", "n", "s", "{}", "A a\n"}), decode_finished_run);
+  check_cut_short(encode_finished_run({"m", "h", "n", "s", "{}", "A a\n"}), decode_finished_run);
 }
 
 TEST_CASE("a message of another build is refused as that, before anything else of it is read") {
