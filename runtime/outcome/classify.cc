@@ -72,7 +72,7 @@ std::optional<Verdict> verdict_of_outcome(const StepResult& step) {
   case Outcome::signaled:
     if (step.signal == SIGABRT) return std::nullopt;  // its own decision: what it wrote says why
     return Verdict{class_of_signal(step.signal.value_or(0)).value_or(killed), From::kernel};
-  case Outcome::exited: return std::nullopt;
+  case Outcome::exited: break;
   }
   return std::nullopt;
 }

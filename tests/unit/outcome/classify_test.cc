@@ -84,6 +84,8 @@ TEST_CASE("a signal is the kernel's word; what the program wrote counts only whe
   CHECK(class_of(signaled(SIGFPE)) == FailureClass::arithmetic_fault);
   CHECK(class_of(signaled(SIGXFSZ)) == FailureClass::file_size_limit);
   CHECK(class_of(signaled(SIGXCPU)) == FailureClass::cpu_time_limit);
+  CHECK(class_of(signaled(SIGSYS)) == FailureClass::violation);
+  CHECK(class_of(exited(128 + SIGABRT)) == FailureClass::abort);
   CHECK(class_of(signaled(SIGKILL)) == FailureClass::killed);
   CHECK(class_of(signaled(SIGUSR1)) == FailureClass::killed);
   CHECK(failure_of(signaled(SIGSEGV)).from == FailureSource::kernel);
@@ -133,6 +135,14 @@ TEST_CASE("the words of a status count where the output says nothing") {
   CHECK(class_of(exited(200)) == FailureClass::unknown);
   CHECK(class_of(exited(1)) == FailureClass::unknown);
   CHECK(failure_of(exited(1)).from == FailureSource::exit_code);
+}
+
+TEST_CASE("a program that gave up by a time limit of its own says so") {
+  const Failure failure = failure_of(exited(
+      255, "PHP Fatal error:  Maximum execution time of 1 second exceeded in /workspace/a.php on line 3\n"));
+  CHECK(failure.kind == FailureClass::timeout);
+  CHECK(failure.from == FailureSource::output);
+  CHECK(failure.hint.find("time limit of its own") != std::string::npos);
 }
 
 TEST_CASE("a missing module is named, with the way it gets into a sandbox") {

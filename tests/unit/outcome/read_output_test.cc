@@ -72,6 +72,12 @@ TEST_CASE("the last that is said counts, and of a compiler the first") {
   REQUIRE(compiled);
   CHECK(compiled->place->line == 3);
   CHECK(compiled->place->column == 5);
+  // Behind more lines that only look like it than are tried it is the last one.
+  std::string many;
+  for (int i = 0; i < 300; ++i) many += "error: \n";
+  const auto behind = read_error(many + "a.c:3:5: error: 'x' undeclared\na.c:9:1: error: 'y' undeclared\n");
+  REQUIRE(behind);
+  CHECK(behind->place->line == 9);
 }
 
 TEST_CASE("standard error counts before standard output") {
