@@ -140,14 +140,13 @@ Result<MultipartReader::Next> MultipartReader::next() {
 
 Result<MultipartReader::Next> MultipartReader::find_first() {
   const std::size_t at = waiting_.find(delimiter_);
-  if (at == std::string::npos) {
-    const std::size_t kept = std::min(waiting_.size(), delimiter_.size() - 1);
-    passed_over_ += waiting_.size() - kept;
-    waiting_.erase(0, waiting_.size() - kept);
-    if (passed_over_ > kMostBefore) return fail("the body has no part: its boundary is nowhere in it");
-    return Next::more;
-  }
-  waiting_.erase(0, at + delimiter_.size());
+  const std::size_t kept = std::min(waiting_.size(), delimiter_.size() - 1);
+  const std::size_t before = std::min(at, waiting_.size() - kept);
+  passed_over_ += before;
+  waiting_.erase(0, before);
+  if (passed_over_ > kMostBefore) return fail("the body has no part: its boundary is nowhere in it");
+  if (at == std::string::npos) return Next::more;
+  waiting_.erase(0, delimiter_.size());
   state_ = State::behind_delimiter;
   return behind_delimiter();
 }
@@ -155,11 +154,9 @@ Result<MultipartReader::Next> MultipartReader::find_first() {
 // "--" there is the end of all.
 Result<MultipartReader::Next> MultipartReader::behind_delimiter() {
   // Spaces may be between it and the end of its line.
-  const std::size_t at = waiting_.find_first_not_of(" \t");
-  if (at == std::string::npos || waiting_.size() - at < 2) {
-    if (waiting_.size() > kMostHead) return fail("a boundary in the body is followed by too much");
-    return Next::more;
-  }
+  const std::size_t at = std::min(waiting_.find_first_not_of(" \t"), waiting_.size());
+  if (at > kMostHead) return fail("a boundary in the body is followed by too much");
+  if (waiting_.size() - at < 2) return Next::more;
   const std::string_view two = std::string_view(waiting_).substr(at, 2);
   if (two == "--" && at == 0) {
     state_ = State::over;
