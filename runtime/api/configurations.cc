@@ -81,13 +81,13 @@ void Configurations::put(const SharedCall& call) const {
 void Configurations::store(const SharedCall& call, const JsonObject& body) const {
   const std::string& project = call->parts[0];
   const std::string& name = call->parts[1];
-  for (const char* key : {"project_id", "task_id", "session_id", "configuration"}) {
+  for (const char* key : {"project_id", "task_id", "session_id", "configuration", "transaction"}) {
     if (body.has(key))
       return answer_problem(*call, 400, "'" + std::string(key) + "': belongs to the request of a sandbox");
   }
-  Result<AskedSandbox> asked = parse_sandbox(body);
+  const auto its_project = JsonObject::parse(Json{{"project_id", project}}.dump());
+  const Result<AskedSandbox> asked = parse_sandbox(body.completed_by(*its_project, {}));
   if (!asked) return answer_problem(*call, 400, asked.error().text);
-  asked->request.project = project;
   if (const std::string why = call->client.why_not(asked->request); !why.empty())
     return answer_problem(*call, 403, why);
   const std::int64_t now = utc_ms();

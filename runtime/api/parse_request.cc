@@ -23,10 +23,10 @@ constexpr std::array<std::string_view, 7> kOfLanguage{"language",  "code",   "pa
 constexpr std::array<std::string_view, 12> kOfRun{
     "image",          "policy",      "project_id",   "task_id",  "session_id",       "binds",
     "workspace_mode", "transaction", "show_changes", "hostname", "environment_type", "packages"};
-constexpr std::array<std::string_view, 18> kOfSandbox{
+constexpr std::array<std::string_view, 19> kOfSandbox{
     "task_id",  "session_id",    "project_id", "image",   "environment_type", "policy",   "limits",
     "env",      "env_vars",      "labels",     "idle_ms", "total_ms",         "hostname", "workspace_mode",
-    "packages", "configuration", "binds",      "language"};
+    "packages", "configuration", "binds",      "language", "transaction"};
 
 // Both names of one thing: only one may be given.
 Result<std::optional<std::string>> either(const JsonObject& body, std::string_view one,
@@ -202,16 +202,15 @@ Result<void> read_place(const JsonObject& body, RunRequest& request) {
   return read_binds(body, request);
 }
 
-// What becomes of what a run changes in its project, beyond what a sandbox can have.
-Result<void> read_changes(const JsonObject& body, RunRequest& request) {
-  if (const auto transaction = TRY(body.text("transaction"))) {
-    TRY(check_name("transaction", *transaction));
-    if (body.has("workspace_mode") && request.workspace_mode != WorkspaceMode::transaction)
-      return fail("'transaction': not with another 'workspace_mode'");
-    request.workspace_mode = WorkspaceMode::transaction;
-    request.transaction = *transaction;
-  }
-  request.show_changes = TRY(body.boolean("show_changes")).value_or(false);
+// The one to go on with.
+Result<void> read_transaction(const JsonObject& body, RunRequest& request) {
+  const auto transaction = TRY(body.text("transaction"));
+  if (!transaction) return {};
+  TRY(check_name("transaction", *transaction));
+  if (body.has("workspace_mode") && request.workspace_mode != WorkspaceMode::transaction)
+    return fail("'transaction': not with another 'workspace_mode'");
+  request.workspace_mode = WorkspaceMode::transaction;
+  request.transaction = *transaction;
   return {};
 }
 
@@ -257,7 +256,8 @@ Result<AskedRun> parse_run(const JsonObject& body) {
   AskedRun asked;
   TRY(read_language(body, asked.request));
   TRY(read_place(body, asked.request));
-  TRY(read_changes(body, asked.request));
+  TRY(read_transaction(body, asked.request));
+  asked.request.show_changes = TRY(body.boolean("show_changes")).value_or(false);
   TRY(read_command(body, asked));
   TRY(check_readable(asked.request));
   return asked;
@@ -292,8 +292,7 @@ Result<AskedSandbox> parse_sandbox(const JsonObject& body) {
   AskedSandbox asked;
   asked.request.action = RequestAction::keep;
   TRY(read_place(body, asked.request));
-  if (asked.request.workspace_mode == WorkspaceMode::transaction)
-    return fail("'workspace_mode': a sandbox of many commands has no transaction; runs have");
+  TRY(read_transaction(body, asked.request));
   TRY(read_image_or_language(body, asked.request));
   TRY(read_environment(body, asked.request));
   asked.request.limits = TRY(body.limits("limits"));

@@ -62,6 +62,7 @@ std::string describe_sandbox(const RunResult& about, const SandboxPlan& plan, co
   json["image"] = {{"name", about.image_name}, {"digest", or_null(about.image_digest)}};
   json["policy"] = {{"name", about.policy_name}, {"fingerprint", or_null(about.policy_fingerprint)}};
   json["hostname"] = plan.hostname;
+  json["transaction"] = or_null(about.transaction);
   json["limits"] = limits_json(plan.limits);
   json["controls"] = Json::object();
   for (const auto& [control, how] : about.controls) json["controls"][control] = how;

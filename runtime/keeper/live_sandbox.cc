@@ -100,6 +100,7 @@ Result<void> LiveSandbox::make() {
   if (runner_) TRY(note_writable(runner_->writable, inputs_.facts));
   inputs_degradations_ = report_.degradations;
   about_.image_digest = inputs_.image_digest;
+  about_.transaction = inputs_.project.transaction;
   plan_ = TRY(make_plan(request_, granted_, policy_, inputs_.facts, about_.sandbox_id));
   return launch();
 }
@@ -369,10 +370,11 @@ Result<void> LiveSandbox::make_again() {
   report_.controls.clear();
   if (inputs_.project.top.valid()) {
     std::vector<std::string> degradations;  // the same as at first
-    request_.transaction = inputs_.project.transaction;
+    ProjectWish wish = project_wish(request_, policy_, granted_);
+    wish.transaction = inputs_.project.transaction;
+    wish.afresh = true;
     inputs_.project.branch_in_use.reset();
-    inputs_.project = TRY(open_project(site_.settings.state_dir, request_.project,
-                                       project_wish(request_, policy_, granted_),
+    inputs_.project = TRY(open_project(site_.settings.state_dir, request_.project, wish,
                                        site_.settings.ids.service_id(), degradations));
     if (keeps_workspace(request_)) TRY(reset_workspace(inputs_.project));
   }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <memory>
@@ -48,16 +49,19 @@ std::string mode_text(mode_t mode) {
   return (mode & kExecutable) != 0 ? "100755" : "100644";
 }
 
-Result<std::string> hash_of(int file) {
+// Of as much as it had when it was listed: a program may write faster than this reads.
+Result<std::string> hash_of(int file, std::uint64_t size) {
   Sha256 hash;
   std::string block(65536, '\0');
-  while (true) {
-    const ssize_t count = read(file, block.data(), block.size());
+  while (size > 0) {
+    const ssize_t count = read(file, block.data(), std::min<std::uint64_t>(block.size(), size));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return fail(system_error("read", "", errno));
-    if (count == 0) return hash.hex();
+    if (count == 0) break;
     hash.update(std::string_view(block).substr(0, static_cast<std::size_t>(count)));
+    size -= static_cast<std::uint64_t>(count);
   }
+  return hash.hex();
 }
 
 Result<Side> read_side(int top, const std::string& path, const std::optional<tree::EntryState>& state) {
@@ -80,7 +84,7 @@ Result<Side> read_side(int top, const std::string& path, const std::optional<tre
     side.sha256 = sha256_hex(side.text);
     return side;
   }
-  side.sha256 = TRY(hash_of(file.get()));
+  side.sha256 = TRY(hash_of(file.get(), state->size));
   return side;
 }
 

@@ -232,7 +232,7 @@ Result<UniqueFd> Generations::hold(std::uint64_t generation) const {
 Result<UniqueFd> Generations::make_branch(const std::string& id) {
   const std::string path = branch_path(id);
   if (mkdirat(top_, path.c_str(), kPassOnly) != 0) return fail(system_error("mkdir", path, errno));
-  for (const char* layer : {"/upper", "/work"}) TRY(make_directory(top_, path + layer, kFolderMode));
+  TRY(make_directory(top_, path + "/work", kFolderMode));
   return open_branch(id);
 }
 
@@ -242,9 +242,29 @@ Result<UniqueFd> Generations::open_branch(const std::string& id) {
     if (errno != EWOULDBLOCK) return fail(system_error("flock", branch_path(id), errno));
     return fail(Error{"transaction '" + id + "': a run uses it now; wait for its end", EBUSY});
   }
-  const UniqueFd upper = TRY(open_below_top(branch_path(id) + "/upper"));
-  TRY(restore_folders(upper.get(), true));
+  TRY(make_layer(branch_path(id) + "/upper"));  // it is missing where one who emptied it was killed
   return directory;
+}
+
+// What is dropped has the name of no transaction: nothing refers to it.
+Result<void> Generations::empty_branch(const std::string& id) {
+  const std::string upper = branch_path(id) + "/upper";
+  const std::string dropped = ".dropped-" + id;
+  const std::string path = branch_path(dropped);
+  if (renameat(top_, upper.c_str(), top_, path.c_str()) != 0)
+    return fail(system_error("rename", upper, errno));
+  TRY(make_layer(upper));
+  return remove_unheld(kBranches, dropped);
+}
+
+// With the folders as a run wants them.
+Result<void> Generations::make_layer(const std::string& path) const {
+  const bool made = mkdirat(top_, path.c_str(), kFolderMode) == 0;
+  if (!made && errno != EEXIST) return fail(system_error("mkdir", path, errno));
+  if (made && fchmodat(top_, path.c_str(), kFolderMode, 0) != 0)
+    return fail(system_error("fchmodat", path, errno));
+  const UniqueFd layer = TRY(open_below_top(path));
+  return restore_folders(layer.get(), true);
 }
 
 Result<void> Generations::restore_folders(int directory, bool may_lack) const {

@@ -59,6 +59,8 @@ class Generations {
   Result<UniqueFd> make_branch(const std::string& id);
   // Those of one that is there. Error: EBUSY when somebody has it.
   Result<UniqueFd> open_branch(const std::string& id);
+  // Drops what is in it, all or nothing. The caller has it.
+  Result<void> empty_branch(const std::string& id);
 
   // An empty generation of a new number.
   Result<std::uint64_t> make_generation();
@@ -80,6 +82,7 @@ class Generations {
   Result<void> collect();
   Result<std::uint64_t> copy_head();
   [[nodiscard]] Result<UniqueFd> open_below_top(const std::string& path) const;
+  [[nodiscard]] Result<void> make_layer(const std::string& path) const;
   Result<void> remove_unheld(const std::string& parent, const std::string& name);
 
   ProjectStore store_;

@@ -239,6 +239,7 @@ class Opener {
       project.transaction = id;
       const BranchRecord record = TRY(generations.store().branch(id));
       project.branch_in_use = TRY(generations.open_branch(id));
+      if (wish_.afresh) TRY(generations.empty_branch(id));
       return record.base;
     }
     const std::uint64_t base = TRY(generations.make_lasting(written));

@@ -45,6 +45,7 @@ struct ProjectWish {
   WorkspaceMode mode = WorkspaceMode::persistent;
   bool show_changes = false;    // what an ephemeral run changes is on the project's disk until it ends
   std::string transaction;      // to go on with; empty: a new one
+  bool afresh = false;          // that one is emptied
   std::string new_transaction;  // what a new one is called
   std::string task;             // that begins it
 };

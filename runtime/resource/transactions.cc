@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -153,17 +154,50 @@ Result<std::string> Transactions::in_worker(const std::string& tree, const std::
   });
 }
 
+// Beside a run that has it what is looked at may change, or go.
 Result<std::string> Transactions::work_in(const std::string& id, const BranchWork& work) const {
-  UniqueFd branch;
-  BranchRecord record;
-  {
-    const UniqueFd changing = TRY(lock_changes(project_.directory));
-    Generations generations(store_, project_.top.get(), project_.layout, service_id_);
-    TRY(generations.settle());
-    record = TRY(store_.branch(id));
-    branch = TRY(generations.open_branch(id));
-  }
-  return in_worker(generation_path(record.base), branch_path(id), work);
+  constexpr int kTries = 3;
+  const Branch branch = TRY(look_at(id));
+  const std::string base = generation_path(branch.record.base);
+  Result<std::string> done = in_worker(base, branch_path(id), work);
+  for (int tries = 1; !done && branch.in_use && tries < kTries; ++tries)
+    done = in_worker(base, branch_path(id), work);
+  if (!branch.in_use || (done && TRY(is_still(branch)))) return done;
+  const std::string why = done ? "it was emptied or decided" : done.error().text;
+  return fail(Error{"transaction '" + id + "' changes while it is looked at (" + why +
+                        "): pause its sandbox, or try again",
+                    EBUSY});
+}
+
+Result<Transactions::Branch> Transactions::look_at(const std::string& id) const {
+  const UniqueFd changing = TRY(lock_changes(project_.directory));
+  Generations generations(store_, project_.top.get(), project_.layout, service_id_);
+  TRY(generations.settle());
+  Branch branch;
+  branch.record = TRY(store_.branch(id));
+  branch.base = TRY(generations.hold(branch.record.base));
+  auto locked = generations.open_branch(id);
+  branch.in_use = !locked && locked.error().error_number == EBUSY;
+  if (!locked && !branch.in_use) return fail(locked.error());
+  if (locked) branch.locked = std::move(*locked);
+  branch.upper = TRY(open_upper(id));
+  return branch;
+}
+
+Result<UniqueFd> Transactions::open_upper(const std::string& id) const {
+  return os::open_resolved(project_.top.get(), branch_path(id) + "/upper", O_RDONLY | O_DIRECTORY,
+                           RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+}
+
+// The same layer, which was neither emptied nor became another generation.
+Result<bool> Transactions::is_still(const Branch& branch) const {
+  const UniqueFd changing = TRY(lock_changes(project_.directory));
+  const auto record = store_.branch(branch.record.id);
+  if (!record) return record.error().error_number == ENOENT ? Result<bool>(false) : fail(record.error());
+  const UniqueFd now = TRY(open_upper(branch.record.id));
+  const struct stat was = TRY(os::stat_fd(branch.upper.get(), "a transaction"));
+  const struct stat is = TRY(os::stat_fd(now.get(), "a transaction"));
+  return was.st_dev == is.st_dev && was.st_ino == is.st_ino;
 }
 
 Result<ChangeList> Transactions::diff(const std::string& id, std::size_t most) const {

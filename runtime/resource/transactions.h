@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "resource/change_list.h"
 #include "resource/project_store.h"
 #include "resource/projects.h"
@@ -28,7 +29,8 @@ class Transactions {
 
   [[nodiscard]] Result<std::vector<BranchRecord>> list() const { return store_.branches(); }
 
-  // What `work` returns, in a worker. Errors: ENOENT; EBUSY while a run has the transaction.
+  // What `work` returns, in a worker; beside a run that has it, of what is there just then. Errors: ENOENT;
+  // EBUSY where that changed so much meanwhile that it could not be looked at.
   [[nodiscard]] Result<std::string> work_in(const std::string& id, const BranchWork& work) const;
   // What it changes; at most `most` of it is listed. Errors as above.
   [[nodiscard]] Result<ChangeList> diff(const std::string& id, std::size_t most) const;
@@ -55,6 +57,16 @@ class Transactions {
   [[nodiscard]] Result<void> remove_snapshot(const std::string& name) const;
 
  private:
+  struct Branch {
+    BranchRecord record;
+    UniqueFd base;    // it stays
+    UniqueFd upper;   // that is looked at
+    UniqueFd locked;  // nobody else has it
+    bool in_use = false;
+  };
+  [[nodiscard]] Result<Branch> look_at(const std::string& id) const;
+  [[nodiscard]] Result<UniqueFd> open_upper(const std::string& id) const;
+  [[nodiscard]] Result<bool> is_still(const Branch& branch) const;
   [[nodiscard]] Result<void> refuse_beside_writers() const;
   [[nodiscard]] Result<std::string> in_worker(const std::string& tree, const std::string& branch,
                                               const BranchWork& work) const;
