@@ -24,8 +24,8 @@ constexpr std::array<std::string_view, 12> kOfRun{
     "image",          "policy",      "project_id",   "task_id",  "session_id",       "binds",
     "workspace_mode", "transaction", "show_changes", "hostname", "environment_type", "packages"};
 constexpr std::array<std::string_view, 19> kOfSandbox{
-    "task_id",  "session_id",    "project_id", "image",   "environment_type", "policy",   "limits",
-    "env",      "env_vars",      "labels",     "idle_ms", "total_ms",         "hostname", "workspace_mode",
+    "task_id",  "session_id",    "project_id", "image",    "environment_type", "policy",   "limits",
+    "env",      "env_vars",      "labels",     "idle_ms",  "total_ms",         "hostname", "workspace_mode",
     "packages", "configuration", "binds",      "language", "transaction"};
 
 // Both names of one thing: only one may be given.

@@ -47,7 +47,7 @@ CommandStep::~CommandStep() { let_go(); }
 Result<void> CommandStep::begin_program(const ExecPlan& exec, std::vector<UniqueFd> passed, Spill* spill) {
   ExecStreams streams = TRY(make_streams(request_, std::move(passed), home_.ids.outside(kWorkloadId)));
   const std::uint32_t id = home_.next_id();
-  group_ = TRY(home_.sandbox.cgroup().make_command_group("e" + std::to_string(id)));
+  group_ = TRY(home_.sandbox.make_command_group("e" + std::to_string(id)));
   watch({.id = id,
          .tty = exec.tty,
          .leftovers = home_.policy.background_processes ? Leftovers::stay : Leftovers::killed,
@@ -141,6 +141,8 @@ void CommandStep::fill(StepResult& result) {
   fill_usage(report, result.usage);
   const RunFacts facts = gather_facts(report, result);
   decide_outcome(report.ending, facts, request_.hint, result);
+  if (report.ending.cause == Ending::Cause::exec_failed)
+    result.message += home_.sandbox.full_memory(report.ending.failure.error_number);
   if (report.abandoned) result.message += "; its processes did not end within 10 s of being killed";
   execution_.reset();
 }

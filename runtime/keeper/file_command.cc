@@ -43,7 +43,7 @@ Result<void> FileCommand::begin(std::vector<UniqueFd> pipes) {
   exec.cwd = "/";
   const Result<ExecStreams> streams = make_streams(request, std::move(pipes), home_.ids.outside(kWorkloadId));
   if (!streams) return fail(streams.error());
-  group_ = TRY(home_.sandbox.cgroup().make_command_group("f" + std::to_string(id_)));
+  group_ = TRY(home_.sandbox.make_command_group("f" + std::to_string(id_)));
   LimitSet limits;
   limits.wall_ms = kWallMs;
   execution_ = std::make_unique<Execution>(

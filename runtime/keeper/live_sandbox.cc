@@ -126,6 +126,7 @@ Result<void> LiveSandbox::launch() {
                 "': " + (failure.error_number != 0 ? errno_text(failure.error_number) : "it was killed") +
                 sandbox_->behind(failure));
   }
+  TRY(sandbox_->cgroup().give_room_to_init());
   sandbox_->note_controls();
   about_.controls = report_.controls;
   about_.degradations = report_.degradations;
@@ -183,7 +184,8 @@ void LiveSandbox::check_commands() {
     begin_end("the sandbox was stopped");
   if (running == running_ && !journal_is_old_) return;
   if (const auto written = write_journal(); !written) report_.notices.push_back(written.error().text);
-  if (running != running_) tell(KeeperMessageType::commands, static_cast<std::int64_t>(running));
+  // Also of one that never ran: the API counts each from when it is asked for.
+  tell(KeeperMessageType::commands, static_cast<std::int64_t>(running));
   running_ = running;
 }
 

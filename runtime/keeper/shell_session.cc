@@ -93,7 +93,7 @@ Result<std::unique_ptr<ShellSession>> ShellSession::start(const CommandHome& hom
   }));
   streams.inside[0] = std::move(ends[1]);
   (void)fcntl(ends[0].get(), F_SETFL, O_NONBLOCK);
-  CommandGroup group = TRY(home.sandbox.cgroup().make_command_group("s" + std::to_string(id)));
+  CommandGroup group = TRY(home.sandbox.make_command_group("s" + std::to_string(id)));
   std::unique_ptr<ShellSession> session(
       new ShellSession(home, id, std::move(name), std::move(group), std::move(ends[0])));
   session->to_send_ = kFirstLine;

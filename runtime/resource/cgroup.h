@@ -66,6 +66,10 @@ CgroupMembership parse_cgroup_membership(std::string_view proc_self_cgroup, std:
 // point of any of them, or below /sys/fs/cgroup.
 Result<std::string> path_in_hierarchies(const CgroupMembership& membership, const std::string& parent);
 
+// Of a sandbox of many commands, above its limit, in bytes: what its init has, and what it needs to start
+// one.
+constexpr std::uint64_t kRoomOfInit = 16U << 20U;
+
 struct CgroupCounters {
   std::uint64_t oom_kills = 0;
   std::uint64_t pids_limit_hits = 0;
@@ -124,6 +128,9 @@ class SandboxCgroup {
   // CPU time so far, in microseconds; empty when it cannot be told.
   virtual std::optional<std::uint64_t> cpu_us() = 0;
 
+  // Of a sandbox of many commands, once its init is there: where memory runs out, a command is killed and not
+  // init, which has room of its own above the limit.
+  virtual Result<void> give_room_to_init() = 0;
   // Of a sandbox of many commands: the group of the next one.
   virtual Result<CommandGroup> make_command_group(const std::string& name) = 0;
 
@@ -141,7 +148,7 @@ std::vector<std::string> cgroup_directories(const CgroupLayout& layout, const st
 
 // What a sandbox's groups are for.
 struct CgroupUse {
-  bool many_commands = false;  // each has a group of its own
+  bool many_commands = false;  // each has a group of its own, below that whose memory is limited
   std::uint32_t init_uid = 0;  // then: of the sandbox's init, on the host
 };
 

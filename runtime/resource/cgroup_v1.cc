@@ -64,8 +64,14 @@ class CgroupV1 final : public SandboxCgroup {
     return nanoseconds ? std::optional(*nanoseconds / 1000) : std::nullopt;
   }
 
+  Result<void> give_room_to_init() override {
+    if (!memory_bytes) return {};
+    const std::string bytes = std::to_string(*memory_bytes + kRoomOfInit);
+    if (memory.has("memory.memsw.limit_in_bytes")) TRY(memory.write("memory.memsw.limit_in_bytes", bytes));
+    return memory.write("memory.limit_in_bytes", bytes);
+  }
   Result<CommandGroup> make_command_group(const std::string& name) override {
-    return CommandGroup::make(unified.path(), memory.valid() ? memory.path() : "", name, init_uid);
+    return CommandGroup::make(unified.path(), commands.valid() ? commands.path() : "", name, init_uid);
   }
 
   Result<void> freeze(bool frozen) override {
@@ -77,7 +83,7 @@ class CgroupV1 final : public SandboxCgroup {
 
   Result<void> remove() override {
     Result<void> first;
-    for (CgroupDirectory* directory : {&memory, &pids, &cpuacct, &cpu, &unified}) {
+    for (CgroupDirectory* directory : {&commands, &memory, &pids, &cpuacct, &cpu, &unified}) {
       if (auto removed = directory->remove(); !removed && first) first = std::move(removed);
     }
     return first;
@@ -91,6 +97,8 @@ class CgroupV1 final : public SandboxCgroup {
   CgroupDirectory cpuacct;
   CgroupDirectory pids;
   CgroupDirectory memory;
+  CgroupDirectory commands;  // below it
+  std::optional<std::uint64_t> memory_bytes;
   std::vector<UniqueFd> tasks;
   UniqueFd oom_event;
   std::uint32_t init_uid = 0;
@@ -135,29 +143,46 @@ class Builder {
   }
 
   Result<void> memory() {
-    CgroupDirectory& directory = group_->memory;
-    if (!TRY(make("memory", "memory", directory))) return {};
+    if (!TRY(make("memory", "memory", group_->memory))) return {};
     control("memory", "v1");
+    if (use_.many_commands)
+      group_->commands = TRY(CgroupDirectory::create(group_->memory.path() + "/commands"));
     if (!limits_.memory_bytes) return {};
+    group_->memory_bytes = limits_.memory_bytes;
+    TRY(limit_memory(group_->memory));
+    if (use_.many_commands) TRY(limit_memory(group_->commands));
+    TRY(name_what_is_missing());
+    return hear_of_no_memory(use_.many_commands ? group_->commands : group_->memory);
+  }
+
+  Result<void> limit_memory(const CgroupDirectory& directory) {
     const std::string bytes = std::to_string(*limits_.memory_bytes);
     TRY(directory.write("memory.limit_in_bytes", bytes));
     // Memory and swap together: no swap on top.
-    if (directory.has("memory.memsw.limit_in_bytes")) {
+    if (directory.has("memory.memsw.limit_in_bytes"))
       TRY(directory.write("memory.memsw.limit_in_bytes", bytes));
-    } else if (host_has_swap()) {
-      TRY(degrade("swap", "the kernel does not account swap (boot with swapaccount=1) and swap is on",
-                  allowed_, controls_));
-    }
     // What waits in TCP and UDP sockets is in no v1 count before this is written, nor ever is what waits in a
     // socket made before (mem_cgroup_sk_alloc). It is a count of its own (cgroup-v1/memory.rst, 2.7): the two
     // together may reach twice the limit.
-    if (directory.has("memory.kmem.tcp.limit_in_bytes")) {
+    if (directory.has("memory.kmem.tcp.limit_in_bytes"))
       TRY(directory.write("memory.kmem.tcp.limit_in_bytes", bytes));
-    } else {
+    return {};
+  }
+
+  Result<void> name_what_is_missing() {
+    if (!group_->memory.has("memory.memsw.limit_in_bytes") && host_has_swap()) {
+      TRY(degrade("swap", "the kernel does not account swap (boot with swapaccount=1) and swap is on",
+                  allowed_, controls_));
+    }
+    if (!group_->memory.has("memory.kmem.tcp.limit_in_bytes")) {
       TRY(degrade("socket_memory", "this kernel does not count the buffers of sockets on cgroup v1", allowed_,
                   controls_));
     }
-    // v1 kills one process and knows no group: the supervisor hears of it and kills the rest.
+    return {};
+  }
+
+  // v1 kills one process and knows no group: the supervisor hears of it and kills the rest.
+  Result<void> hear_of_no_memory(const CgroupDirectory& directory) {
     group_->oom_event = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!group_->oom_event.valid()) return fail(system_error("eventfd", "", errno));
     const UniqueFd oom_control = TRY(os::open_at(directory.fd(), "memory.oom_control", O_RDONLY));

@@ -67,19 +67,27 @@ class CgroupV2 final : public SandboxCgroup {
 
   std::optional<std::uint64_t> cpu_us() override { return directory.keyed("cpu.stat", "usage_usec"); }
   bool kill() override { return directory.write("cgroup.kill", "1").has_value(); }
+  Result<void> give_room_to_init() override {
+    if (!memory_bytes) return {};
+    return directory.write("memory.max", std::to_string(*memory_bytes + kRoomOfInit));
+  }
   Result<CommandGroup> make_command_group(const std::string& name) override {
-    return CommandGroup::make(directory.path(), "", name, init_uid);
+    return CommandGroup::make(commands.path(), "", name, init_uid);
   }
   Result<void> freeze(bool frozen) override { return directory.write("cgroup.freeze", frozen ? "1" : "0"); }
   Result<void> remove() override {
-    Result<void> first = init.remove();
-    Result<void> second = directory.remove();
-    return first ? second : first;
+    Result<void> first;
+    for (CgroupDirectory* group : {&init, &commands, &directory}) {
+      if (auto removed = group->remove(); !removed && first) first = std::move(removed);
+    }
+    return first;
   }
 
   CgroupDirectory directory;
   // Of a sandbox of many commands: a group with controllers for those below it has no process of its own.
   CgroupDirectory init;
+  CgroupDirectory commands;
+  std::optional<std::uint64_t> memory_bytes;
   UniqueFd cgroup_namespace;
   std::uint32_t init_uid = 0;
 };
@@ -91,8 +99,12 @@ Result<void> divide(CgroupV2& group, const CgroupUse& use) {
   group.cgroup_namespace = TRY(cgroup_namespace_of(group.directory.fd()));
   TRY(group.directory.give_to(use.init_uid));
   group.init = TRY(CgroupDirectory::create(group.directory.path() + "/init"));
-  if (group.directory.has("memory.max")) TRY(group.directory.write("cgroup.subtree_control", "+memory"));
-  return {};
+  group.commands = TRY(CgroupDirectory::create(group.directory.path() + "/commands"));
+  if (!group.directory.has("memory.max")) return {};
+  for (const CgroupDirectory* above : {&group.directory, &group.commands})
+    TRY(above->write("cgroup.subtree_control", "+memory"));
+  return group.memory_bytes ? group.commands.write("memory.max", std::to_string(*group.memory_bytes))
+                            : Result<void>();
 }
 
 }  // namespace
@@ -119,6 +131,7 @@ Result<std::unique_ptr<SandboxCgroup>> make_cgroup_v2(const CgroupLayout& layout
   };
 
   if (TRY(enabled("memory.max", "memory"))) {
+    group->memory_bytes = limits.memory_bytes;
     if (limits.memory_bytes) TRY(directory.write("memory.max", std::to_string(*limits.memory_bytes)));
     if (directory.has("memory.swap.max")) {
       TRY(directory.write("memory.swap.max", "0"));

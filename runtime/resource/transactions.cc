@@ -164,9 +164,9 @@ Result<std::string> Transactions::work_in(const std::string& id, const BranchWor
     done = in_worker(base, branch_path(id), work);
   if (!branch.in_use || (done && TRY(is_still(branch)))) return done;
   const std::string why = done ? "it was emptied or decided" : done.error().text;
-  return fail(Error{"transaction '" + id + "' changes while it is looked at (" + why +
-                        "): pause its sandbox, or try again",
-                    EBUSY});
+  return fail(Error{
+      "transaction '" + id + "' changes while it is looked at (" + why + "): pause its sandbox, or try again",
+      EBUSY});
 }
 
 Result<Transactions::Branch> Transactions::look_at(const std::string& id) const {

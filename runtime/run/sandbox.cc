@@ -121,6 +121,23 @@ std::string Sandbox::too_little_memory() const {
          ", may be too little for a sandbox";
 }
 
+Result<CommandGroup> Sandbox::make_command_group(const std::string& name) {
+  auto group = cgroup_->make_command_group(name);
+  if (group) return group;
+  return fail(
+      Error{group.error().text + full_memory(group.error().error_number), group.error().error_number});
+}
+
+// execve(2) says E2BIG where there is no memory for the arguments.
+std::string Sandbox::full_memory(int error_number) const {
+  constexpr std::uint64_t kFree = 1U << 20U;
+  const auto& limit = in_.plan.limits.memory_bytes;
+  if (!limit || (error_number != ENOMEM && error_number != E2BIG)) return "";
+  if (cgroup_->state().memory_bytes.value_or(0) + kFree < *limit) return "";
+  return "; the sandbox's memory, " + limit_with_unit(*find_limit("memory"), *limit) +
+         ", is used up: what is in /tmp and /dev/shm counts, too";
+}
+
 std::string Sandbox::behind(const LaunchFailure& failure) const {
   // execve(2) of init says E2BIG where there is no memory for its arguments.
   const int error = failure.error_number;

@@ -14,6 +14,7 @@
 #include "plan/sandbox_plan.h"
 #include "policy/policy.h"
 #include "resource/cgroup.h"
+#include "resource/command_group.h"
 #include "resource/id_pool.h"
 #include "resource/prepare.h"
 #include "run/settings.h"
@@ -60,6 +61,11 @@ class Sandbox {
   // Also before the start: it waits in the socket, which saves a round trip.
   Result<void> send(const InitCommand& command, const CpuMask& cpus);
   Result<std::unique_ptr<LaunchChannel>> start(SandboxStarter& starter, bool last);
+
+  // Of one of many commands: its group.
+  Result<CommandGroup> make_command_group(const std::string& name);
+  // Why a command could not be started, where that is the sandbox's memory; else nothing.
+  [[nodiscard]] std::string full_memory(int error_number) const;
 
   // What the failed step was about, in the words of the plan, and what the host lacks for it.
   [[nodiscard]] std::string behind(const LaunchFailure& failure) const;

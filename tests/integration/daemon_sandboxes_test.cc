@@ -57,6 +57,38 @@ TEST_CASE("a memory limit in which no sandbox begins is named") {
   }
 }
 
+// What is in /tmp is memory, and belongs to nobody who could be killed for it.
+TEST_CASE("a sandbox whose memory is full ends its commands, and not itself") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  const json limits{{"memory_bytes", 24U << 20U}, {"tmp_bytes", 64U << 20U}};
+  const std::string id = daemon.create({{"limits", limits}});
+  const std::string path = "/v1/sandboxes/" + id;
+  for (int i = 0; i < 100; ++i) {
+    const json full = daemon.exec(id, "exec cat /dev/zero >>/tmp/full");
+    // There may be not enough of it to begin one.
+    const std::string told = full["message"];
+    const bool begun = full["outcome"] == "out_of_memory";
+    CHECK_MESSAGE((begun || told.find("the sandbox's memory, 24M, is used up") != std::string::npos), told);
+    REQUIRE(comes_true([&] { return daemon.get(path).body["state"] == "ready"; }));
+  }
+  CHECK(daemon.post(path + "/reset", nullptr).status == 200);
+  CHECK(daemon.exec(id, "ls -A /tmp")["stdout"]["text"] == "");
+}
+
+TEST_CASE("a command that is refused leaves its sandbox ready") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  const std::string path = "/v1/sandboxes/" + daemon.create();
+  const json rejected =
+      daemon.post(path + "/exec?wait", {{"shell", "true"}, {"limits", {{"wall_ms", 999'999'999'999}}}}).body;
+  CHECK(rejected["outcome"] == "rejected");
+  CHECK(comes_true([&] { return daemon.get(path).body["state"] == "ready"; }));
+  CHECK(daemon.get(path).body["commands"] == 0);
+}
+
 TEST_CASE("a sandbox that is being made takes nothing but its end") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;

@@ -21,8 +21,8 @@ class Place {
     return made.body;
   }
   std::string persistent(const std::string& script) const {
-    return daemon.run({{"project_id", "p"}, {"shell", script}, {"limits", {{"disk_bytes", 16U << 20U}}}})["stdout"]
-                     ["text"];
+    return daemon.run(
+        {{"project_id", "p"}, {"shell", script}, {"limits", {{"disk_bytes", 16U << 20U}}}})["stdout"]["text"];
   }
   std::string exec(const json& sandbox, const std::string& script) const {
     return daemon.exec(sandbox["id"], script)["stdout"]["text"];
@@ -48,12 +48,14 @@ class Place {
 
 }  // namespace
 
-TEST_CASE("what a sandbox's commands change waits in its transaction, which is looked at meanwhile and decided behind") {
+TEST_CASE(
+    "what a sandbox's commands change waits in its transaction, which is looked at meanwhile and decided "
+    "behind") {
   SKIP_UNLESS(is_root(), "needs root");
   const Place place;
   const json first = place.create();
-  const HttpAnswer result =
-      place.daemon.post("/v1/sandboxes/" + first["id"].get<std::string>() + "/exec?wait", {{"shell", "echo 2 >>f; cat f"}});
+  const HttpAnswer result = place.daemon.post(
+      "/v1/sandboxes/" + first["id"].get<std::string>() + "/exec?wait", {{"shell", "echo 2 >>f; cat f"}});
   CHECK(result.body["stdout"]["text"] == "1\n2\n");
   CHECK(result.body["transaction"] == first["transaction"]);
   CHECK(place.exec(first, "echo new >n; cat f n") == "1\n2\nnew\n");
@@ -65,8 +67,8 @@ TEST_CASE("what a sandbox's commands change waits in its transaction, which is l
   CHECK_MESSAGE(patch.text.find(" 1\n+2\n") != std::string::npos, patch.text);
   CHECK(place.commit(first) == 409);
   CHECK(place.daemon.ask("DELETE", kTransactions + Place::id(first)).status == 409);
-  const HttpAnswer second = place.daemon.post(
-      "/v1/sandboxes", {{"project_id", "p"}, {"transaction", Place::id(first)}});
+  const HttpAnswer second =
+      place.daemon.post("/v1/sandboxes", {{"project_id", "p"}, {"transaction", Place::id(first)}});
   CHECK(second.status == 422);
   CHECK_MESSAGE(second.text.find("a run uses it now") != std::string::npos, second.text);
 
@@ -159,7 +161,8 @@ TEST_CASE("what is no good about a sandbox's transaction is refused by name") {
   CHECK(refused(400, {{"project_id", "p"}, {"workspace_mode", "ephemeral"}, {"transaction", "x"}}) ==
         "'transaction': not with another 'workspace_mode'");
   CHECK(refused(400, {{"project_id", "p"}, {"show_changes", true}}).starts_with("'show_changes'"));
-  CHECK(refused(422, {{"project_id", "p"}, {"transaction", "x"}}).find("there is no transaction 'x'") != std::string::npos);
+  CHECK(refused(422, {{"project_id", "p"}, {"transaction", "x"}}).find("there is no transaction 'x'") !=
+        std::string::npos);
   CHECK(place.daemon.get("/v1/projects/p/transactions").body["transactions"].empty());
 }
 
