@@ -71,13 +71,17 @@ bool is_our_group(const std::string& path) {
          (status.f_type == CGROUP2_SUPER_MAGIC || status.f_type == CGROUP_SUPER_MAGIC);
 }
 
-// Of the commands of a sandbox, and of its init. What cannot be read is told by the removal of `path`.
+// Of the commands of a sandbox, and of its init, the deepest first. What cannot be read is told by the removal
+// of `path`.
 std::vector<std::string> groups_below(const std::string& path) {
   std::vector<std::string> groups;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
-    if (entry.is_directory(error)) groups.push_back(entry.path());
+  std::filesystem::recursive_directory_iterator entry(path, error);
+  for (; !error && entry != end(entry); entry.increment(error)) {
+    std::error_code gone;
+    if (entry->is_directory(gone)) groups.push_back(entry->path());
   }
+  std::ranges::reverse(groups);
   return groups;
 }
 
