@@ -71,8 +71,8 @@ bool is_our_group(const std::string& path) {
          (status.f_type == CGROUP2_SUPER_MAGIC || status.f_type == CGROUP_SUPER_MAGIC);
 }
 
-// Of the commands of a sandbox, and of its init, the deepest first. What cannot be read is told by the removal
-// of `path`.
+// Of the commands of a sandbox, and of its init, the deepest first. What cannot be read is told by the
+// removal of `path`.
 std::vector<std::string> groups_below(const std::string& path) {
   std::vector<std::string> groups;
   std::error_code error;

@@ -258,8 +258,17 @@ class Runs(Case):
         self.assertEqual(self.client.limit_project(project, disk_bytes=32 << 20).disk_bytes, 32 << 20)
         with self.client.get_sandbox(project_id=project) as sandbox:
             self.assertEqual(self.client.project(project).sandboxes, (sandbox.id,))
+            self.assertIsNone(sandbox.info.transaction)
             with self.assertRaises(sbx.Conflict):
                 self.client.delete_project(project)
+        with self.client.get_sandbox(project_id=project, workspace_mode="transaction") as sandbox:
+            sandbox.execute("echo 4 >f").check()
+            third = sandbox.info.transaction
+            self.assertEqual(self.client.changes(project, third).changed, 1)
+        self.assertEqual(run("cat f").stdout, "1\n")
+        with self.client.get_sandbox(project_id=project, transaction=third) as sandbox:
+            self.assertEqual(sandbox.execute("cat f").stdout, "4\n")
+        self.client.discard(project, third)
         other = self.client.rename_project(project, project + "-other", force=True).project_id
         self.assertIn(other, [one.project_id for one in self.client.projects(page=1)])
         self.client.delete_project(other, force=True)

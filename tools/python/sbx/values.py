@@ -390,6 +390,7 @@ class SandboxInfo:
     project_id: str | None
     image: str | None
     hostname: str | None
+    transaction: str | None  # that keeps what is changed in the project
     labels: Mapping[str, str]
     commands: int
     created_at: str | None
@@ -400,7 +401,7 @@ class SandboxInfo:
     def of(cls, json: Json) -> SandboxInfo:
         image = get(json, "image", dict) or {}
         return cls(need(json, "id", str), need(json, "state", str), get(json, "task_id", str), get(json, "project_id", str),
-                   get(image, "name", str), get(json, "hostname", str), get(json, "labels", dict) or {},
+                   get(image, "name", str), get(json, "hostname", str), get(json, "transaction", str), get(json, "labels", dict) or {},
                    get(json, "commands", int) or 0, get(json, "created_at", str), get(json, "message", str), json)
 
 

@@ -127,10 +127,11 @@ def own_code_body(
 
 
 def sandbox_body(*, task_id: str | None, image: str | None, policy: str | None, project_id: str | None,
-            workspace_mode: str | None, hostname: str | None, env: Mapping[str, str] | None, limits: Limits | None,
+            workspace_mode: str | None, transaction: str | None, hostname: str | None, env: Mapping[str, str] | None,
+            limits: Limits | None,
             labels: Mapping[str, str] | None, binds: Sequence[Mapping[str, str]] | None, configuration: str | None,
             idle: float | None, total: float | None) -> dict[str, Any]:
     return some(task_id=task_id, image=image, policy=policy, project_id=project_id, workspace_mode=workspace_mode,
-                hostname=hostname, env=_mapping(env), limits=_mapping(limits), labels=_mapping(labels),
+                transaction=transaction, hostname=hostname, env=_mapping(env), limits=_mapping(limits), labels=_mapping(labels),
                 binds=None if binds is None else [dict(bind) for bind in binds], configuration=configuration,
                 idle_ms=None if idle is None else milliseconds(idle), total_ms=None if total is None else milliseconds(total))

@@ -35,10 +35,10 @@ class Place:
 
 def get_sandbox(
         server: Server, *, task_id: str | None = None, image: str | None = None, policy: str | None = None,
-        project_id: str | None = None, workspace_mode: str | None = None, hostname: str | None = None,
-        env: Mapping[str, str] | None = None, limits: Limits | None = None, labels: Mapping[str, str] | None = None,
-        binds: Sequence[Mapping[str, str]] | None = None, configuration: str | None = None, idle: float | None = None,
-        total: float | None = None, keep: bool = False) -> Plan[Place]:
+        project_id: str | None = None, workspace_mode: str | None = None, transaction: str | None = None,
+        hostname: str | None = None, env: Mapping[str, str] | None = None, limits: Limits | None = None,
+        labels: Mapping[str, str] | None = None, binds: Sequence[Mapping[str, str]] | None = None,
+        configuration: str | None = None, idle: float | None = None, total: float | None = None, keep: bool = False) -> Plan[Place]:
     """A sandbox of many commands: of the task, where it has one that was made in the same way, else a new one.
 
     `with` destroys it at its end, unless `keep`. `binds`: of the host, [{"host": …, "inside": …, "mode": "ro"}], what the
@@ -47,7 +47,7 @@ def get_sandbox(
     """
     del keep  # of who has the sandbox
     body = sandbox_body(task_id=task_id, image=image, policy=policy, project_id=project_id, workspace_mode=workspace_mode,
-                        hostname=hostname, env=env, limits=limits, labels=labels, binds=binds, configuration=configuration,
+                        transaction=transaction, hostname=hostname, env=env, limits=limits, labels=labels, binds=binds, configuration=configuration,
                         idle=idle, total=total)
     json = yield from ask_json(server.session, post("/v1/sandboxes", body, patience=server.session.wait_timeout))
     return Place(server.session, SandboxInfo.of(json))
