@@ -185,8 +185,8 @@ def ask_projects(sbx: Caller) -> None:
     sbx.expect(409, "DELETE", project)
     running = sbx.expect(202, "POST", "/v1/runs", {**run, "transaction": third, "shell": "sleep 60"}).json["run_id"]
     wait_until(lambda: sbx.expect(200, "GET", f"/v1/runs/{running}").json["status"] == "running")
-    for method, what in (("GET", "/diff"), ("DELETE", "")):
-        sbx.expect(409, method, f"{project}/transactions/{third}{what}")
+    sbx.expect(409, "DELETE", f"{project}/transactions/{third}")
+    sbx.expect(200, "GET", f"{project}/transactions/{third}/diff")
     sbx.expect(200, "POST", f"{project}/rename", {"project_id": "other"}, query={"force": ""})
     for method, path, body in (("GET", "", None), ("PATCH", "", {"limits": {"inodes": 1}}), ("DELETE", "", None), ("POST", "/rename", {"project_id": "x"}),
                                ("GET", "/transactions", None), ("GET", "/transactions/x/diff", None), ("POST", "/transactions/x/commit", None),

@@ -128,7 +128,7 @@ def check_bodies(sbx: Caller) -> int:
     for target in (Target(sbx, "RunRequest", "/v1/runs"), Target(sbx, "ExecRequest", f"/v1/sandboxes/{made}/exec"),
                    Target(sbx, "SandboxRequest", "/v1/sandboxes"),
                    Target(sbx, "Configuration", "/v1/projects/tried/configurations/one", "PUT",
-                          ("project_id", "task_id", "session_id", "configuration"))):
+                          ("project_id", "task_id", "session_id", "configuration", "transaction"))):
         target.check_names()
         target.check_values()
         target.check_pairs()
