@@ -6,6 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <thread>
+
 #include "base/names.h"
 #include "base/scope_exit.h"
 #include "base/times.h"
@@ -26,6 +29,19 @@ constexpr const char* kMounting = "/mounting";
 constexpr const char* kChanging = "/changing";
 constexpr const char* kWriting = "/writing";
 constexpr std::uint64_t kReservedInodes = 10;  // of ext4, its root among them
+
+// Who looks at its files, or gives it another name, is done soon, and is no reason to refuse anything.
+bool lock_in_time(int file, int kind) {
+  constexpr auto kPatience = std::chrono::seconds(1);
+  constexpr auto kPause = std::chrono::milliseconds(5);
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (flock(file, kind | LOCK_NB) != 0) {
+    if (errno == EINTR) continue;
+    if (errno != EWOULDBLOCK || std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(kPause);
+  }
+  return true;
+}
 
 // Makes one project in a directory that nobody sees yet.
 class Maker {
@@ -293,7 +309,7 @@ class Opener {
       return fail("--inodes: the number was fixed when it was made (" + std::to_string(before) +
                   ") and only grows with its size (--disk)");
     }
-    const bool alone = flock(in_use_.get(), LOCK_EX | LOCK_NB) == 0;
+    const bool alone = lock_in_time(in_use_.get(), LOCK_EX);
     if (!alone && errno != EWOULDBLOCK) return fail(system_error("flock", directory_ + kInUse, errno));
     const bool mounted = TRY(project_image_is_mounted(directory_));
     if (!alone || mounted)
@@ -319,7 +335,7 @@ std::string project_directory(const std::string& state_dir, const std::string& i
 Result<UniqueFd> hold_project(const std::string& directory, ProjectHold hold) {
   const bool alone = hold == ProjectHold::alone;
   UniqueFd in_use = TRY(os::open_at(AT_FDCWD, directory + kInUse, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-  if (flock(in_use.get(), (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0) {
+  if (!lock_in_time(in_use.get(), alone ? LOCK_EX : LOCK_SH)) {
     if (errno != EWOULDBLOCK) return fail(system_error("flock", directory + kInUse, errno));
     return fail(Error{alone ? "a run or a sandbox uses it now; try again when it has ended"
                             : "its size or name is being changed, or it is being deleted; try again",

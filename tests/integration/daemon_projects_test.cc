@@ -201,6 +201,30 @@ TEST_CASE("a project with a sandbox or a run in it is neither renamed nor delete
   direct.join();
 }
 
+TEST_CASE("who looks at a project for a moment keeps nobody from renaming, limiting or deleting it") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  REQUIRE(make(daemon, "p").status == 201);
+  const auto beside = [&](const std::string& project, const std::function<HttpAnswer()>& ask) {
+    const std::string held = place.directory() + "/held";
+    std::filesystem::remove(held);
+    std::thread holder([&] {
+      const std::string lock = place.state_dir() + "/projects/" + project + "/in_use";
+      CHECK(run_program({"flock", "-s", lock, "sh", "-c", "touch " + held + "; sleep 0.3"}).exit_status == 0);
+    });
+    CHECK(comes_true([&] { return access(held.c_str(), F_OK) == 0; }));
+    const HttpAnswer answer = ask();
+    holder.join();
+    return answer.status;
+  };
+  CHECK(beside("p", [&] {
+          return daemon.ask("PATCH", path_of("p"), {{"limits", {{"disk_bytes", 32U << 20U}}}});
+        }) == 200);
+  CHECK(beside("p", [&] { return daemon.post(path_of("p", "/rename"), {{"project_id", "q"}}); }) == 200);
+  CHECK(beside("q", [&] { return daemon.ask("DELETE", path_of("q")); }) == 204);
+}
+
 TEST_CASE("neither sandboxes that end nor a sweep take a project with them") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;

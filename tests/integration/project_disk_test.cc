@@ -343,6 +343,59 @@ TEST_CASE("where the file system has project quota, a project is a directory und
         "good\n");
 }
 
+TEST_CASE("project quota counts and holds transactions, snapshots and files that are put, too") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox sandbox;
+  const StateDisk disk(sandbox, "256M", {"-O", "quota,project"}, ",prjquota");
+  SKIP_UNLESS(disk.mounted(), "this kernel has no project quota (module quota_v2)");
+  const auto tool = [&](Strings words) {
+    words.insert(words.begin(), {program_directory() + "/sbxctl", "--state-dir=" + sandbox.state_dir()});
+    return run_program(words);
+  };
+  const auto used = [&] {
+    return json::parse(tool({"projects", "show", "p", "--json"}).out)["usage"]["bytes"].get<std::uint64_t>();
+  };
+  REQUIRE(tool({"projects", "create", "p", "--disk=16M", "--inodes=500"}).exit_status == 0);
+  const std::uint64_t empty = used();
+  CHECK(sandbox.shell("head -c 4M /dev/zero >old", {"--project=p"}).exit_status == 0);
+  CHECK(used() >= empty + 4 * kMebibyte);
+
+  // Of 16M a transaction has 8M, which an upload and another run lack.
+  const json begun = run_script(sandbox, "head -c 8M /dev/zero >new; rm old",
+                                {"--project=p", "--workspace-mode=transaction"});
+  CHECK(used() >= empty + 12 * kMebibyte);
+  const std::string large = sandbox.directory() + "/large";
+  REQUIRE(run_program({"sh", "-c", "head -c 6M /dev/urandom >" + large}).exit_status == 0);
+  const ProgramResult refused = tool({"files", "put", "--project=p", large});
+  CHECK(refused.exit_status != 0);
+  CHECK_MESSAGE(holds(refused.err, "EDQUOT"), refused.err);
+  CHECK(tool({"files", "ls", "--project=p"}).out.find("large") == std::string::npos);
+  CHECK(used() < empty + 13 * kMebibyte);
+  CHECK(sandbox.shell("head -c 6M /dev/zero >x; stat -c %s x; rm x", {"--project=p"})
+            .err.find("quota exceeded") != std::string::npos);
+
+  // What a snapshot has alone counts, until it goes.
+  CHECK(tool({"snapshots", "take", "--project=p", "before"}).exit_status == 0);
+  CHECK(tool({"tx", "commit", "--project=p", begun["transaction"]}).exit_status == 0);
+  CHECK(sandbox.shell("ls", {"--project=p"}).out == "new\n");
+  CHECK(used() >= empty + 12 * kMebibyte);
+  CHECK(tool({"snapshots", "restore", "--project=p", "before"}).exit_status == 0);
+  CHECK(sandbox.shell("ls", {"--project=p"}).out == "old\n");
+  CHECK(used() < empty + 5 * kMebibyte);
+  CHECK(tool({"files", "put", "--project=p", large}).exit_status == 0);
+
+  const ProgramResult limited = tool({"projects", "limit", "p", "--disk=64M"});
+  CHECK_MESSAGE(limited.exit_status == 0, limited.err);
+  CHECK(sandbox.shell("head -c 30M /dev/zero >wide && echo good", {"--project=p"}).out == "good\n");
+  const ProgramResult small = tool({"projects", "limit", "p", "--disk=1M"});
+  CHECK(small.exit_status != 0);
+  CHECK_MESSAGE(holds(small.err, "it holds"), small.err);
+  CHECK(tool({"projects", "rename", "p", "q"}).exit_status == 0);
+  CHECK(sandbox.shell("cat wide | wc -c", {"--project=q"}).out == "31457280\n");
+  CHECK(tool({"projects", "delete", "q"}).exit_status == 0);
+  CHECK(fs::is_empty(sandbox.state_dir() + "/projects"));
+}
+
 TEST_SUITE_END();
 
 }  // namespace sbx::test

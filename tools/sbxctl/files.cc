@@ -173,7 +173,8 @@ class Upload {
       (void)report_failure("left out: '" + member.name + "': " + member.why);
     told_.push_back(file_json(answer));
     if (!line_.json)
-      (void)printf("%s/  %zu files, %llu refused\n", printable(answer.folder).c_str(), answer.files.size(),
+      (void)printf("%s/  %zu %s, %llu refused\n", printable(answer.folder).c_str(), answer.files.size(),
+                   answer.files.size() == 1 ? "file" : "files",
                    static_cast<unsigned long long>(answer.refused_count));
     return {};
   }
@@ -233,7 +234,7 @@ class Output {
   }
 
   Result<int> open() {
-    if (path_.empty()) return STDOUT_FILENO;
+    if (path_.empty() || path_ == "-") return STDOUT_FILENO;
     file_ = TRY(os::open_at(AT_FDCWD, draft_, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666));
     return file_.get();
   }
@@ -421,7 +422,7 @@ void add_get(Commands& commands) {
   Line& line = commands.line();
   CLI::App* app = commands.add("get", "Fetch a file or a folder", get);
   app->add_option("PATH|ID", line.path, "Which one")->required();
-  app->add_option("-o,--output", line.output, "Where to (default: standard output)");
+  app->add_option("-o,--output", line.output, "Where to (default, and '-': standard output)");
   CLI::Option* archive = app->add_option("--archive", line.archive, "All of a folder, as an archive");
   archive->check(CLI::IsMember({"tar", "zip"}));
   app->add_option("--range", line.range, "A part of a file: FROM-TO, FROM- or -LAST, in bytes")
