@@ -27,8 +27,9 @@ class ProjectView {
   // comes to the file only then.
   ~ProjectView() {
     CHECK(run_program({"/usr/bin/umount", path_}).exit_status == 0);
-    CHECK(wait_until(std::chrono::milliseconds(10'000),
-                     [&] { return run_program({"/usr/sbin/losetup", "-j", image_}).out.empty(); }));
+    CHECK(wait_until(std::chrono::milliseconds(10'000), [&] {
+      return run_program({"/usr/sbin/losetup", "-j", image_}).out.empty();
+    }));
   }
 
   // Of the generation that its runs see.
