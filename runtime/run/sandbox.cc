@@ -33,8 +33,8 @@ Result<void> Sandbox::prepare(const OpenSources& open) {
   const CgroupUse use{in_.many_commands, in_.ids.outside(kInitId)};
   auto made =
       make_cgroup(in_.layout, in_.plan.sandbox_id, use, enforced, in_.policy.allow_degraded, controls);
-  // The namespace of its groups is made in them, and counts.
-  if (!made && made.error().error_number == ENOMEM) {
+  // Groups below it, and the namespace of all, count in it: also before v1 is told its limit.
+  if (!made && (made.error().error_number == ENOMEM || made.error().error_number == EBUSY)) {
     Error error = std::move(made).error();
     error.text += too_little_memory();
     return fail(std::move(error));
