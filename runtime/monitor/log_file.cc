@@ -189,16 +189,18 @@ Result<void> write_lines(const OpenLog& log, const std::string& bytes, const std
 Result<void> append_record(const MonitorLogOptions& options, int lock, std::string_view record) {
   OpenLog log = TRY(open_log(options.path));
   LogHead head = TRY(find_head(lock, log, options.path));
-  std::string bytes = log.torn ? "\n" : "";
-  if (options.rotate_bytes > 0 && log.size > 0 && log.size + record.size() > options.rotate_bytes) {
-    // Only for those who read the rotated files one after the other; on a full disk they see one torn line.
-    if (log.torn) (void)os::write_all(log.fd.get(), bytes, options.path);
-    bytes.clear();
-    TRY_DOING("rotating '" + options.path + "'", rotate(options.path, options.keep));
-    log = TRY(open_log(options.path));
-  }
+  std::string bytes;
   if (head.lost > 0) TRY(add_line(lost_record(head), head, bytes));
   TRY(add_line(record, head, bytes));
+  const std::string end_of_torn = log.torn ? "\n" : "";
+  if (options.rotate_bytes > 0 && log.size > 0 && log.size + bytes.size() > options.rotate_bytes) {
+    // Only for those who read the rotated files one after the other; on a full disk they see one torn line.
+    (void)os::write_all(log.fd.get(), end_of_torn, options.path);
+    TRY_DOING("rotating '" + options.path + "'", rotate(options.path, options.keep));
+    log = TRY(open_log(options.path));
+  } else {
+    bytes.insert(0, end_of_torn);
+  }
   TRY(write_lines(log, bytes, options.path));
   head.inode = log.inode;
   head.size = log.size + bytes.size();

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "os/file.h"
