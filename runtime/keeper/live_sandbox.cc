@@ -101,7 +101,7 @@ Result<void> LiveSandbox::make() {
   about_.image_digest = inputs_.image_digest;
   about_.transaction = inputs_.project.transaction;
   plan_ = TRY(make_plan(request_, granted_, policy_, inputs_.facts, about_.sandbox_id));
-  const Result<void> launched = launch();
+  Result<void> launched = launch();
   if (launched || launched.error().error_number != EEXIST || request_.sandbox_name.empty()) return launched;
   sandbox_.reset();  // another sbxd of this machine was quicker with the name
   TRY(choose_name());
