@@ -92,9 +92,8 @@ Result<void> LiveSandbox::make() {
   TRY(check_id_pool(site_.settings.ids));
   ids_ = TRY(claim_ids(site_.settings.run_dir, site_.settings.ids));
   claimed_ = true;
-  about_.sandbox_id = free_sandbox_id(*site_.cgroups, request_.sandbox_name);
+  TRY(choose_name());
   if (request_.hostname.empty()) request_.hostname = request_.sandbox_name;
-  TRY(write_journal());
   const auto rights = rights_for_binds(owner_.value_or(nobody()), true);
   inputs_ = TRY(gather_inputs(site_.settings, policy_, request_, rights, granted_, report_.degradations));
   if (runner_) TRY(note_writable(runner_->writable, inputs_.facts));
@@ -102,7 +101,17 @@ Result<void> LiveSandbox::make() {
   about_.image_digest = inputs_.image_digest;
   about_.transaction = inputs_.project.transaction;
   plan_ = TRY(make_plan(request_, granted_, policy_, inputs_.facts, about_.sandbox_id));
+  Result<void> launched = launch();
+  if (launched || launched.error().error_number != EEXIST || request_.sandbox_name.empty()) return launched;
+  sandbox_.reset();  // another sbxd of this machine was quicker with the name
+  TRY(choose_name());
+  plan_ = TRY(make_plan(request_, granted_, policy_, inputs_.facts, about_.sandbox_id));
   return launch();
+}
+
+Result<void> LiveSandbox::choose_name() {
+  about_.sandbox_id = free_sandbox_id(*site_.cgroups, request_.sandbox_name);
+  return write_journal();
 }
 
 Result<void> LiveSandbox::launch() {

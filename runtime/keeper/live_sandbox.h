@@ -34,6 +34,7 @@ class LiveSandbox {
 
  private:
   Result<void> make();
+  Result<void> choose_name();
   Result<void> launch();
   Result<void> make_again();
   void end_reset();

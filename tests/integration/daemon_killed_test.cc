@@ -1,4 +1,6 @@
 // A supervisor, or a part of it, is killed: nothing runs on unsupervised, and the next start is clean.
+#include <thread>
+
 #include "integration/daemon.h"
 
 namespace sbx::test {
@@ -106,6 +108,24 @@ TEST_CASE("a sandbox whose name another one on this machine has gets groups of i
   CHECK(second.exec(ours, "hostname")["stdout"]["text"] == "sbx-" + task + "\n");
   CHECK(second.ask("DELETE", "/v1/sandboxes/" + ours).status < 300);
   CHECK(first.exec(theirs, "true")["exit_code"] == 0);
+}
+
+TEST_CASE("two sbxd that take a name at the same time both get a sandbox") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox one;
+  const Sandbox two;
+  const Daemon first(one);
+  const Daemon second(two);
+  for (int i = 0; i < 40; ++i) {
+    const json request{{"task_id", "race" + std::to_string(getpid()) + "." + std::to_string(i)}};
+    HttpAnswer theirs;
+    std::thread other([&] { theirs = first.post("/v1/sandboxes", request); });
+    const HttpAnswer ours = second.post("/v1/sandboxes", request);
+    other.join();
+    CHECK_MESSAGE(ours.status == 201, ours.text);
+    CHECK_MESSAGE(theirs.status == 201, theirs.text);
+    CHECK(ours.body["sandbox_id"] != theirs.body["sandbox_id"]);
+  }
 }
 
 TEST_CASE("a second sbxd is refused, and the socket of a dead one is replaced") {
