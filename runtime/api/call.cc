@@ -28,6 +28,13 @@ void answer_problem(Call& call, int status, std::string_view detail, std::vector
   call.exchange->respond(std::move(response));
 }
 
+std::optional<Asker> asker_of(Call& call) {
+  auto asker = call.client.asker(call.exchange->peer_socket());
+  if (asker) return *std::move(asker);
+  answer_problem(call, 503, asker.error().text);
+  return {};
+}
+
 void answer_refusal(Call& call, const Admission::Refusal& refusal) {
   std::vector<http::Header> headers;
   if (refusal.status == 429) headers.push_back({"Retry-After", "1"});

@@ -30,6 +30,9 @@ void answer_json(Call& call, int status, const OrderedJson& json, std::vector<ht
 // application/problem+json (RFC 9457); in one line of text for who asks for that.
 void answer_problem(Call& call, int status, std::string_view detail, std::vector<http::Header> headers = {});
 
+// What tells a keeper who asks. Nothing: it could not be had, and that is answered.
+std::optional<Asker> asker_of(Call& call);
+
 // 503, 422, or 429 with Retry-After.
 void answer_refusal(Call& call, const Admission::Refusal& refusal);
 

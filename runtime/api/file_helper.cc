@@ -8,7 +8,6 @@
 #include <cstring>
 
 #include "api/host_queries.h"
-#include "api/keepers.h"
 #include "os/file.h"
 #include "os/socket.h"
 #include "wire/client_protocol.h"
@@ -32,9 +31,11 @@ Result<Pipe> make_pipe() {
 
 }  // namespace
 
-Result<std::shared_ptr<FileHelper>> FileHelper::start(http::Loop& loop, int control,
+Result<std::shared_ptr<FileHelper>> FileHelper::start(http::Loop& loop, int control, const Peer& peer,
                                                       const FileRequest& request, Events events) {
-  const Give give = [control](int input, int output) { return start_files(control, input, output); };
+  const Give give = [&](int input, int output) {
+    return start_files(control, input, output, request, peer);
+  };
   return start(loop, give, &request, request.operation == FileOperation::write, std::move(events));
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "api/keepers.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "http/loop.h"
@@ -26,9 +27,10 @@ class FileHelper : public std::enable_shared_from_this<FileHelper> {
     std::function<bool()> frozen;  // whether it is no wonder that nothing comes
   };
 
-  // `control`: the sandbox's keeper. `events` are let go at the end, and by cancel.
-  static Result<std::shared_ptr<FileHelper>> start(http::Loop& loop, int control, const FileRequest& request,
-                                                   Events events);
+  // `control`: the sandbox's keeper, which records that `peer` asks. `events` are let go at the end, and by
+  // cancel.
+  static Result<std::shared_ptr<FileHelper>> start(http::Loop& loop, int control, const Peer& peer,
+                                                   const FileRequest& request, Events events);
   // `give`: starts it with its ends of both pipes, in and out; what it says last comes from there.
   using Give = std::function<Result<UniqueFd>(int input, int output)>;
   // Of sbx-projects; may be silent as long as it likes.

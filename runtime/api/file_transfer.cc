@@ -19,8 +19,10 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
 
   void begin(http::Loop& loop, const std::shared_ptr<LiveSandbox>& sandbox) {
     const auto self = shared_from_this();
+    const auto asker = asker_of(*call_);
+    if (!asker) return;
     auto started =
-        FileHelper::start(loop, sandbox->control(), request_,
+        FileHelper::start(loop, sandbox->control(), asker->peer(), request_,
                           {.answered = [self](const FileAnswer& answer) { self->answered(answer); },
                            .content = [self](std::string bytes) { self->stream_->take(std::move(bytes)); },
                            .ended = [self](FilesEnd end, const std::string& why) { self->ended(end, why); },

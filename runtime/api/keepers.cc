@@ -109,11 +109,18 @@ Result<UniqueFd> start_command(int control, const RunRequest& request, const std
   return std::move(ours);
 }
 
-Result<UniqueFd> start_files(int control, int input, int output) {
+Result<UniqueFd> start_files(int control, int input, int output, const FileRequest& request,
+                             const Peer& peer) {
   auto [ours, theirs] = TRY(os::seqpacket_pair());
-  const std::array<int, 3> descriptors{theirs.get(), input, output};
-  TRY(os::send_struct(control, message_of(KeeperMessageType::files, kOwn), descriptors));
+  const UniqueFd payload = TRY(os::sealed_memfd("sbx-request", encode_file_request(request)));
+  const std::array<int, 5> descriptors{theirs.get(), input, output, payload.get(), peer.descriptor};
+  TRY(os::send_struct(control, message_of(KeeperMessageType::files, kOwn, peer), descriptors));
   return std::move(ours);
+}
+
+Result<void> ask_keeper(int control, KeeperMessageType type, std::int64_t value, const Peer& peer) {
+  const std::size_t count = peer.descriptor < 0 ? 0 : 1;
+  return os::send_struct(control, message_of(type, value, peer), std::span(&peer.descriptor, count));
 }
 
 Result<void> give_client(int control, int connection) {

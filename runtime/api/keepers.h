@@ -63,8 +63,12 @@ Result<UniqueFd> start_command(int control, const RunRequest& request, const std
                                const Peer& peer);
 
 // Our end of a socket where a living sandbox's keeper tells how sbx-files ended, with these pipes as its
-// standard input and output; closing it ends that.
-Result<UniqueFd> start_files(int control, int input, int output);
+// standard input and output; closing it ends that. `request` is what goes there, for the keeper's record.
+Result<UniqueFd> start_files(int control, int input, int output, const FileRequest& request,
+                             const Peer& peer);
+
+// What a living sandbox is asked for; `peer`: none where the API asks by itself.
+Result<void> ask_keeper(int control, KeeperMessageType type, std::int64_t value, const Peer& peer);
 
 // The same to a living sandbox.
 Result<void> give_client(int control, int connection);

@@ -21,7 +21,7 @@ Result<void> LiveSandbox::begin(std::function<void()> over) {
   control_watch_ = TRY(loop_.watch(control_.get(), [this] { read_control(); }));
   if (asked_.total_ms) {
     total_timer_ = loop_.after(std::chrono::milliseconds(*asked_.total_ms), [this] {
-      if (may_ask(state_, SandboxRequest::destroy)) destroy();
+      if (may_ask(state_, SandboxRequest::destroy)) destroy(WhyDestroyed::too_old);
     });
   }
   return {};
@@ -102,7 +102,7 @@ void LiveSandbox::touch() {
   idle_timer_.stop();
   if (!asked_.idle_ms || state_ != SandboxState::ready || uses_ > 0) return;
   idle_timer_ = loop_.after(std::chrono::milliseconds(*asked_.idle_ms), [this] {
-    if (state_ == SandboxState::ready) destroy();
+    if (state_ == SandboxState::ready) destroy(WhyDestroyed::idle);
   });
 }
 
@@ -179,35 +179,32 @@ void LiveSandbox::lose_keeper() {
   become(state_ == SandboxState::creating ? SandboxState::failed : SandboxState::destroyed);
 }
 
-void LiveSandbox::ask(KeeperMessageType type, std::int64_t value) {
-  KeeperMessage message;
-  message.type = type;
-  message.value = value;
-  (void)os::send_struct(control_.get(), message);  // a keeper that is gone is seen at its socket
+void LiveSandbox::ask(KeeperMessageType type, const Peer& by, std::int64_t value) {
+  (void)ask_keeper(control_.get(), type, value, by);  // a keeper that is gone is seen at its socket
 }
 
-void LiveSandbox::pause(Done done) {
+void LiveSandbox::pause(const Peer& by, Done done) {
   waiting_.emplace_back(
       [this, done = std::move(done)](KeeperMessageType, std::int64_t failed, const std::string& why) {
         if (failed != 0) return done(fail(why));
         become(SandboxState::paused);
         done({});
       });
-  ask(KeeperMessageType::pause);
+  ask(KeeperMessageType::pause, by);
 }
 
-void LiveSandbox::resume(Done done) {
+void LiveSandbox::resume(const Peer& by, Done done) {
   waiting_.emplace_back(
       [this, done = std::move(done)](KeeperMessageType, std::int64_t failed, const std::string& why) {
         if (failed != 0) return done(fail(why));
         become(commands_ > 0 ? SandboxState::busy : SandboxState::ready);
         done({});
       });
-  ask(KeeperMessageType::resume);
+  ask(KeeperMessageType::resume, by);
 }
 
 // One that fails ends the sandbox, which its keeper tells.
-void LiveSandbox::reset(Done done) {
+void LiveSandbox::reset(const Peer& by, Done done) {
   waiting_.emplace_back(
       [this, done = std::move(done)](KeeperMessageType, std::int64_t failed, const std::string& text) {
         if (failed != 0) return done(fail(text));
@@ -216,17 +213,17 @@ void LiveSandbox::reset(Done done) {
         become(SandboxState::ready);
         done({});
       });
-  ask(KeeperMessageType::reset);
+  ask(KeeperMessageType::reset, by);
   become(SandboxState::creating);
 }
 
-void LiveSandbox::stop(std::int64_t grace_ms) {
-  ask(KeeperMessageType::stop, grace_ms);
+void LiveSandbox::stop(const Peer& by, std::int64_t grace_ms) {
+  ask(KeeperMessageType::stop, by, grace_ms);
   become(SandboxState::stopping);
 }
 
-void LiveSandbox::destroy() {
-  ask(KeeperMessageType::destroy);
+void LiveSandbox::destroy(WhyDestroyed why, const Peer& by) {
+  ask(KeeperMessageType::destroy, by, static_cast<std::int64_t>(why));
   become(SandboxState::stopping);
 }
 

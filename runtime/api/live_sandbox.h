@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "api/keepers.h"
 #include "api/parse_request.h"
 #include "api/sandbox_state.h"
 #include "base/result.h"
@@ -42,13 +43,14 @@ class LiveSandbox : public std::enable_shared_from_this<LiveSandbox> {
   // When it is over.
   void when_over(std::function<void()> then);
 
-  // Each only where may_ask says so. `done` gets why it could not be done, or nothing.
+  // Each only where may_ask says so. `done` gets why it could not be done, or nothing. `by`: who asks, for the
+  // keeper's record.
   using Done = std::function<void(Result<void>)>;
-  void pause(Done done);
-  void resume(Done done);
-  void reset(Done done);
-  void stop(std::int64_t grace_ms);
-  void destroy();
+  void pause(const Peer& by, Done done);
+  void resume(const Peer& by, Done done);
+  void reset(const Peer& by, Done done);
+  void stop(const Peer& by, std::int64_t grace_ms);
+  void destroy(WhyDestroyed why, const Peer& by = {});
   void stats(std::function<void(Result<Json>)> done);
   // Something is done with it that is no command: it is not idle as long as that is held. Null: too much is.
   std::shared_ptr<void> use();
@@ -58,7 +60,7 @@ class LiveSandbox : public std::enable_shared_from_this<LiveSandbox> {
  private:
   void read_control();
   void become(SandboxState state);
-  void ask(KeeperMessageType type, std::int64_t value = 0);
+  void ask(KeeperMessageType type, const Peer& by = {}, std::int64_t value = 0);
   void rest_or_work();
   void lose_keeper();
   bool begin_cold(std::int64_t why);

@@ -220,7 +220,7 @@ void ProjectRoutes::end_all_in(const std::string& project, std::function<void()>
   const std::shared_ptr<void> all(nullptr, [this, then = std::move(then)](void*) { loop_.post(then); });
   for (const auto& sandbox : sandboxes_.in_project(project)) {
     sandbox->when_over([all] {});
-    if (may_ask(sandbox->state(), SandboxRequest::destroy)) sandbox->destroy();
+    if (may_ask(sandbox->state(), SandboxRequest::destroy)) sandbox->destroy(WhyDestroyed::project);
   }
   for (const auto& run : runs_.in_project(project)) {
     const auto follower = std::make_shared<Run::Follower>();

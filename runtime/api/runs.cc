@@ -141,7 +141,8 @@ void Runs::begin(const SharedCall& call, AskedRun asked, const RequestKey& key, 
         if (ended.lost_keeper()) keepers_.note_lost();
         note_end(ended);
         const auto its = home.lock();
-        if (its && was_ended(ended) && may_ask(its->state(), SandboxRequest::destroy)) its->destroy();
+        if (its && was_ended(ended) && may_ask(its->state(), SandboxRequest::destroy))
+          its->destroy(WhyDestroyed::command);
       });
   if (!(sandbox != nullptr ? sandbox->asked().request : asked.request).binds.empty()) run->note_binds();
   if (asked.request.tty) run->make_terminal([this](const Run& over) { runs_.erase(over.about().id); });

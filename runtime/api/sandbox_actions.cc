@@ -9,9 +9,10 @@ namespace sbx::api {
 
 void Sandboxes::destroy(const SharedCall& call) const {
   const auto sandbox = find(call, SandboxRequest::destroy);
-  if (!sandbox) return;
+  const auto asker = sandbox ? asker_of(*call) : std::nullopt;
+  if (!asker) return;
   sandbox->when_over([call, sandbox] { answer_json(*call, 200, sandbox->describe()); });
-  sandbox->destroy();
+  sandbox->destroy(WhyDestroyed::asked, asker->peer());
 }
 
 void Sandboxes::exec(const SharedCall& call) const {
@@ -28,24 +29,27 @@ void Sandboxes::exec(const SharedCall& call) const {
 
 void Sandboxes::pause(const SharedCall& call) const {
   const auto sandbox = find(call, SandboxRequest::pause);
-  if (!sandbox) return;
-  sandbox->pause([call, sandbox](const Result<void>& done) {
+  const auto asker = sandbox ? asker_of(*call) : std::nullopt;
+  if (!asker) return;
+  sandbox->pause(asker->peer(), [call, sandbox](const Result<void>& done) {
     done ? answer_json(*call, 200, sandbox->describe()) : answer_problem(*call, 501, done.error().text);
   });
 }
 
 void Sandboxes::resume(const SharedCall& call) const {
   const auto sandbox = find(call, SandboxRequest::resume);
-  if (!sandbox) return;
-  sandbox->resume([call, sandbox](const Result<void>& done) {
+  const auto asker = sandbox ? asker_of(*call) : std::nullopt;
+  if (!asker) return;
+  sandbox->resume(asker->peer(), [call, sandbox](const Result<void>& done) {
     done ? answer_json(*call, 200, sandbox->describe()) : answer_problem(*call, 500, done.error().text);
   });
 }
 
 void Sandboxes::reset(const SharedCall& call) const {
   const auto sandbox = find(call, SandboxRequest::reset);
-  if (!sandbox) return;
-  sandbox->reset([call, sandbox](const Result<void>& done) {
+  const auto asker = sandbox ? asker_of(*call) : std::nullopt;
+  if (!asker) return;
+  sandbox->reset(asker->peer(), [call, sandbox](const Result<void>& done) {
     done ? answer_json(*call, 200, sandbox->describe()) : answer_problem(*call, 500, done.error().text);
   });
 }
@@ -53,9 +57,10 @@ void Sandboxes::reset(const SharedCall& call) const {
 void Sandboxes::stop(const SharedCall& call) const {
   constexpr std::int64_t kGraceMs = 5000;
   const auto sandbox = find(call, SandboxRequest::stop);
-  if (!sandbox) return;
+  const auto asker = sandbox ? asker_of(*call) : std::nullopt;
+  if (!asker) return;
   sandbox->when_over([call, sandbox] { answer_json(*call, 200, sandbox->describe()); });
-  sandbox->stop(kGraceMs);
+  sandbox->stop(asker->peer(), kGraceMs);
 }
 
 void Sandboxes::stats(const SharedCall& call) const {

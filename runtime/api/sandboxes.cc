@@ -74,7 +74,7 @@ std::vector<std::shared_ptr<LiveSandbox>> Sandboxes::in_project(const std::strin
 
 void Sandboxes::destroy_all() {
   for (const auto& [id, sandbox] : std::map(sandboxes_)) {
-    if (may_ask(sandbox->state(), SandboxRequest::destroy)) sandbox->destroy();
+    if (may_ask(sandbox->state(), SandboxRequest::destroy)) sandbox->destroy(WhyDestroyed::shutdown);
   }
 }
 
@@ -124,8 +124,8 @@ void Sandboxes::begin(const SharedCall& call, AskedSandbox asked, const RequestK
     metrics_.note_reuse();
     return there->when_settled([call, there] { answer_made(call, *there, 200); });
   }
-  auto asker = call->client.asker(call->exchange->peer_socket());
-  if (!asker) return answer_problem(*call, 503, asker.error().text);
+  auto asker = asker_of(*call);
+  if (!asker) return;
   const std::string id = new_run_id();
   asked.request.sandbox_name = sandbox_name(asked.request.project, task, [this](const std::string& name) {
     return std::ranges::any_of(sandboxes_, [&](const auto& entry) {
@@ -278,6 +278,8 @@ void Sandboxes::destroy_several(const SharedCall& call) const {
   if (call->request.query.empty())
     return answer_problem(*call, 400,
                           "say which ones: project_id, task_id, state or label; all: label=sbx.managed=true");
+  const auto asker = asker_of(*call);
+  if (!asker) return;
   const auto gone = std::make_shared<Json>(Json::array());
   // The answer, when the last one that holds it is gone.
   const std::shared_ptr<void> all(nullptr, [call, gone](void*) {
@@ -288,7 +290,7 @@ void Sandboxes::destroy_several(const SharedCall& call) const {
         !may_ask(sandbox->state(), SandboxRequest::destroy))
       continue;
     sandbox->when_over([gone, all, id = id] { gone->push_back(id); });
-    sandbox->destroy();
+    sandbox->destroy(WhyDestroyed::asked, asker->peer());
   }
 }
 

@@ -42,7 +42,7 @@ int tell(const Failure& failure) {
   answer.error_number = failure.error_number > 0 ? failure.error_number : EIO;
   answer.stat = failure.stat;
   (void)send_answer(answer);  // else nobody is there
-  return 0;
+  return kFilesRefused;
 }
 
 int run(const char* start) {

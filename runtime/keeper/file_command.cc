@@ -19,11 +19,16 @@ std::string how_it_ended(int wait_status) {
   return "was killed by signal " + std::to_string(WTERMSIG(wait_status));
 }
 
+// The API has its answer, which says why.
+bool was_refused(int wait_status) {
+  return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == kFilesRefused;
+}
+
 }  // namespace
 
 FileCommand::FileCommand(const CommandHome& home, std::uint32_t id, UniqueFd client,
-                         std::vector<UniqueFd> pipes)
-    : home_(home), id_(id), client_(std::move(client)) {
+                         std::vector<UniqueFd> pipes, std::optional<AuditEvent> event)
+    : home_(home), id_(id), client_(std::move(client)), event_(std::move(event)) {
   if (const auto begun = begin(std::move(pipes)); !begun) answer(FilesEnd::not_started, begun.error().text);
 }
 
@@ -97,6 +102,7 @@ void FileCommand::finish() {
     return answer(FilesEnd::out_of_memory, "the sandbox ran out of memory");
   switch (ending.cause) {
   case Ending::Cause::command_exited:
+    if (was_refused(ending.wait_status)) return answer(FilesEnd::done, "it cannot be done in the sandbox");
     return ending.wait_status == 0 ? answer(FilesEnd::done, "")
                                    : answer(FilesEnd::failed, "the program in the sandbox that does it " +
                                                                   how_it_ended(ending.wait_status));
@@ -114,6 +120,11 @@ void FileCommand::finish() {
 
 void FileCommand::answer(FilesEnd end, const std::string& why) {
   finished_ = true;
+  if (event_) {
+    event_->failed = !why.empty();
+    event_->message = why;
+    (void)record_event(home_.site.settings.log, *event_);  // one that is lost is counted there
+  }
   (void)ClientLink(client_.get()).answer_error(static_cast<int>(end), Error{why, 0});  // else nobody is there
 }
 

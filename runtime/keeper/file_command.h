@@ -1,5 +1,5 @@
-// sbx-files in a living sandbox, for one request of the API's: a command as any other of it, but no run, and
-// with no record.
+// sbx-files in a living sandbox, for one request of the API's: a command as any other of it, but no run. What it
+// changes or takes along is an event of the log.
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "keeper/command_home.h"
+#include "monitor/audit_event.h"
 #include "resource/command_group.h"
 #include "supervise/execution.h"
 #include "wire/files_protocol.h"
@@ -17,8 +18,9 @@ namespace sbx {
 class FileCommand {
  public:
   // `id` is unused so far in this sandbox. `client` is told how it ended; when it is closed, so is the
-  // command. `pipes`: its standard input and output.
-  FileCommand(const CommandHome& home, std::uint32_t id, UniqueFd client, std::vector<UniqueFd> pipes);
+  // command. `pipes`: its standard input and output. `event`: what it is in the log, if anything.
+  FileCommand(const CommandHome& home, std::uint32_t id, UniqueFd client, std::vector<UniqueFd> pipes,
+              std::optional<AuditEvent> event);
   FileCommand(const FileCommand&) = delete;
   FileCommand& operator=(const FileCommand&) = delete;
   ~FileCommand();
@@ -41,6 +43,7 @@ class FileCommand {
   const CommandHome& home_;
   std::uint32_t id_;
   UniqueFd client_;
+  std::optional<AuditEvent> event_;
   bool finished_ = false;
   std::optional<CommandGroup> group_;
   std::unique_ptr<Execution> execution_;

@@ -43,6 +43,18 @@ std::string free_sandbox_id(const CgroupLayout& cgroups, const std::string& aske
   return taken ? marked_name(asked, id.substr(id.size() - kDigits)) : asked;
 }
 
+const char* why_destroyed(std::int64_t value) {
+  switch (static_cast<WhyDestroyed>(value)) {
+  case WhyDestroyed::idle: return "the sandbox was idle for as long as it may be";
+  case WhyDestroyed::too_old: return "the sandbox's total time is over";
+  case WhyDestroyed::command: return "a command ended that was to end the sandbox with it";
+  case WhyDestroyed::project: return "the sandbox's project is renamed, limited or deleted";
+  case WhyDestroyed::shutdown: return "the supervisor ends";
+  case WhyDestroyed::asked: break;
+  }
+  return "the sandbox was destroyed";
+}
+
 }  // namespace
 
 void tell_api(int control, KeeperMessageType type, std::int64_t value, std::string_view text) {
@@ -65,16 +77,44 @@ LiveSandbox::LiveSandbox(const Site& site, RunRequest request, std::optional<Pee
 
 void LiveSandbox::run() {
   if (const auto made = make(); made) {
+    if (owner_) record(event("sandbox.create", owner_->caller()));
     tell(KeeperMessageType::ready, 0, describe());
     serve();
     clean_up();
+    if (owner_) record_end();
     tell(KeeperMessageType::ended, report_.clean ? 0 : 1, describe());
   } else {
     const std::string lacking = lacking_capabilities(effective_capabilities(), true);
     const std::string why = with_host_need(made.error(), lacking).text;
     clean_up();
+    if (owner_) record(event("sandbox.create", owner_->caller()), why);
     tell(KeeperMessageType::failed, 0, why);
   }
+}
+
+// --- the log -------------------------------------------------------------------------------------------
+
+AuditEvent LiveSandbox::event(const char* name, std::optional<Caller> caller) const {
+  AuditEvent event;
+  event.event = name;
+  event.caller = std::move(caller);
+  event.project_id = about_.project_id;
+  event.task_id = about_.task_id;
+  event.sandbox_id = about_.sandbox_id;
+  return event;
+}
+
+void LiveSandbox::record(AuditEvent event, const std::string& why_not) {
+  event.failed = !why_not.empty();
+  if (event.failed) event.message = why_not;
+  if (const auto recorded = record_event(site_.settings.log, event); !recorded)
+    report_.notices.push_back(recorded.error().text);
+}
+
+void LiveSandbox::record_end() {
+  AuditEvent end = event("sandbox.destroy", asked_by_);
+  end.message = why_ended_;
+  record(std::move(end), report_.clean ? "" : why_ended_ + "; what was of it could not all be removed");
 }
 
 // --- its making ----------------------------------------------------------------------------------------
@@ -254,21 +294,37 @@ void LiveSandbox::read_control() {
     const auto adopted = message->type == KeeperMessageType::adopt
                              ? adopt(std::move((*received)->descriptors), message->token)
                              : fail("the sandbox is nobody's");
-    if (adopted) return tell(KeeperMessageType::ready, 0, describe());
+    if (adopted) {
+      record(event("sandbox.create", owner_->caller()));
+      return tell(KeeperMessageType::ready, 0, describe());
+    }
     tell(KeeperMessageType::failed, adopted.error().error_number, adopted.error().text);
     return begin_end(adopted.error().text);
   }
+  const auto& descriptors = (*received)->descriptors;
+  std::optional<Caller> caller;
+  if (descriptors.size() == 1) {
+    if (const auto peer = identify_peer(descriptors[0].get(), message->token)) caller = peer->caller();
+  }
   switch (message->type) {
   case KeeperMessageType::command: return take_command(*message, std::move((*received)->descriptors));
-  case KeeperMessageType::files: return take_files(std::move((*received)->descriptors));
+  case KeeperMessageType::files: return take_files(*message, std::move((*received)->descriptors));
   case KeeperMessageType::pause:
   case KeeperMessageType::resume: {
-    const auto done = sandbox_->cgroup().freeze(message->type == KeeperMessageType::pause);
-    return tell(KeeperMessageType::done, done ? 0 : 1, done ? "" : done.error().text);
+    const bool pauses = message->type == KeeperMessageType::pause;
+    const auto done = sandbox_->cgroup().freeze(pauses);
+    const std::string why_not = done ? "" : done.error().text;
+    record(event(pauses ? "sandbox.pause" : "sandbox.resume", std::move(caller)), why_not);
+    return tell(KeeperMessageType::done, done ? 0 : 1, why_not);
   }
-  case KeeperMessageType::reset: return begin_reset();
-  case KeeperMessageType::stop: return begin_stop(message->value);
-  case KeeperMessageType::destroy: return begin_end("the sandbox was destroyed");
+  case KeeperMessageType::reset: return begin_reset(std::move(caller));
+  case KeeperMessageType::stop:
+    record(event("sandbox.stop", caller));
+    asked_by_ = std::move(caller);
+    return begin_stop(message->value);
+  case KeeperMessageType::destroy:
+    asked_by_ = std::move(caller);
+    return begin_end(why_destroyed(message->value));
   case KeeperMessageType::stats: return tell(KeeperMessageType::stats_are, 0, describe());
   default: return;
   }
@@ -301,13 +357,29 @@ void LiveSandbox::take_command(const KeeperMessage& message, std::vector<UniqueF
 }
 
 // Only the API has this socket: no client asks for it by itself.
-void LiveSandbox::take_files(std::vector<UniqueFd> descriptors) {
-  if (descriptors.size() != 3) return;
+void LiveSandbox::take_files(const KeeperMessage& message, std::vector<UniqueFd> descriptors) {
+  constexpr std::size_t kMostRequest = std::size_t{kMostFilePath} * 4;
+  if (descriptors.size() != 5) return;
   UniqueFd client = std::move(descriptors[0]);
-  descriptors.erase(descriptors.begin());
+  const auto bytes = os::read_sealed_memfd(descriptors[3].get(), "files", kMostRequest);
+  const auto request = bytes ? decode_file_request(*bytes) : fail(bytes.error());
+  const auto peer = identify_peer(descriptors[4].get(), message.token);
+  for (const auto* error : {request ? nullptr : &request.error(), peer ? nullptr : &peer.error()}) {
+    if (error == nullptr) continue;
+    return (void)ClientLink(client.get()).answer_error(static_cast<int>(FilesEnd::not_started), *error);
+  }
+  std::optional<AuditEvent> about;
+  if (const char* name = file_event_name(*request)) {
+    about = event(name, peer->caller());
+    about->subject = request->path;
+    about->to = request->to;
+  }
+  std::vector<UniqueFd> pipes;
+  pipes.push_back(std::move(descriptors[1]));
+  pipes.push_back(std::move(descriptors[2]));
   if (const auto room = check_room(); !room)
     return (void)ClientLink(client.get()).answer_error(static_cast<int>(FilesEnd::not_started), room.error());
-  files_.emplace_back(*home_, next_command_++, std::move(client), std::move(descriptors));
+  files_.emplace_back(*home_, next_command_++, std::move(client), std::move(pipes), std::move(about));
 }
 
 Result<void> LiveSandbox::check_room() const {
@@ -335,6 +407,7 @@ void LiveSandbox::begin_end(const std::string& why) {
   stop_deadline_ = kNever;
   if (ending_) return;
   ending_ = true;
+  why_ended_ = why;
   give_up_deadline_ = os::monotonic_ns() + kGiveUpTimeout;
   for (LiveCommand& command : commands_) command.cancel(why);
   for (FileCommand& command : files_) command.cancel(why);
@@ -352,9 +425,10 @@ bool LiveSandbox::quiet() const {
 // --- made anew -----------------------------------------------------------------------------------------
 
 // Nothing that was in it goes over into what comes: another init, other namespaces, groups and mounts.
-void LiveSandbox::begin_reset() {
+void LiveSandbox::begin_reset(std::optional<Caller> caller) {
   if (resetting_ || stopping_) return tell(KeeperMessageType::done, 1, "the sandbox is being ended");
   resetting_ = true;
+  asked_by_ = std::move(caller);
   give_up_deadline_ = os::monotonic_ns() + kGiveUpTimeout;
   for (LiveCommand& command : commands_) command.cancel("the sandbox was reset");
   for (FileCommand& command : files_) command.cancel("the sandbox was reset");
@@ -365,6 +439,7 @@ void LiveSandbox::end_reset() {
   resetting_ = false;
   give_up_deadline_ = kNever;
   const Result<void> made = make_again();
+  record(event("sandbox.reset", std::exchange(asked_by_, {})), made ? "" : made.error().text);
   tell(KeeperMessageType::done, made ? 0 : 1, made ? describe() : made.error().text);
   if (!made) begin_end("the sandbox could not be reset: " + made.error().text);
 }

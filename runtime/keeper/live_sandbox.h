@@ -13,6 +13,7 @@
 #include "keeper/live_command.h"
 #include "keeper/peer.h"
 #include "keeper/site.h"
+#include "monitor/audit_event.h"
 #include "run/inputs.h"
 #include "run/sandbox.h"
 #include "supervise/sandbox_watch.h"
@@ -44,17 +45,20 @@ class LiveSandbox {
   void take_command(const KeeperMessage& message, std::vector<UniqueFd> descriptors);
   Result<std::shared_ptr<ShellSession>> session(const std::string& name);
   void remove_sessions();
-  void take_files(std::vector<UniqueFd> descriptors);
+  void take_files(const KeeperMessage& message, std::vector<UniqueFd> descriptors);
   Result<void> check_room() const;
   void memory_ran_out();
   void look_for_memory(std::int64_t now);
   void check_commands();
   void begin_stop(std::int64_t grace_ms);
-  void begin_reset();
+  void begin_reset(std::optional<Caller> caller);
   void begin_end(const std::string& why);
   [[nodiscard]] bool gone() const;
   [[nodiscard]] bool quiet() const;
   Result<void> write_journal();
+  [[nodiscard]] AuditEvent event(const char* name, std::optional<Caller> caller) const;
+  void record(AuditEvent event, const std::string& why_not = {});
+  void record_end();
   void drop_groups();
   void clean_up();
   void tell(KeeperMessageType type, std::int64_t value = 0, std::string_view text = {}) const {
@@ -94,6 +98,8 @@ class LiveSandbox {
   bool stopping_ = false;  // no new command
   bool resetting_ = false;
   bool ending_ = false;
+  std::string why_ended_;
+  std::optional<Caller> asked_by_;  // the reset that goes on, or the end
 };
 
 }  // namespace sbx

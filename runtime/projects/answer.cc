@@ -5,6 +5,7 @@
 
 #include "outcome/run_result.h"
 #include "projects/answer_files.h"
+#include "projects/audit.h"
 #include "projects/check_all_files.h"
 #include "projects/check_asker.h"
 #include "projects/patch.h"
@@ -121,11 +122,8 @@ Result<Json> answer_of_projects(const Settings& settings, const ProjectQuestion&
   }
 }
 
-}  // namespace
-
-Result<std::string> answer_question(const Settings& settings, const ProjectQuestion& question,
-                                    const PeerIdentity& peer) {
-  if (question.action == ProjectAction::check_all_files) return fail("a question that nobody may ask");
+Result<std::string> answer_of(const Settings& settings, const ProjectQuestion& question,
+                              const PeerIdentity& peer) {
   TRY(check_asker_may(question, peer));
   TRY(check_own_directories(settings.state_dir, settings.run_dir));
   std::string text;
@@ -139,6 +137,16 @@ Result<std::string> answer_question(const Settings& settings, const ProjectQuest
   }
   if (text.size() <= kMostProjectAnswer) return text;
   return fail(Error{"the answer is longer than 16 MiB; on the host sbxctl has no such limit", E2BIG});
+}
+
+}  // namespace
+
+Result<std::string> answer_question(const Settings& settings, const ProjectQuestion& question,
+                                    const PeerIdentity& peer) {
+  if (question.action == ProjectAction::check_all_files) return fail("a question that nobody may ask");
+  Result<std::string> answer = answer_of(settings, question, peer);
+  record_question(settings.log, event_of(question, peer), answer);
+  return answer;
 }
 
 Result<std::string> answer_own_question(const Settings& settings, const ProjectQuestion& question) {

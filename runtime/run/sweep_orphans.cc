@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "os/file.h"
+#include "monitor/audit_event.h"
 #include "os/unfinished_files.h"
 #include "outcome/run_result.h"
 #include "resource/cgroup.h"
@@ -88,6 +89,31 @@ void sweep_files(const Settings& settings, Sweep& sweep) {
                             " of the cache");
 }
 
+void record_sweep(const Settings& settings, Sweep& sweep) {
+  if (sweep.removed.empty() && sweep.failure.empty()) return;
+  AuditEvent event;
+  event.event = "cleanup";
+  event.failed = !sweep.failure.empty();
+  event.message = sweep.done();
+  if (event.failed) event.message += (event.message.empty() ? "" : "; ") + sweep.failure;
+  if (const auto recorded = record_event(settings.log, event); !recorded) say_failure(sweep, recorded.error());
+}
+
+void sweep_runs(const Settings& settings, Sweep& sweep) {
+  const auto orphans = find_orphans(settings.run_dir, settings.ids);
+  if (!orphans) return say_failure(sweep, orphans.error());
+  for (const Orphan& orphan : *orphans) {
+    Result<std::string> removed = recover(settings, orphan);
+    if (removed) {
+      const auto& records = orphan.journal.records;
+      const std::string id = records.empty() ? "" : run_id_in(records.front());
+      sweep.removed.push_back((id.empty() ? "a run" : id) + " (" + *removed + ")");
+    } else {
+      say_failure(sweep, std::move(removed).error());
+    }
+  }
+}
+
 }  // namespace
 
 std::string Sweep::done() const {
@@ -99,21 +125,8 @@ std::string Sweep::done() const {
 Sweep sweep_orphans(const Settings& settings) {
   Sweep sweep;
   sweep_files(settings, sweep);
-  const auto orphans = find_orphans(settings.run_dir, settings.ids);
-  if (!orphans) {
-    say_failure(sweep, orphans.error());
-    return sweep;
-  }
-  for (const Orphan& orphan : *orphans) {
-    Result<std::string> removed = recover(settings, orphan);
-    if (removed) {
-      const auto& records = orphan.journal.records;
-      const std::string id = records.empty() ? "" : run_id_in(records.front());
-      sweep.removed.push_back((id.empty() ? "a run" : id) + " (" + *removed + ")");
-    } else {
-      say_failure(sweep, std::move(removed).error());
-    }
-  }
+  sweep_runs(settings, sweep);
+  record_sweep(settings, sweep);
   return sweep;
 }
 

@@ -18,6 +18,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/printable.h"
+#include "monitor/audit_event.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/socket.h"
@@ -164,6 +165,7 @@ Result<void> Daemon::run() {
   cpus_ = usable_cpus();
   watch_pressure();
   TRY(start_api());
+  record("sbxd.start", options_.socket, SBX_VERSION);
   Result<void> served = serve();
   end_preparing();
   api_socket_.reset();
@@ -175,6 +177,7 @@ Result<void> Daemon::run() {
     say(std::to_string(late) + " processes did not end, and were killed");
     sweep();
   }
+  record("sbxd.stop", options_.socket, served ? "" : served.error().text, !served);
   return served;
 }
 
@@ -277,6 +280,7 @@ void Daemon::reload() {
   const auto done = try_reload();
   say(done ? "configuration and tokens were read again"
            : "everything stays as it was: " + printable(done.error().text));
+  record("sbxd.reload", options_.settings.file, done ? "" : done.error().text, !done);
   notify("READY=1\nSTATUS=ready");
 }
 
@@ -309,6 +313,17 @@ void Daemon::end_preparing() {
   if (preparer_.running()) (void)preparer_.reap();
 }
 
+// Of its own life.
+void Daemon::record(const char* what, const std::string& subject, const std::string& message, bool failed) const {
+  AuditEvent event;
+  event.event = what;
+  event.subject = subject;
+  event.message = message;
+  event.failed = failed;
+  if (const auto recorded = record_event(options_.settings.log, event); !recorded)
+    say(printable(recorded.error().text));
+}
+
 void Daemon::sweep() {
   const Sweep swept = sweep_orphans(options_.settings);
   if (!swept.removed.empty()) say(swept.done());
@@ -324,6 +339,7 @@ Result<void> Daemon::restart_api() {
   if (stopping_) return {};
   ++api_restarts_;
   say("the API " + how + "; its sandboxes end, and it is started again");
+  record("sbxd.restart", "sbx-api", how);
   notify("STATUS=starting again");
   api_socket_.reset();
   end_preparing();
@@ -342,7 +358,9 @@ Result<void> Daemon::look_after_nursery(std::size_t index) {
   if (stopping_ || index >= nurseries_.size() || !has_ended(nurseries_[index].program)) return {};
   if (!api_socket_.valid() || has_ended(api_)) return {};
   ++nursery_restarts_;
-  say("a nursery " + nurseries_[index].program.reap() + "; another one is started");
+  const std::string how = nurseries_[index].program.reap();
+  say("a nursery " + how + "; another one is started");
+  record("sbxd.restart", "sbx-keeper", how);
   return unless_closed(start_nursery(nurseries_[index], index));
 }
 

@@ -123,10 +123,13 @@ Result<FileAnswer> decode_file_answer(std::string_view bytes);
 // The length in front of a frame.
 std::string file_frame(std::string_view bytes);
 
+// The exit status of a helper that said why it did not do what it was asked for; 0: it did it.
+inline constexpr int kFilesRefused = 3;
+
 // How the helper ended, as the keeper tells it to the API: the value of wire/client_protocol.h's `finished`,
 // whose message says the rest.
 enum class FilesEnd : std::int32_t {
-  done,    // by itself, with 0
+  done,    // by itself, with 0 or kFilesRefused
   failed,  // in any other way
   not_started,
   too_long,

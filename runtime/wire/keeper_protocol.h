@@ -24,9 +24,10 @@
 //       │  Adopt + payload, peer                           │  a warm one becomes that peer's: Ready again;
 //       │                                                  │  or Failed, and its end, if it is not as asked
 //       │  Command + client, peer                          │  serves a client, whose command runs there
-//       │  Files + client, two pipes                       │  runs sbx-files there (wire/files_protocol.h)
-//       │                                                  │  until `client`, who is told its end, is closed
-//       │  Pause, Resume, Reset, Stop{grace ms}, Destroy,  │
+//       │  Files + client, two pipes, payload, peer        │  runs sbx-files there (wire/files_protocol.h)
+//       │  (payload: what it is asked for, for the log)    │  until `client`, who is told its end, is closed
+//       │  Pause, Resume, Reset, Stop{grace ms},           │
+//       │  Destroy{why}, each + peer, if somebody asked    │
 //       │  Stats                                           │
 //       ├────────────────────────────────────────────────▶│
 //       │          Commands{how many}, Stats + JSON, Done  │
@@ -48,7 +49,7 @@
 
 namespace sbx {
 
-inline constexpr std::uint32_t kKeeperProtocolVersion = 3;
+inline constexpr std::uint32_t kKeeperProtocolVersion = 4;
 // In a nursery; kInitProgramFd is init's program, as in a spawner.
 inline constexpr int kNurserySocketFd = 3;
 inline constexpr int kFilesProgramFd = 5;  // that of sbx-files
@@ -65,7 +66,7 @@ enum class KeeperMessageType : std::uint32_t {
   pause = 4,
   resume = 5,
   stop = 6,  // value: how long processes have after SIGTERM, in ms
-  destroy = 7,
+  destroy = 7,  // value: WhyDestroyed
   stats = 8,
   reset = 9,
   files = 10,
@@ -86,6 +87,15 @@ enum class HostQuery : std::int64_t {
   languages = 2,
   capabilities = 3,  // under the request's policy
   sweep = 4,
+};
+
+enum class WhyDestroyed : std::int64_t {
+  asked = 0,
+  idle = 1,     // as long as it may be
+  too_old = 2,  // its total time is over
+  command = 3,  // one that was to end it did not end well
+  project = 4,  // that is renamed, limited or deleted
+  shutdown = 5,
 };
 
 struct KeeperMessage {

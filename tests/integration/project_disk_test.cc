@@ -349,7 +349,8 @@ TEST_CASE("project quota counts and holds transactions, snapshots and files that
   const StateDisk disk(sandbox, "256M", {"-O", "quota,project"}, ",prjquota");
   SKIP_UNLESS(disk.mounted(), "this kernel has no project quota (module quota_v2)");
   const auto tool = [&](Strings words) {
-    words.insert(words.begin(), {program_directory() + "/sbxctl", "--state-dir=" + sandbox.state_dir()});
+    words.insert(words.begin(), {program_directory() + "/sbxctl", "--state-dir=" + sandbox.state_dir(),
+                                 "--log=" + sandbox.log()});
     return run_program(words);
   };
   const auto used = [&] {

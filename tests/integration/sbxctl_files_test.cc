@@ -21,8 +21,9 @@ class Files {
 
   ProgramResult operator()(Strings words, const ProgramOptions& options = {}) const {
     words.insert(words.begin(),
-                 {program_directory() + "/sbxctl", "--state-dir=" + sandbox_.state_dir(), "files"});
-    words.insert(words.begin() + 4, "--project=p");
+                 {program_directory() + "/sbxctl", "--state-dir=" + sandbox_.state_dir(),
+                  "--log=" + sandbox_.log(), "files"});
+    words.insert(words.begin() + 5, "--project=p");
     return run_program(words, options);
   }
   [[nodiscard]] json told(Strings words, const std::string& input = "") const {

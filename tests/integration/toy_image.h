@@ -12,7 +12,8 @@ namespace sbx::test {
 
 inline ProgramResult sbxctl(const Sandbox& sandbox, const std::vector<std::string>& arguments,
                             ProgramOptions options = {}) {
-  std::vector<std::string> all{program_directory() + "/sbxctl", "--state-dir", sandbox.state_dir()};
+  std::vector<std::string> all{program_directory() + "/sbxctl", "--state-dir", sandbox.state_dir(), "--log",
+                               sandbox.log()};
   all.insert(all.end(), arguments.begin(), arguments.end());
   return run_program(all, std::move(options));
 }

@@ -32,7 +32,8 @@ std::string output_of(const Sandbox& sandbox, const std::string& script, const S
 }
 
 ProgramResult sbxctl(const Sandbox& sandbox, const Strings& words) {
-  Strings all{program_directory() + "/sbxctl", "--state-dir=" + sandbox.state_dir()};
+  Strings all{program_directory() + "/sbxctl", "--state-dir=" + sandbox.state_dir(),
+              "--log=" + sandbox.log()};
   all.insert(all.end(), words.begin(), words.end());
   return run_program(all);
 }

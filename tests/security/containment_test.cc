@@ -153,7 +153,7 @@ TEST_CASE("every attack is contained in a real image, too") {
   const Sandbox sandbox;
   const Targets targets(sandbox);
   const ProgramResult imported = run_program({program_directory() + "/sbxctl", "--state-dir",
-                                              sandbox.state_dir(), "images", "import", cached + ".tar.zst"});
+                                              sandbox.state_dir(), "--log", sandbox.log(), "images", "import", cached + ".tar.zst"});
   REQUIRE_MESSAGE(imported.exit_status == 0, imported.err);
   check_policies(sandbox, targets, "python-3.11", {"variables=" + variables_of(cached + ".json")});
 }

@@ -144,6 +144,17 @@ std::string our_block_devices(const std::string& directory) {
   return text;
 }
 
+std::vector<nlohmann::json> json_lines(const std::string& path) {
+  std::vector<nlohmann::json> lines;
+  std::istringstream text(read_file(path));
+  for (std::string line; std::getline(text, line);) {
+    nlohmann::json parsed = nlohmann::json::parse(line, nullptr, false);
+    CHECK_MESSAGE(!parsed.is_discarded(), "not JSON: " << line);
+    lines.push_back(std::move(parsed));
+  }
+  return lines;
+}
+
 }  // namespace
 
 std::string program_directory() { return required("SBX_TEST_BIN"); }
@@ -243,13 +254,16 @@ ProgramResult Sandbox::shell(const std::string& script, std::vector<std::string>
 }
 
 std::vector<nlohmann::json> Sandbox::log_lines() const {
-  std::vector<nlohmann::json> lines;
-  std::istringstream text(read_file(log()));
-  for (std::string line; std::getline(text, line);) {
-    nlohmann::json parsed = nlohmann::json::parse(line, nullptr, false);
-    CHECK_MESSAGE(!parsed.is_discarded(), "not JSON: " << line);
-    lines.push_back(std::move(parsed));
-  }
+  std::vector<nlohmann::json> lines = json_lines(log());
+  std::erase_if(lines, [](const nlohmann::json& line) { return line.contains("event"); });
+  return lines;
+}
+
+std::vector<nlohmann::json> Sandbox::events(const std::string& of) const {
+  std::vector<nlohmann::json> lines = json_lines(log());
+  std::erase_if(lines, [&](const nlohmann::json& line) {
+    return !line.contains("event") || !line["event"].get<std::string>().starts_with(of);
+  });
   return lines;
 }
 

@@ -37,6 +37,8 @@ class Sandbox {
   [[nodiscard]] std::string log() const { return directory_ + "/log/monitor.jsonl"; }
   // The lines of the monitor log, parsed.
   [[nodiscard]] std::vector<nlohmann::json> log_lines() const;
+  // What is in the log besides results; `of`: only those whose name begins so.
+  [[nodiscard]] std::vector<nlohmann::json> events(const std::string& of = {}) const;
   // Waits until nothing of this place's runs is left; what is, after `seconds`, as text (empty: nothing).
   [[nodiscard]] std::string leftovers(int seconds = 5) const;
   // A sandbox was left behind on purpose (kill -9): do not fail at the end.

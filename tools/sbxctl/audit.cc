@@ -18,7 +18,6 @@ using Json = nlohmann::ordered_json;
 constexpr int kExitProblems = 3;
 
 struct Line {
-  std::string log;
   std::string head;
   bool json = false;
 };
@@ -72,10 +71,7 @@ void print_whole(const VerifiedLog& log) {
                log.problem_count == 0 ? "the chain is whole" : "the chain is broken");
 }
 
-int verify(Settings settings, const Line& line) {
-  const auto path = place(line.log, "SBX_LOG");
-  if (!path) return (void)report_failure(path.error().text), kExitUsage;
-  if (!path->empty()) settings.log.path = *path;
+int verify(const Settings& settings, const Line& line) {
   const auto pin = read_pin(line.head);
   if (!pin) return (void)report_failure(pin.error().text), kExitUsage;
   const auto verified = verify_log(settings.log.path, *pin);
@@ -89,10 +85,7 @@ int verify(Settings settings, const Line& line) {
   return verified->problem_count == 0 ? kExitOk : kExitProblems;
 }
 
-int head(Settings settings, const Line& line) {
-  const auto path = place(line.log, "SBX_LOG");
-  if (!path) return (void)report_failure(path.error().text), kExitUsage;
-  if (!path->empty()) settings.log.path = *path;
+int head(const Settings& settings, const Line&) {
   const auto verified = verify_log(settings.log.path, {});
   if (!verified) return report_failure(verified.error().text);
   if (verified->problem_count > 0) {
@@ -109,11 +102,12 @@ int head(Settings settings, const Line& line) {
 void add_audit_commands(CLI::App& app, const Settings& settings, Action& action) {
   CLI::App* audit = app.add_subcommand("audit", "The monitor log: whether it is what was written");
   audit->require_subcommand(1);
-  using Work = int (*)(Settings, const Line&);
+  audit->fallthrough();
+  using Work = int (*)(const Settings&, const Line&);
   const auto add = [&](const char* name, const char* help, Work work) {
     CLI::App* command = audit->add_subcommand(name, help);
     const auto line = std::make_shared<Line>();
-    command->add_option("--log", line->log, "The monitor log (SBX_LOG)");
+    command->fallthrough();  // to --log
     command->callback(
         [&settings, &action, line, work] { action = [&settings, line, work] { return work(settings, *line); }; });
     return std::pair(command, line);

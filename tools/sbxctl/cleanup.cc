@@ -19,7 +19,6 @@ using Json = nlohmann::json;
 
 struct Line {
   std::string run_dir;
-  std::string log;
   std::string socket;
   bool json = false;
 };
@@ -79,7 +78,6 @@ int clean_up(Settings settings, const Line& line) {
   std::string socket;
   for (const auto& [flag, variable, setting] : {std::tuple<const std::string&, const char*, std::string&>{
                                                     line.run_dir, "SBX_RUN_DIR", settings.run_dir},
-                                                {line.log, "SBX_LOG", settings.log.path},
                                                 {line.socket, "SBX_SOCKET", socket}}) {
     Result<std::string> path = place(flag, variable);
     if (!path) {
@@ -122,7 +120,6 @@ void add_cleanup_command(CLI::App& app, const Settings& settings, Action& action
   command->fallthrough();
   command->add_flag("--json", line->json, "As JSON");
   command->add_option("--run-dir", line->run_dir, "What is there only while something runs (SBX_RUN_DIR)");
-  command->add_option("--log", line->log, "The monitor log (SBX_LOG)");
   command->add_option("--socket", line->socket, "Of sbxd (SBX_SOCKET; default: RUN/sbxd.sock)");
   command->footer("A running sbxd is asked to do it; where none runs, it is done here.");
   command->callback(

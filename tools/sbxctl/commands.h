@@ -6,6 +6,8 @@
 #include <functional>
 #include <string>
 
+#include "base/result.h"
+#include "monitor/audit_event.h"
 #include "run/settings.h"
 #include "run/stored_image.h"
 
@@ -36,5 +38,12 @@ Result<std::string> place(const std::string& flag, const char* variable);
 int report_failure(const std::string& text);
 // Each of them so; whether there were any.
 bool report_damaged(const StoredImages& stored);
+
+// What root did, or wanted to do, is an event of the monitor log; `error`: why it was not done, or null.
+void record(const Settings& settings, AuditEvent event, const Error* error);
+template <class T>
+void record(const Settings& settings, AuditEvent event, const Result<T>& done) {
+  record(settings, std::move(event), done ? nullptr : &done.error());
+}
 
 }  // namespace sbx

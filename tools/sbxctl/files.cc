@@ -66,6 +66,17 @@ struct Place {
   [[nodiscard]] Result<ProjectFiles> open(Access access) const {
     return ProjectFiles::open(project(), access);
   }
+  // What is an event of the log, done or not.
+  template <class T>
+  Result<T> noted(const char* event, const std::string& subject, Result<T> done, const std::string& to = {}) const {
+    AuditEvent about;
+    about.event = event;
+    about.project_id = line.project;
+    about.subject = subject;
+    about.to = to;
+    record(settings, std::move(about), done);
+    return done;
+  }
 };
 
 using Work = std::function<Result<int>(const Place&)>;
@@ -141,6 +152,8 @@ class Upload {
   }
 
   [[nodiscard]] const Json& told() const { return told_; }
+  // Of the last one.
+  [[nodiscard]] std::string path() const { return line_.to.empty() ? name_ : line_.to + "/" + name_; }
 
  private:
   Result<void> store(int content) {
@@ -192,7 +205,10 @@ Result<int> put(const Place& place) {
   const Policy policy = TRY(load_policy(line.policy, place.settings.policy_dirs));
   ProjectFiles files = TRY(ProjectFiles::open_or_make(place.project(), wish_of(policy)));
   Upload upload(line, policy, files);
-  for (const std::string& name : line.names) TRY(upload.put(name));
+  for (const std::string& name : line.names) {
+    Result<void> done = upload.put(name);
+    TRY(place.noted("file.upload", upload.path(), std::move(done)));
+  }
   if (line.json) print(upload.told());
   return kExitOk;
 }
@@ -251,6 +267,19 @@ class Output {
   UniqueFd file_;
 };
 
+Result<void> copy_out(const ProjectFiles& files, const FileRequest& request, const std::string& archive,
+                      int out) {
+  if (!archive.empty()) {
+    const auto format =
+        archive == "zip" ? project_files::ArchiveFormat::zip : project_files::ArchiveFormat::tar;
+    return files.get_archive(request.path, format, {out});
+  }
+  const Result<files::Part> done = files.get(request, {out});
+  if (done) return {};
+  if (done.error().error_number != EISDIR) return fail(done.error());
+  return fail(Error{done.error().text + "; --archive tar or zip gets all of it", EISDIR});
+}
+
 Result<int> get(const Place& place) {
   const Line& line = place.line;
   FileRequest request;
@@ -259,16 +288,7 @@ Result<int> get(const Place& place) {
   request.path = TRY(files.path_of(line.path));
   Output output(line.output);
   const int out = TRY(output.open());
-  if (line.archive.empty()) {
-    const Result<files::Part> done = files.get(request, {out});
-    if (!done && done.error().error_number == EISDIR)
-      return fail(Error{done.error().text + "; --archive tar or zip gets all of it", EISDIR});
-    if (!done) return fail(done.error());
-  } else {
-    const auto format =
-        line.archive == "zip" ? project_files::ArchiveFormat::zip : project_files::ArchiveFormat::tar;
-    TRY(files.get_archive(request.path, format, {out}));
-  }
+  TRY(place.noted("file.download", request.path, copy_out(files, request, line.archive, out)));
   TRY(output.finish());
   return kExitOk;
 }
@@ -307,7 +327,7 @@ Result<int> remove(const Place& place) {
   const ProjectFiles files = TRY(place.open(Access::write));
   for (const std::string& name : place.line.names) {
     const std::string path = TRY(files.path_of(name));
-    TRY(files.remove(path, place.line.recursive));
+    TRY(place.noted("file.delete", path, files.remove(path, place.line.recursive)));
   }
   return kExitOk;
 }
@@ -317,7 +337,7 @@ Result<int> move(const Place& place) {
   const ProjectFiles files = TRY(place.open(Access::write));
   const std::string from = TRY(files.path_of(line.path));
   const std::string to = line.to.ends_with('/') ? line.to + project_files::name_of(from) : line.to;
-  const project_files::ListedFile moved = TRY(files.move(from, to, true, line.replace));
+  const project_files::ListedFile moved = TRY(place.noted("file.move", from, files.move(from, to, true, line.replace), to));
   if (line.json) print(file_json(moved));
   return kExitOk;
 }
@@ -348,7 +368,8 @@ Result<int> edit(const Place& place) {
     if (request.expected.empty()) request.expected = edited.before;
     content = edited.file;
   }
-  const project_files::PutAnswer answer = TRY(files.edit(request, {content}));
+  const project_files::PutAnswer answer =
+      TRY(place.noted("file.edit", request.path, files.edit(request, {content})));
   if (line.json) print(file_json(answer.file));
   return kExitOk;
 }

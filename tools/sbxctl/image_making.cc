@@ -63,6 +63,15 @@ std::string digest_now(const Settings& settings, const std::string& path) {
   return image ? image->digest : "";
 }
 
+// As it is called, and what it is now; one that could not be imported, by its tarball.
+void record_import(const Settings& settings, const std::string& tarball, const Result<Image>& image) {
+  AuditEvent event;
+  event.event = "image.import";
+  event.subject = image ? image->name : tarball;
+  if (image) event.to = image->digest;
+  record(settings, std::move(event), image);
+}
+
 int import(const Settings& settings, const std::string& tarball, std::string sidecar) {
   if (sidecar.empty()) sidecar = default_sidecar(tarball);
   if (sidecar.empty()) {
@@ -82,6 +91,7 @@ int import(const Settings& settings, const std::string& tarball, std::string sid
         display.update(progress);
       });
   display.finish();
+  if (!image || last) record_import(settings, tarball, image);
   if (!image) {
     const bool has_sidecar = access(sidecar.c_str(), F_OK) == 0;
     return report_failure(image.error().text +
@@ -182,6 +192,7 @@ Readiness make_ready(const Settings& settings, const std::string& name) {
     if (is_newer || (same_tree && before->sidecar.runner_text != sidecar->runner_text)) {
       const Result<Image> image = import_image(settings.state_dir, built + ".tar.zst", built + ".json",
                                                ImportLimits{}, [](const ImportProgress&) {});
+      record_import(settings, built + ".tar.zst", image);
       if (!image) return {name, "failed", image.error().text};
       return {name, "ready", "imported now: " + image->digest};
     }

@@ -161,10 +161,21 @@ int print_removed(const Result<RemovedImages>& result, const std::string& name) 
 }
 
 int remove(const Settings& settings, const std::string& name) {
-  return print_removed(remove_image(settings.state_dir, name), name);
+  const Result<RemovedImages> removed = remove_image(settings.state_dir, name);
+  AuditEvent event;
+  event.event = "image.remove";
+  event.subject = name;
+  record(settings, std::move(event), removed);
+  return print_removed(removed, name);
 }
 
-int prune(const Settings& settings) { return print_removed(prune_images(settings.state_dir), ""); }
+int prune(const Settings& settings) {
+  const Result<RemovedImages> pruned = prune_images(settings.state_dir);
+  AuditEvent event;
+  event.event = "image.prune";
+  record(settings, std::move(event), pruned);
+  return print_removed(pruned, "");
+}
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 // sbxctl: what an operator does on the host of the sandboxes. Exit status: 0 done, 1 failed, 2 wrong usage.
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -27,6 +28,14 @@ Result<std::string> place(const std::string& flag, const char* variable) {
   std::string path = value != nullptr ? value : "";
   TRY(check_absolute(variable, path));
   return path;
+}
+
+void record(const Settings& settings, AuditEvent event, const Error* error) {
+  event.caller = Caller{getuid(), ""};
+  event.failed = error != nullptr;
+  if (error != nullptr) event.message = error->text;
+  if (const auto recorded = record_event(settings.log, event); !recorded)
+    (void)report_failure(recorded.error().text);
 }
 
 bool report_damaged(const StoredImages& stored) {
@@ -63,11 +72,15 @@ int run(int argc, char** argv) {
   Action action;
   std::string state_dir;
   std::string config;
+  std::string log;
   const auto not_empty = [](const std::string& path) { return path.empty() ? "is empty" : ""; };
   app.add_option("--state-dir", state_dir,
                  "Where images and projects are kept (SBX_STATE_DIR; default: " + settings.state_dir + ")")
       ->check(not_empty);
   app.add_option("--config", config, "The configuration file (SBX_CONFIG; default: /etc/sbx/config.yaml)")
+      ->check(not_empty);
+  app.add_option("--log", log,
+                 "The monitor log (SBX_LOG; default: " + settings.log.path + "; /dev/null: none)")
       ->check(not_empty);
   app.set_version_flag("--version", "sbxctl " SBX_VERSION);
   app.require_subcommand(1);
@@ -90,7 +103,8 @@ int run(int argc, char** argv) {
   if (!found) return report_failure(found.error().text);
   const Result<std::string> config_file = place(config, "SBX_CONFIG");
   const Result<std::string> state = place(state_dir, "SBX_STATE_DIR");
-  for (const Result<std::string>* path : {&config_file, &state}) {
+  const Result<std::string> log_file = place(log, "SBX_LOG");
+  for (const Result<std::string>* path : {&config_file, &state, &log_file}) {
     if (*path) continue;
     (void)report_failure(path->error().text);
     return kExitUsage;
@@ -101,6 +115,7 @@ int run(int argc, char** argv) {
     if (!config_file->empty() || loaded.error().error_number != EACCES) return kExitUsage;
   }
   if (!state->empty()) settings.state_dir = *state;
+  if (!log_file->empty()) settings.log.path = *log_file;
   return action();
 }
 

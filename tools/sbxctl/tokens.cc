@@ -86,7 +86,14 @@ Result<void> change(const std::string& path, const std::function<Result<void>(st
   return os::replace_file(AT_FDCWD, path, write_tokens(tokens), 0600);
 }
 
-int create(const std::string& path, const Wish& wish) {
+AuditEvent token_event(const char* event, const std::string& name) {
+  AuditEvent about;
+  about.event = event;
+  about.subject = name;
+  return about;
+}
+
+int create(const Settings& settings, const Wish& wish) {
   Result<Token> token = make_token(wish);
   if (!token) {
     (void)report_failure(token.error().text);
@@ -94,7 +101,7 @@ int create(const std::string& path, const Wish& wish) {
   }
   const std::string secret = new_token();
   token->digest = sha256_hex(secret);
-  const Result<void> done = change(path, [&](std::vector<Token>& tokens) -> Result<void> {
+  const Result<void> done = change(settings.tokens, [&](std::vector<Token>& tokens) -> Result<void> {
     if (std::ranges::find(tokens, token->name, &Token::name) != tokens.end())
       return fail("there is a token '" + token->name + "' already: revoke it first, or give another name");
     if (tokens.size() == kMostTokens)
@@ -102,18 +109,20 @@ int create(const std::string& path, const Wish& wish) {
     tokens.push_back(*token);
     return {};
   });
+  record(settings, token_event("token.create", wish.name), done);
   if (!done) return report_failure(done.error().text);
   (void)printf("%s\n", secret.c_str());
   (void)fprintf(stderr, "sbxctl: this is the only time that it is shown; %s\n", kThen);
   return kExitOk;
 }
 
-int revoke(const std::string& path, const std::string& name) {
-  const Result<void> done = change(path, [&](std::vector<Token>& tokens) -> Result<void> {
+int revoke(const Settings& settings, const std::string& name) {
+  const Result<void> done = change(settings.tokens, [&](std::vector<Token>& tokens) -> Result<void> {
     if (std::erase_if(tokens, [&](const Token& token) { return token.name == name; }) == 0)
       return fail("there is no token '" + name + "'");
     return {};
   });
+  record(settings, token_event("token.revoke", name), done);
   if (!done) return report_failure(done.error().text);
   (void)fprintf(stderr, "sbxctl: revoked; %s\n", kThen);
   return kExitOk;
@@ -176,11 +185,11 @@ void add_token_command(CLI::App& app, const Settings& settings, Action& action) 
                    "A policy that it may choose; may be given many times (default: default)")
       ->allow_extra_args(false);
   making->add_option("--expires", wish->expires, "How long it is good, as 30d or 12h (default: for ever)");
-  making->callback([&, wish] { action = [&settings, wish] { return create(settings.tokens, *wish); }; });
+  making->callback([&, wish] { action = [&settings, wish] { return create(settings, *wish); }; });
   CLI::App* revoking = command->add_subcommand("revoke", "End one");
   revoking->add_option("NAME", wish->name, "Its name")->required();
   revoking->callback(
-      [&, wish] { action = [&settings, wish] { return revoke(settings.tokens, wish->name); }; });
+      [&, wish] { action = [&settings, wish] { return revoke(settings, wish->name); }; });
   CLI::App* listing = command->add_subcommand("list", "All that there are, without the tokens themselves");
   listing->add_flag("--json", wish->json, "As JSON");
   listing->callback([&, wish] { action = [&settings, wish] { return list(settings.tokens, wish->json); }; });

@@ -12,6 +12,7 @@
 #include "base/printable.h"
 #include "commands.h"
 #include "outcome/run_result.h"
+#include "projects/answer.h"
 #include "projects/patch.h"
 #include "projects/project_json.h"
 #include "resource/own_directories.h"
@@ -80,19 +81,31 @@ Result<int> diff(const Transactions& transactions, const Line& line) {
   return kExitOk;
 }
 
-Result<int> commit(const Transactions& transactions, const Line& line) {
-  const std::vector<std::string> conflicts = TRY(transactions.commit(line.name));
-  if (line.json) print({{"committed", conflicts.empty()}, {"conflicts", conflicts}});
-  if (conflicts.empty()) return kExitOk;
-  (void)report_failure("not committed: the project has changed since '" + line.name +
-                       "' began, and not to the same, at");
-  for (const std::string& path : conflicts) (void)fprintf(stderr, "  %s\n", printable(path).c_str());
-  return kExitRefused;
+// What changes something is a question, as it is over the API, and an event of the log.
+Result<Json> ask(const Settings& settings, const Line& line, ProjectAction what) {
+  ProjectQuestion question;
+  question.action = what;
+  question.project = line.project;
+  question.name = line.name;
+  // Names that are none are refused as those are that come from elsewhere.
+  const ProjectQuestion checked = TRY(decode_project_question(encode_project_question(question)));
+  const std::string answer =
+      TRY_DOING("project '" + line.project + "'", answer_question(settings, checked, PeerIdentity()));
+  return Json::parse(answer);
 }
 
-Result<int> discard(const Transactions& transactions, const Line& line) {
-  TRY(transactions.discard(line.name));
-  return kExitOk;
+int change(const Settings& settings, const Line& line, ProjectAction what) {
+  if (geteuid() != 0) return report_failure("only root can look into projects");
+  const Result<Json> done = ask(settings, line, what);
+  if (!done) return report(done.error());
+  if (what != ProjectAction::commit) return kExitOk;
+  if (line.json) print(*done);
+  if ((*done)["committed"]) return kExitOk;
+  (void)report_failure("not committed: the project has changed since '" + line.name +
+                       "' began, and not to the same, at");
+  for (const Json& path : (*done)["conflicts"])
+    (void)fprintf(stderr, "  %s\n", printable(path.get<std::string>()).c_str());
+  return kExitRefused;
 }
 
 Result<int> list_snapshots(const Transactions& transactions, const Line& line) {
@@ -100,21 +113,6 @@ Result<int> list_snapshots(const Transactions& transactions, const Line& line) {
   if (line.json) return print(snapshots_json(all)), kExitOk;
   for (const SnapshotRecord& record : all)
     (void)printf("%s  of %s\n", record.name.c_str(), record.created.c_str());
-  return kExitOk;
-}
-
-Result<int> take_snapshot(const Transactions& transactions, const Line& line) {
-  (void)TRY(transactions.take_snapshot(line.name));
-  return kExitOk;
-}
-
-Result<int> restore_snapshot(const Transactions& transactions, const Line& line) {
-  TRY(transactions.restore_snapshot(line.name));
-  return kExitOk;
-}
-
-Result<int> remove_snapshot(const Transactions& transactions, const Line& line) {
-  TRY(transactions.remove_snapshot(line.name));
   return kExitOk;
 }
 
@@ -131,18 +129,30 @@ class Commands {
 
   // `takes_name`: of one transaction or snapshot.
   CLI::App* add(const char* name, const char* help, bool takes_name, Work work) {
-    CLI::App* command = parent_.add_subcommand(name, help);
-    command->add_option("--project", line_->project, "The project")->required();
-    if (takes_name) command->add_option(named_, line_->name, "Which one")->required();
-    command->callback([&settings = settings_, &action = action_, line = line_, work = std::move(work)] {
-      action = [&settings, line, work] { return with_project(settings, *line, work); };
+    return add_command(name, help, takes_name, [work = std::move(work)](const Settings& settings, const Line& line) {
+      return with_project(settings, line, work);
     });
-    return command;
+  }
+  CLI::App* add(const char* name, const char* help, ProjectAction what) {
+    return add_command(name, help, true, [what](const Settings& settings, const Line& line) {
+      return change(settings, line, what);
+    });
   }
 
   [[nodiscard]] Line& line() { return *line_; }
 
  private:
+  using Act = std::function<int(const Settings&, const Line&)>;
+  CLI::App* add_command(const char* name, const char* help, bool takes_name, Act act) {
+    CLI::App* command = parent_.add_subcommand(name, help);
+    command->add_option("--project", line_->project, "The project")->required();
+    if (takes_name) command->add_option(named_, line_->name, "Which one")->required();
+    command->callback([&settings = settings_, &action = action_, line = line_, act = std::move(act)] {
+      action = [&settings, line, act] { return act(settings, *line); };
+    });
+    return command;
+  }
+
   CLI::App& parent_;
   const Settings& settings_;
   Action& action_;
@@ -160,18 +170,18 @@ void add_transaction_commands(CLI::App& app, const Settings& settings, Action& a
   CLI::App* shown = commands.add("diff", "What one changes", true, diff);
   shown->add_flag("--json", line.json, "As JSON");
   shown->add_flag("--patch", line.patch, "As a unified patch; binary files by their SHA-256");
-  commands.add("commit", "The project has its changes from now on", true, commit)
+  commands.add("commit", "The project has its changes from now on", ProjectAction::commit)
       ->add_flag("--json", line.json, "As JSON");
-  commands.add("discard", "Drop its changes", true, discard);
+  commands.add("discard", "Drop its changes", ProjectAction::discard);
   tx->footer("Exit status 3: refused because of conflicts, or a run uses it or writes to the project now.");
 
   CLI::App* states = app.add_subcommand("snapshots", "States of a project that are kept");
   Commands kept(*states, settings, action, "NAME");
   kept.add("list", "Those that there are", false, list_snapshots)
       ->add_flag("--json", kept.line().json, "As JSON");
-  kept.add("take", "Keep what the project has now", true, take_snapshot);
-  kept.add("restore", "The project has from now on what it had then", true, restore_snapshot);
-  kept.add("remove", "Keep it no longer", true, remove_snapshot);
+  kept.add("take", "Keep what the project has now", ProjectAction::take_snapshot);
+  kept.add("restore", "The project has from now on what it had then", ProjectAction::restore_snapshot);
+  kept.add("remove", "Keep it no longer", ProjectAction::remove_snapshot);
 }
 
 }  // namespace sbx

@@ -28,7 +28,7 @@ struct Helped {
     FileRequest request;
     request.operation = operation;
     request.path = "x";
-    auto started = FileHelper::start(*loop, pair->first.get(), request,
+    auto started = FileHelper::start(*loop, pair->first.get(), {0, -1}, request,
                                      {.answered = [this](const FileAnswer&) { answered(); },
                                       .content = [this](const std::string& bytes) { content += bytes; },
                                       .ended =
@@ -42,7 +42,7 @@ struct Helped {
     helper = std::move(*started);
     auto asked = os::receive_message(pair->second.get(), sizeof(KeeperMessage));
     REQUIRE((asked && *asked));
-    REQUIRE((*asked)->descriptors.size() == 3);
+    REQUIRE((*asked)->descriptors.size() == 5);
     keeper = std::move((*asked)->descriptors[0]);
     input = std::move((*asked)->descriptors[1]);
     output = std::move((*asked)->descriptors[2]);

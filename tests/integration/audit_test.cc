@@ -1,0 +1,185 @@
+// What is done besides runs, in the monitor log: each event once, with who asked and what came of it.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <map>
+
+#include "integration/daemon_files.h"
+#include "integration/daemon_tcp.h"
+
+namespace sbx::test {
+namespace {
+
+using Strings = std::vector<std::string>;
+
+ProgramResult sbxctl(const Sandbox& place, Strings words, const std::string& input = "") {
+  words.insert(words.begin(), {program_directory() + "/sbxctl", "--state-dir=" + place.state_dir(),
+                               "--log=" + place.log()});
+  ProgramOptions options;
+  options.input = input;
+  return run_program(words, options);
+}
+
+// "EVENT SUBJECT" and, of what failed, " failed".
+Strings told(const Sandbox& place, const std::string& of) {
+  Strings all;
+  for (const json& event : place.events(of)) {
+    std::string one = event["event"];
+    if (event["subject"].is_string()) one += " " + event["subject"].get<std::string>();
+    if (event["to"].is_string()) one += " -> " + event["to"].get<std::string>();
+    if (event["outcome"] == "failed") one += " failed";
+    all.push_back(one);
+  }
+  return all;
+}
+
+void check_whole(const Sandbox& place) {
+  const ProgramResult verified = sbxctl(place, {"audit", "verify", "--json"});
+  CHECK_MESSAGE(verified.exit_status == 0, verified.out << verified.err);
+  CHECK(json::parse(verified.out)["whole"] == true);
+}
+
+}  // namespace
+
+TEST_CASE("the life of a sandbox is in the log") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  {
+    const Daemon daemon(place);
+    const std::string id = daemon.create({{"task_id", "audited"}});
+    CHECK(daemon.post("/v1/sandboxes/" + id + "/pause", json::object()).status == 200);
+    CHECK(daemon.post("/v1/sandboxes/" + id + "/pause", json::object()).status == 409);
+    CHECK(daemon.post("/v1/sandboxes/" + id + "/resume", json::object()).status == 200);
+    CHECK(daemon.exec(id, "true")["exit_code"] == 0);
+    CHECK(daemon.post("/v1/sandboxes/" + id + "/reset", json::object()).status == 200);
+    CHECK(daemon.ask("DELETE", "/v1/sandboxes/" + id).status == 200);
+    CHECK(daemon.post("/v1/sandboxes", {{"task_id", "refused"}, {"limits", {{"memory_bytes", 1ULL << 50U}}}}).status == 201);
+    const std::string stopped = daemon.create({{"task_id", "stopped"}});
+    CHECK(daemon.post("/v1/sandboxes/" + stopped + "/stop", json::object()).status == 200);
+    (void)daemon.create({{"task_id", "idle"}, {"idle_ms", 100}});
+    while (daemon.get("/v1/sandboxes/task:idle").status == 200) (void)usleep(10'000);
+    (void)daemon.create({{"task_id", "left"}});
+  }
+  std::map<std::string, Strings> lives;
+  std::map<std::string, std::string> ends;
+  for (const json& event : place.events("sandbox.")) {
+    INFO(event.dump());
+    const std::string task = event["task_id"];
+    lives[task].push_back(event["event"].get<std::string>().substr(std::string("sandbox.").size()));
+    if (event["outcome"] == "failed") lives[task].back() += " failed";
+    if (lives[task].back() == "destroy") ends[task] = event["message"];
+    const bool by_itself = lives[task].back() == "destroy" && (task == "idle" || task == "left");
+    CHECK(event["caller"] == (by_itself ? json(nullptr) : json{{"uid", 0}}));
+  }
+  CHECK(lives["audited"] == Strings{"create", "pause", "resume", "reset", "destroy"});
+  CHECK(lives["stopped"] == Strings{"create", "stop", "destroy"});
+  CHECK(lives["idle"] == Strings{"create", "destroy"});
+  CHECK(lives["left"] == Strings{"create", "destroy"});
+  CHECK(ends["audited"] == "the sandbox was destroyed");
+  CHECK(ends["stopped"] == "the sandbox was stopped");
+  CHECK(ends["idle"] == "the sandbox was idle for as long as it may be");
+  CHECK(ends["left"] == "the supervisor ends");
+  CHECK(told(place, "sbxd.") ==
+        Strings{"sbxd.start " + place.run_dir() + "/sbxd.sock", "sbxd.stop " + place.run_dir() + "/sbxd.sock"});
+  CHECK(place.log_lines().size() == 1);
+  check_whole(place);
+}
+
+TEST_CASE("files of a living sandbox are in the log when they come, go and change") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  const Files files(daemon, {{"task_id", "files"}});
+  CHECK(files.put("a", "1").status == 201);
+  CHECK(files.get("a").status == 200);
+  CHECK(files.get("none").status == 404);
+  (void)files.stat("a");
+  (void)files.names(".");
+  CHECK(files.ask("POST", "/directory?path=d").status == 201);
+  CHECK(files.ask("POST", "/move?from=a&to=d/a").status == 200);
+  CHECK(files.ask("DELETE", "?path=d").status == 409);
+  CHECK(files.ask("DELETE", "?path=d&recursive").status == 204);
+  CHECK(told(place, "file.") == Strings{"file.upload a", "file.download a", "file.download none failed",
+                                        "file.mkdir d", "file.move a -> d/a", "file.delete d failed",
+                                        "file.delete d"});
+  for (const json& event : place.events("file.")) {
+    CHECK(event["task_id"] == "files");
+    CHECK(event["sandbox_id"].is_string());
+    CHECK(event["caller"] == json{{"uid", 0}});
+  }
+  check_whole(place);
+}
+
+TEST_CASE("what is done with projects is in the log, over the API and by sbxctl") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  CHECK(daemon.post("/v1/projects", {{"project_id", "p"}, {"disk_bytes", 16 << 20}}).status == 201);
+  CHECK(daemon.post("/v1/projects", {{"project_id", "p"}, {"disk_bytes", 16 << 20}}).status == 409);
+  CHECK(daemon.ask("PUT", "/v1/projects/p/files?path=x", "1").status == 201);
+  CHECK(daemon.get("/v1/projects/p/files?path=x").status == 200);
+  const Strings over_api{"project.create", "project.create failed", "file.upload x", "file.download x"};
+  Strings all = told(place, "project.");
+  for (const std::string& one : told(place, "file.")) all.push_back(one);
+  CHECK(all == over_api);
+  const auto ctl = [&](const Strings& words, const std::string& input = "") {
+    const ProgramResult result = sbxctl(place, words, input);
+    INFO(result.err);
+    return result.exit_status;
+  };
+  CHECK(ctl({"files", "put", "--project=p", "--as=y", "-"}, "2") == 0);
+  CHECK(ctl({"files", "mv", "--project=p", "project_files/y", "project_files/z"}) == 0);
+  CHECK(ctl({"files", "rm", "--project=p", "project_files/z", "project_files/none"}) == 1);
+  CHECK(ctl({"snapshots", "take", "--project=p", "s"}) == 0);
+  CHECK(ctl({"snapshots", "restore", "--project=p", "s"}) == 0);
+  CHECK(ctl({"snapshots", "remove", "--project=p", "s"}) == 0);
+  CHECK(ctl({"tx", "discard", "--project=p", "nosuch"}) == 1);
+  CHECK(ctl({"projects", "rename", "p", "q"}) == 0);
+  CHECK(ctl({"projects", "delete", "q"}) == 0);
+  CHECK(told(place, "file.") == Strings{"file.upload x", "file.download x", "file.upload y",
+                                        "file.move project_files/y -> project_files/z",
+                                        "file.delete project_files/z"});
+  CHECK(told(place, "snapshot.") == Strings{"snapshot.take s", "snapshot.restore s", "snapshot.remove s"});
+  CHECK(told(place, "transaction.") == Strings{"transaction.discard nosuch failed"});
+  CHECK(told(place, "project.") == Strings{"project.create", "project.create failed", "project.rename -> q",
+                                           "project.delete"});
+  for (const json& event : place.events("project.")) CHECK(event["caller"] == json{{"uid", 0}});
+  check_whole(place);
+}
+
+TEST_CASE("a token's events have its name, and those of tokens never have the token") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Host tcp(place);
+  const std::string secret = tcp.token({"ci", "--project=p"});
+  const Daemon daemon(place, {"--config", tcp.config()});
+  const Answer made = ask(tcp.plain() + "/v1/sandboxes", secret, {{"project_id", "p"}, {"task_id", "tokens"}});
+  CHECK(made.status == 201);
+  const json created = place.events("sandbox.create").at(0);
+  CHECK(created["caller"] == json{{"token", "ci"}});
+  CHECK(tcp.sbxctl({"revoke", "ci"}).exit_status == 0);
+  const std::string log = read_file(place.directory() + "/tokens.log");
+  CHECK(log.find("\"token.create\"") != std::string::npos);
+  CHECK(log.find("\"token.revoke\"") != std::string::npos);
+  CHECK(log.find(secret) == std::string::npos);
+  CHECK(read_file(place.log()).find(secret) == std::string::npos);
+}
+
+TEST_CASE("what killed runs left is in the log when it is removed, and the chain is whole") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  {
+    Daemon daemon(place);
+    (void)daemon.create({{"task_id", "killed"}});
+    daemon.kill_with_9();
+  }
+  CHECK(place.leftovers(20).find("cgroup") == std::string::npos);
+  const Daemon again(place);
+  CHECK(again.run({{"command", {"true"}}})["outcome"] == "exited");
+  CHECK(told(place, "sbxd.").size() == 2);
+  check_whole(place);
+}
+
+}  // namespace sbx::test
