@@ -506,6 +506,11 @@ Result<void> LiveSandbox::write_journal() {
     if (std::string record = command.journal_record(); !record.empty())
       journal.records.push_back(std::move(record));
   }
+  if (owner_) {
+    AuditEvent killed = event("sandbox.destroy", {});
+    killed.message = "its supervisor was killed";
+    journal.records.push_back(event_to_json(killed));
+  }
   return ids_.write_journal(journal);
 }
 

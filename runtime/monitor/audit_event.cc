@@ -12,6 +12,8 @@ using Json = nlohmann::ordered_json;
 
 Json or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
+std::string one_line(const Json& json) { return json.dump(-1, ' ', true, Json::error_handler_t::replace); }
+
 // Names of files are bytes: what is no text is there as it was, beside what can be shown of it.
 void add_name(Json& json, const std::string& key, const std::string& name) {
   json[key] = or_null(name);
@@ -45,7 +47,14 @@ std::string event_to_json(const AuditEvent& event) {
   add_name(json, "to", event.to);
   json["outcome"] = event.failed ? "failed" : "done";
   json["message"] = or_null(event.message);
-  return json.dump(-1, ' ', true, Json::error_handler_t::replace);
+  return one_line(json);
+}
+
+std::string with_time_now(const std::string& record) {
+  Json json = Json::parse(record, nullptr, false);
+  if (!json.is_object() || !json.contains("event")) return record;
+  json["time"] = rfc3339(utc_ms());
+  return one_line(json);
 }
 
 Result<void> record_event(const MonitorLogOptions& options, const AuditEvent& event) {

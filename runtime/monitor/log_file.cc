@@ -23,6 +23,7 @@
 
 #include "base/times.h"
 #include "monitor/chain.h"
+#include "monitor/syslog.h"
 #include "os/file.h"
 
 namespace sbx {
@@ -186,7 +187,8 @@ Result<void> write_lines(const OpenLog& log, const std::string& bytes, const std
   return written;
 }
 
-Result<void> append_record(const MonitorLogOptions& options, int lock, std::string_view record) {
+// The lines that were.
+Result<std::string> append_record(const MonitorLogOptions& options, int lock, std::string_view record) {
   OpenLog log = TRY(open_log(options.path));
   LogHead head = TRY(find_head(lock, log, options.path));
   std::string bytes;
@@ -206,18 +208,27 @@ Result<void> append_record(const MonitorLogOptions& options, int lock, std::stri
   head.size = log.size + bytes.size();
   head.lost = 0;
   write_head(lock, head);
-  return {};
+  return bytes.substr(bytes.starts_with('\n') ? 1 : 0);
 }
 
-Result<void> append_locked(const MonitorLogOptions& options, std::string_view record) {
+Result<std::string> append_locked(const MonitorLogOptions& options, std::string_view record) {
   const UniqueFd lock = TRY(lock_log(options.path));
-  Result<void> appended = append_record(options, lock.get(), record);
+  Result<std::string> appended = append_record(options, lock.get(), record);
   if (appended) return appended;
   LogHead head = read_head(lock.get());
   if (head.lost++ == 0) head.lost_since_ms = utc_ms();
   head.error_number = appended.error().error_number;
   write_head(lock.get(), head);
   return appended;
+}
+
+// Also what could not be written here.
+void tell_host(const std::string& socket, std::string_view lines) {
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size());
+    send_to_syslog(socket, lines.substr(0, end));
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+  }
 }
 
 // The record is a finished line of JSON already; spdlog's pattern formatter would only cost its set-up.
@@ -242,7 +253,10 @@ class LockedFileSink final : public spdlog::sinks::base_sink<spdlog::details::nu
   void sink_it_(const spdlog::details::log_msg& message) override {
     spdlog::memory_buf_t record;
     formatter_->format(message, record);
-    result_ = append_locked(options_, std::string_view(record.data(), record.size()));
+    const std::string_view text(record.data(), record.size());
+    Result<std::string> lines = append_locked(options_, text);
+    if (!options_.syslog.empty()) tell_host(options_.syslog, lines ? std::string_view(*lines) : text);
+    result_ = lines ? Result<void>() : fail(std::move(lines).error());
   }
   void flush_() override {}
 
@@ -254,8 +268,11 @@ class LockedFileSink final : public spdlog::sinks::base_sink<spdlog::details::nu
 }  // namespace
 
 Result<void> append_to_monitor_log(const MonitorLogOptions& options, std::string_view record) {
-  if (options.path == "/dev/null") return {};  // the way to have no log; its lock would be a file in /dev
   TRY(with_link(record, {1, kNoLine}));
+  if (options.path == "/dev/null") {  // the way to have none; its lock would be a file in /dev
+    if (!options.syslog.empty()) send_to_syslog(options.syslog, record);
+    return {};
+  }
   try {
     const auto sink = std::make_shared<LockedFileSink>(options);
     spdlog::logger logger("monitor", sink);

@@ -4,6 +4,7 @@
 
 #include "base/names.h"
 #include "base/units.h"
+#include "monitor/syslog.h"
 #include "plan/sandbox_plan.h"
 #include "policy/trusted_file.h"
 #include "policy/yaml_reader.h"
@@ -17,7 +18,7 @@ constexpr std::array<std::string_view, 18> kKeys{
     "auto_build", "languages", "socket_group", "max_sandboxes", "listen",           "origins",
     "tokens",     "admission", "pool",         "history",       "cleanup_interval", "prepare_images"};
 constexpr std::array<std::string_view, 3> kHistoryKeys{"runs", "output_bytes", "days"};
-constexpr std::array<std::string_view, 3> kLogKeys{"path", "rotate", "keep"};
+constexpr std::array<std::string_view, 4> kLogKeys{"path", "rotate", "keep", "syslog"};
 constexpr std::array<std::string_view, 2> kPoolKeys{"first", "ranges"};
 
 Result<void> read_path(const yaml::Map& map, std::string_view key, std::string& target) {
@@ -120,6 +121,8 @@ Result<void> read_log(std::string_view path, const yaml::Node& node, MonitorLogO
     const auto text = TRY(map.need_text("rotate"));
     log.rotate_bytes = TRY(in_place(map, "rotate", parse_bytes("rotate", text)));
   }
+  const bool syslog = TRY(map.boolean("syslog", !log.syslog.empty()));
+  log.syslog = syslog ? kSyslogSocket : "";
   return read_number(map, "keep", 1000, log.keep);
 }
 

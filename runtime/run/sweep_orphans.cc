@@ -56,7 +56,7 @@ Result<std::string> recover(const Settings& settings, const Orphan& orphan) {
   for (const std::string& record : orphan.journal.records) {
     // A journal that was cut short or spoiled has no record worth a line.
     if (!is_result_json(record) || is_recorded(log.path, record)) continue;
-    TRY(append_to_monitor_log(log, with_more_in_message(record, "; the next start removed " + what)));
+    TRY(append_to_monitor_log(log, with_more_in_message(with_time_now(record), "; the next start removed " + what)));
   }
   TRY(orphan.claim.clear_journal());
   return what;

@@ -175,10 +175,15 @@ TEST_CASE("what killed runs left is in the log when it is removed, and the chain
     (void)daemon.create({{"task_id", "killed"}});
     daemon.kill_with_9();
   }
-  CHECK(place.leftovers(20).find("cgroup") == std::string::npos);
   const Daemon again(place);
   CHECK(again.run({{"command", {"true"}}})["outcome"] == "exited");
   CHECK(told(place, "sbxd.").size() == 2);
+  const std::vector<json> ends = place.events("sandbox.destroy");
+  REQUIRE(ends.size() == 1);
+  CHECK(ends[0]["task_id"] == "killed");
+  CHECK(ends[0]["caller"].is_null());
+  const std::string why = ends[0]["message"];
+  CHECK_MESSAGE((why.starts_with("its supervisor was killed; the next start removed ") || why == "its supervisor went away"), why);
   check_whole(place);
 }
 

@@ -35,6 +35,13 @@ TEST_CASE("an event says who did what, and what came of it") {
   CHECK(json::parse(event_to_json(event))["caller"].is_null());
 }
 
+TEST_CASE("an event that was made ahead gets the time when it is true") {
+  const json told = json::parse(with_time_now(R"({"event":"sandbox.destroy","time":"2001-01-01T00:00:00.000Z","message":"x"})"));
+  CHECK(told["time"].get<std::string>() > "2026");
+  CHECK(told["message"].get<std::string>() == "x");
+  for (const char* other : {R"({"run_id":"1","time":"2001"})", "no object", "[]"}) CHECK(with_time_now(other) == other);
+}
+
 TEST_CASE("names that are no text stay what they are, and no byte of them reaches a terminal") {
   AuditEvent event;
   event.event = "file.upload";
