@@ -70,7 +70,7 @@ std::optional<Configuration> Configurations::find_seen(const SharedCall& call) c
   return {};
 }
 
-void Configurations::put(const SharedCall& call) const {
+void Configurations::put(const SharedCall& call) {
   for (const auto& [what, name] :
        {std::pair{"project_id", call->parts[0]}, {"configuration", call->parts[1]}}) {
     if (const auto good = check_name(what, name); !good) return answer_problem(*call, 400, good.error().text);
@@ -78,7 +78,7 @@ void Configurations::put(const SharedCall& call) const {
   with_body(call, [this, call](const JsonObject& body) { store(call, body); });
 }
 
-void Configurations::store(const SharedCall& call, const JsonObject& body) const {
+void Configurations::store(const SharedCall& call, const JsonObject& body) {
   const std::string& project = call->parts[0];
   const std::string& name = call->parts[1];
   for (const char* key : {"project_id", "task_id", "session_id", "configuration", "transaction"}) {
@@ -105,7 +105,21 @@ void Configurations::store(const SharedCall& call, const JsonObject& body) const
   if (!stored && stored.error().error_number == EDQUOT)
     return answer_problem(*call, 409, stored.error().text);
   if (!stored) return answer_late(call, stored.error());
-  answer_json(*call, *before ? 200 : 201, describe_whole(configuration));
+  const int status = *before ? 200 : 201;
+  record(call, ProjectAction::store_configuration, [call, status, answer = describe_whole(configuration)] {
+    answer_json(*call, status, answer);
+  });
+}
+
+void Configurations::record(const SharedCall& call, ProjectAction done, std::function<void()> then) {
+  auto asker = asker_of(*call);
+  if (!asker) return;
+  ProjectQuestion question;
+  question.action = done;
+  question.project = call->parts[0];
+  question.name = call->parts[1];
+  queries_.ask(std::move(question), std::make_shared<const Asker>(std::move(*asker)),
+               [then = std::move(then)](const Result<std::string>&) { then(); });
 }
 
 void Configurations::get(const SharedCall& call) const {
@@ -151,13 +165,13 @@ Result<void> Configurations::remove_all(const std::string& project) const {
       [&](const Database& database) { return remove_configurations(database, project); });
 }
 
-void Configurations::remove(const SharedCall& call) const {
+void Configurations::remove(const SharedCall& call) {
   const auto found = find_seen(call);
   if (!found) return;
   const auto removed = history_.with_database(
       [&](const Database& database) { return remove_configuration(database, found->project, found->name); });
   if (!removed) return answer_late(call, removed.error());
-  call->exchange->respond({204, {}, ""});
+  record(call, ProjectAction::remove_configuration, [call] { call->exchange->respond({204, {}, ""}); });
 }
 
 std::optional<AskedSandbox> Configurations::complete(const SharedCall& call, const JsonObject& body,

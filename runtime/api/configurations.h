@@ -6,6 +6,7 @@
 
 #include "api/configuration_table.h"
 #include "api/history.h"
+#include "api/host_queries.h"
 #include "api/parse_request.h"
 #include "api/router.h"
 
@@ -13,7 +14,8 @@ namespace sbx::api {
 
 class Configurations {
  public:
-  explicit Configurations(History& history) : history_(history) {}
+  Configurations(http::Loop& loop, Keepers& keepers, History& history)
+      : history_(history), queries_(loop, keepers) {}
   void add_routes(Router& router);
 
   // Of the project, those that the client sees.
@@ -28,17 +30,20 @@ class Configurations {
                                        const AskedSandbox& asked) const;
 
  private:
-  void put(const SharedCall& call) const;
+  void put(const SharedCall& call);
   void get(const SharedCall& call) const;
   void list(const SharedCall& call) const;
-  void remove(const SharedCall& call) const;
-  void store(const SharedCall& call, const JsonObject& body) const;
+  void remove(const SharedCall& call);
+  void store(const SharedCall& call, const JsonObject& body);
+  // What was done with the configuration that the path names; `then`, whatever comes of it.
+  void record(const SharedCall& call, ProjectAction done, std::function<void()> then);
   // Also one that the client does not see.
   Result<std::optional<Configuration>> find(const std::string& project, const std::string& name) const;
   // That the path names. Nothing: it has its answer.
   std::optional<Configuration> find_seen(const SharedCall& call) const;
 
   History& history_;
+  HostQueries queries_;
 };
 
 }  // namespace sbx::api

@@ -13,7 +13,7 @@ struct MonitorLogOptions {
   std::string path = "/var/log/sbx/monitor.jsonl";
   std::uint64_t rotate_bytes = 64ULL << 20;  // the file is renamed to PATH.1 (older ones move on) past this
   unsigned keep = 5;                         // rotated files kept
-  std::string syslog;  // socket of the host's log, which gets each line, too; empty: it does not
+  std::string syslog{};  // socket of the host's log, which gets each line, too; empty: it does not
 };
 
 // Appends one line: `record`, an object of JSON, with its link of the chain (chain.h) and an end. Creates the

@@ -110,6 +110,11 @@ Result<std::string> answer_of_generations(const Settings& settings, const Projec
   return text_of(json);
 }
 
+// What the API did itself, and only root can record.
+bool is_about_record(ProjectAction action) {
+  return action == ProjectAction::store_configuration || action == ProjectAction::remove_configuration;
+}
+
 Result<Json> answer_of_projects(const Settings& settings, const ProjectQuestion& question,
                                 const PeerIdentity& peer) {
   switch (question.action) {
@@ -127,6 +132,7 @@ Result<std::string> answer_of(const Settings& settings, const ProjectQuestion& q
   TRY(check_asker_may(question, peer));
   TRY(check_own_directories(settings.state_dir, settings.run_dir));
   std::string text;
+  if (is_about_record(question.action)) return "{}";
   if (is_about_files(question.action)) {
     text = TRY(answer_about_files(settings, question, peer));
   } else if (question.action > ProjectAction::limit) {

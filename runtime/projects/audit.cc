@@ -19,6 +19,8 @@ const char* name_of_event(const ProjectQuestion& question) {
   case ProjectAction::take_snapshot: return "snapshot.take";
   case ProjectAction::restore_snapshot: return "snapshot.restore";
   case ProjectAction::remove_snapshot: return "snapshot.remove";
+  case ProjectAction::store_configuration: return "configuration.store";
+  case ProjectAction::remove_configuration: return "configuration.remove";
   case ProjectAction::patch: return "transaction.patch";
   case ProjectAction::file: return question.file ? file_event_name(question.file->request) : nullptr;
   case ProjectAction::upload:

@@ -6,7 +6,7 @@
 namespace sbx {
 namespace {
 
-constexpr std::uint32_t kVersion = 2;
+constexpr std::uint32_t kVersion = 3;
 
 bool takes_name(ProjectAction action) {
   switch (action) {
@@ -17,7 +17,9 @@ bool takes_name(ProjectAction action) {
   case ProjectAction::discard:
   case ProjectAction::take_snapshot:
   case ProjectAction::restore_snapshot:
-  case ProjectAction::remove_snapshot: return true;
+  case ProjectAction::remove_snapshot:
+  case ProjectAction::store_configuration:
+  case ProjectAction::remove_configuration: return true;
   default: return false;
   }
 }

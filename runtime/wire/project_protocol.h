@@ -49,6 +49,8 @@ enum class ProjectAction : std::uint8_t {
   fetch_archive,  // that folder, packed
   walk,           // all in that folder and below it
   check_files,
+  store_configuration,   // `name`: the API did, and it is to be recorded; nothing else comes of it
+  remove_configuration,  // the same
   check_all_files,  // of every project, for nobody: the API's own question, and no other is
 };
 

@@ -8,6 +8,7 @@
 
 #include "integration/daemon_files.h"
 #include "integration/daemon_tcp.h"
+#include "support/schema.h"
 
 namespace sbx::test {
 namespace {
@@ -39,6 +40,10 @@ void check_whole(const Sandbox& place) {
   const ProgramResult verified = sbxctl(place, {"audit", "verify", "--json"});
   CHECK_MESSAGE(verified.exit_status == 0, verified.out << verified.err);
   CHECK(json::parse(verified.out)["whole"] == true);
+  if (!can_validate("event")) return;
+  std::string events;
+  for (const json& event : place.events()) events += event.dump() + "\n";
+  CHECK(schema_errors("event", events) == "");
 }
 
 }  // namespace
@@ -124,6 +129,10 @@ TEST_CASE("what is done with projects is in the log, over the API and by sbxctl"
   Strings all = told(place, "project.");
   for (const std::string& one : told(place, "file.")) all.push_back(one);
   CHECK(all == over_api);
+  const std::string configuration = "/v1/projects/p/configurations/c";
+  CHECK(daemon.ask("PUT", configuration, json::object()).status == 201);
+  CHECK(daemon.ask("DELETE", configuration).status == 204);
+  CHECK(told(place, "configuration.") == Strings{"configuration.store c", "configuration.remove c"});
   const auto ctl = [&](const Strings& words, const std::string& input = "") {
     const ProgramResult result = sbxctl(place, words, input);
     INFO(result.err);

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "support/sandbox.h"
+#include "support/schema.h"
 #include "support/skip.h"
 
 namespace sbx::test {
@@ -16,33 +17,6 @@ using nlohmann::json;
 using Strings = std::vector<std::string>;
 
 bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-// In a checkout the programs are in build/bin.
-std::string schema_path() { return program_directory() + "/../../docs/result.schema.json"; }
-
-bool can_validate() {
-  return access(schema_path().c_str(), R_OK) == 0 &&
-         run_program({"/usr/bin/python3", "-c", "import jsonschema"}).exit_status == 0;
-}
-
-// What is wrong with the lines (one JSON object each), as text; empty: nothing.
-std::string schema_errors(const std::string& lines) {
-  ProgramOptions program;
-  program.input = lines;
-  const ProgramResult result = run_program({"/usr/bin/python3", "-c",
-                                            "import json, sys, jsonschema\n"
-                                            "schema = json.load(open(sys.argv[1]))\n"
-                                            "jsonschema.Draft202012Validator.check_schema(schema)\n"
-                                            "validator = jsonschema.Draft202012Validator(schema)\n"
-                                            "for line in sys.stdin:\n"
-                                            "  for error in validator.iter_errors(json.loads(line)):\n"
-                                            "    print(error.json_path, error.message[:300], line[:200])\n"
-                                            "print('checked')",
-                                            schema_path()},
-                                           program);
-  CHECK_MESSAGE(result.exit_status == 0, result.err);
-  return result.out == "checked\n" ? "" : result.out;
-}
 
 Strings python(const std::string& code) { return {"--", "/usr/bin/python3", "-c", code}; }
 
@@ -63,7 +37,7 @@ std::string all_files(const std::string& directory) {
 
 TEST_CASE("every result and every record is valid against the schema, however the run ended") {
   SKIP_UNLESS(is_root(), "needs root");
-  SKIP_UNLESS(can_validate(), "needs docs/result.schema.json and python3-jsonschema");
+  SKIP_UNLESS(can_validate("result"), "needs docs/result.schema.json and python3-jsonschema");
   const Sandbox sandbox;
   const std::string probe = probe_directory() + "/foreign_abi";
   const std::vector<Strings> runs{
@@ -97,7 +71,7 @@ TEST_CASE("every result and every record is valid against the schema, however th
   std::string lines;
   for (const Strings& run : runs) lines += sandbox.run(with({"--json"}, run)).out;
   CHECK(static_cast<std::size_t>(std::count(lines.begin(), lines.end(), '\n')) == runs.size());
-  CHECK(schema_errors(lines) == "");
+  CHECK(schema_errors("result", lines) == "");
 
   const std::string file = sandbox.directory() + "/result.json";
   std::string passed;
@@ -105,7 +79,7 @@ TEST_CASE("every result and every record is valid against the schema, however th
     (void)sandbox.run(with(options, {"--", "/bin/true"}));
     passed += read_file(file);
   }
-  CHECK(schema_errors(passed) == "");
+  CHECK(schema_errors("result", passed) == "");
 
   ProgramOptions cancelled;
   cancelled.null_input = true;
@@ -115,10 +89,10 @@ TEST_CASE("every result and every record is valid against the schema, however th
   };
   const std::string interrupted = sandbox.run({"--json", "--", "/bin/sleep", "600"}, cancelled).out;
   CHECK(holds(interrupted, "\"cancelled\""));
-  CHECK(schema_errors(interrupted) == "");
+  CHECK(schema_errors("result", interrupted) == "");
 
   CHECK(sandbox.log_lines().size() == runs.size() + 3);
-  CHECK(schema_errors(read_file(sandbox.log())) == "");
+  CHECK(schema_errors("result", read_file(sandbox.log())) == "");
 }
 
 TEST_CASE("a result has every field that was promised") {

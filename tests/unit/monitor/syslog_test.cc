@@ -23,7 +23,7 @@ class HostLog {
   HostLog() {
     std::string pattern = (fs::temp_directory_path() / "sbx-syslog-XXXXXX").string();
     directory_ = mkdtemp(pattern.data());
-    socket_.reset(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    socket_ = UniqueFd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::strcpy(address.sun_path, path().c_str());
