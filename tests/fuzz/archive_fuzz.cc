@@ -79,12 +79,26 @@ void must_be_as_told(const Unpacked& unpacked) {
   must(unpacked.refused.size() <= unpacked.refused_count, "what was refused is counted");
 }
 
+// There for as long as this is: the fuzzer's own files have paths of where it was.
+class WorkingIn {
+ public:
+  explicit WorkingIn(const std::string& path) : before_(open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)) {
+    must(before_.valid() && chdir(path.c_str()) == 0, "the fuzzer can work in its place");
+  }
+  WorkingIn(const WorkingIn&) = delete;
+  WorkingIn& operator=(const WorkingIn&) = delete;
+  ~WorkingIn() { must(fchdir(before_.get()) == 0, "the fuzzer can go back"); }
+
+ private:
+  UniqueFd before_;
+};
+
 void try_archive(std::string_view text) {
   static const Place place;
   static const project_files::Utf8Names names;
   static const Result<ContentTypes> types = ContentTypes::load();
   must(kNumbersAreTaken && types.has_value(), "the fuzzer can begin");
-  must(chdir(place.path().c_str()) == 0, "the fuzzer can work in its place");
+  const WorkingIn there(place.path());
   fs::remove_all("in");
   place.write("outside", "untouched\n");
   UnpackOrder order;
