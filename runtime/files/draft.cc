@@ -21,6 +21,11 @@ Done<std::string> random_draft_name() {
 
 namespace {
 
+Done<std::string> name_for(const Draft& draft) {
+  if (!draft.wanted.empty()) return draft.wanted;
+  return random_draft_name();
+}
+
 // Gives a draft without a name one.
 Done<void> link_draft(const Draft& draft, int directory, const std::string& name) {
   // Without the right to do it so, or a path to it.
@@ -43,12 +48,13 @@ Done<void> place_fresh(Draft& draft, int directory, const std::string& name) {
 
 }  // namespace
 
-Done<Draft> make_draft(int directory) {
+Done<Draft> make_draft(int directory, const std::string& wanted) {
   Draft draft;
+  draft.wanted = wanted;
   draft.fd = UniqueFd(openat(directory, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
   if (draft.fd.valid()) return draft;
   if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) return failed(FileStep::open, errno);
-  draft.name = TRY(random_draft_name());
+  draft.name = TRY(name_for(draft));
   draft.fd = UniqueFd(
       openat(directory, draft.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!draft.fd.valid()) return failed(FileStep::open, errno);
@@ -74,7 +80,7 @@ Done<void> put_in_place(Draft& draft, int directory, const std::string& name, bo
   }
   if (fresh) return place_fresh(draft, directory, name);
   if (draft.name.empty()) {
-    const std::string other = TRY(random_draft_name());
+    const std::string other = TRY(name_for(draft));
     TRY(link_draft(draft, directory, other));
     draft.name = other;
   }

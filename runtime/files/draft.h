@@ -14,13 +14,14 @@ inline constexpr const char* kDraftName = ".sbx-upload-";
 // A file without a name, where the file system can have one: whatever happens, nothing is left of it.
 struct Draft {
   UniqueFd fd;
-  std::string name;  // empty: none
+  std::string name;    // empty: none
+  std::string wanted;  // where it needs one; empty: a random one
 };
 
 // One of those names, that nobody can know.
 Done<std::string> random_draft_name();
 
-Done<Draft> make_draft(int directory);  // mode 0600
+Done<Draft> make_draft(int directory, const std::string& wanted = {});  // mode 0600
 // Removes what has not come to its own name.
 void forget(const Draft& draft, int directory);
 

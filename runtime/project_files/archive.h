@@ -34,6 +34,7 @@ struct RefusedMember {
 struct UnpackOrder {
   std::string folder;  // where the new folder is made
   std::string name;    // of it; with a number where it is taken
+  std::string draft;   // what it is called until then; empty: a random name
   bool framed = false;
   UnpackRules rules;
 };

@@ -1,7 +1,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <map>
 #include <set>
 
@@ -12,6 +14,7 @@
 #include "project_files/answers.h"
 #include "project_files/names.h"
 #include "project_files/project_files.h"
+#include "project_files/upload_note.h"
 
 namespace sbx::project_files {
 namespace {
@@ -106,6 +109,25 @@ class Comparison {
   std::vector<StoredFile> written_;
 };
 
+// A project that nobody may write to now keeps them until the next time.
+std::vector<std::string> drop_what_was_killed(const ProjectPlace& place) {
+  {
+    const auto abandoned = UploadNote::abandoned(place.state_dir + "/projects/" + place.id);
+    if (!abandoned || abandoned->empty()) return {};
+  }
+  const Result<ProjectFiles> files = ProjectFiles::open(place, Access::write);
+  const auto dropped = files ? files->drop_unfinished() : fail(files.error());
+  return dropped ? *dropped : std::vector<std::string>();
+}
+
+Result<CheckReport> check_one(const ProjectPlace& place) {
+  std::vector<std::string> dropped = drop_what_was_killed(place);
+  const ProjectFiles files = TRY(ProjectFiles::open(place, Access::read));
+  CheckReport report = TRY(files.check(false));
+  std::ranges::move(dropped, std::back_inserter(report.unfinished));
+  return report;
+}
+
 }  // namespace
 
 void check_all(const std::string& state_dir, std::uint32_t service_id,
@@ -118,8 +140,7 @@ void check_all(const std::string& state_dir, std::uint32_t service_id,
   for (const std::string& id : *projects) {
     if (id.starts_with('.')) continue;  // deleted ones
     if (access((state_dir + "/projects/" + id + "/files.sqlite").c_str(), F_OK) != 0) continue;
-    const Result<ProjectFiles> files = ProjectFiles::open({state_dir, id, service_id}, Access::read);
-    each(id, files ? files->check(false) : Result<CheckReport>(fail(files.error())));
+    each(id, check_one({state_dir, id, service_id}));
   }
 }
 

@@ -299,7 +299,7 @@ Result<FileFacts> Intake::finish(bool sync) {
 
 Result<Written> write(const WriteOrder& order, const ContentTypes& types) {
   const UniqueFd directory = TRY(open_folder(order.folder, order.parents));
-  files::Done<files::Draft> made = files::make_draft(directory.get());
+  files::Done<files::Draft> made = files::make_draft(directory.get(), order.draft);
   if (!made && made.error().error_number == EACCES) return fail(not_ours(order.folder));
   files::Draft draft = TRY(told(std::move(made), join(order.folder, order.name)));
   const ScopeExit clean([&] { files::forget(draft, directory.get()); });

@@ -35,6 +35,7 @@ struct ContentRules {
 struct WriteOrder {
   std::string folder;  // "" is the top
   std::string name;
+  std::string draft;      // what it is called until then, where it needs a name; empty: a random one
   bool parents = false;   // makes the folder where it is missing
   bool existing = false;  // only onto a file that is there, whose permissions stay
   Taken taken = Taken::rename;

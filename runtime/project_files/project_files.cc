@@ -13,6 +13,7 @@
 #include "os/file.h"
 #include "project_files/answers.h"
 #include "project_files/names.h"
+#include "project_files/upload_note.h"
 #include "resource/project_record.h"
 
 namespace sbx::project_files {
@@ -128,6 +129,8 @@ Result<StoredFile> ProjectFiles::note(const FileFacts& facts, const std::string&
 Result<PutAnswer> ProjectFiles::write(WriteOrder order, const std::string& by, Content content) const {
   order.framed = content.framed;
   const ContentTypes types = TRY(ContentTypes::load());
+  const UploadNote note_of_it = TRY(UploadNote::make(directory_, order.folder));
+  order.draft = note_of_it.name();
   const UniqueFd lock = TRY(open_lock());
   tree::Worker doing = worker();
   doing.content_in = content.fd;
@@ -216,6 +219,8 @@ Result<ExtractAnswer> ProjectFiles::extract(const ExtractRequest& request, Conte
   order.rules = request.rules;
   order.framed = archive.framed;
   const ContentTypes types = TRY(ContentTypes::load());
+  const UploadNote note_of_it = TRY(UploadNote::make(directory_, order.folder));
+  order.draft = note_of_it.name();
   const Utf8Names names;
   const UniqueFd lock = TRY(open_lock());
   tree::Worker doing = worker();
@@ -239,6 +244,24 @@ Result<ExtractAnswer> ProjectFiles::extract(const ExtractRequest& request, Conte
   }
   TRY(index_.write_all(done.files));
   return done;
+}
+
+// A writer alone removes something. What cannot be removed now is noted on.
+Result<std::vector<std::string>> ProjectFiles::drop_unfinished() const {
+  std::vector<std::string> dropped;
+  std::vector<UploadNote> abandoned = TRY(UploadNote::abandoned(directory_));
+  for (UploadNote& upload : abandoned) {
+    FileRequest request;
+    request.path = join(upload.folder(), upload.name());
+    request.recursive = true;
+    const Result<std::string> done = work(worker(), [&]() -> Result<std::string> {
+      TRY(project_files::remove(request));
+      return std::string();
+    });
+    if (done) dropped.push_back(request.path);
+    if (done || done.error().error_number == ENOENT) upload.nothing_is_left();
+  }
+  return dropped;
 }
 
 // --- names -----------------------------------------------------------------------------------------------

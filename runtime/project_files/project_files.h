@@ -89,13 +89,14 @@ struct CheckReport {
   std::vector<std::string> changed;     // content was another: the row has size, hash and type of it now
   std::vector<std::string> unknown;     // have no row
   std::vector<std::string> adopted;     // got one now
-  std::vector<std::string> unfinished;  // of uploads that were killed, by their names
+  std::vector<std::string> unfinished;  // of uploads that were killed or go on, by their names
   std::vector<std::string> unreadable;  // could not be looked at
   bool more = false;                    // there is more than was looked at
 };
 
 // The list and the files of every project that has a list, one after the other; `each` gets what came of it.
-// Whoever starts a supervisor or cleans up does this: nothing is adopted.
+// Whoever starts a supervisor or cleans up does this: nothing is adopted, and of uploads that were killed
+// nothing is left (then `unfinished` has them, too).
 void check_all(const std::string& state_dir, std::uint32_t service_id,
                const std::function<void(const std::string& project, const Result<CheckReport>&)>& each);
 
@@ -135,6 +136,8 @@ class ProjectFiles {
 
   // The path of a file by its id, else what was given.
   [[nodiscard]] Result<std::string> path_of(const std::string& path_or_id) const;
+  // What uploads that were killed left, by their names. Opened for writing.
+  [[nodiscard]] Result<std::vector<std::string>> drop_unfinished() const;
   // `adopt`: what has no row gets one.
   [[nodiscard]] Result<CheckReport> check(bool adopt) const;
 

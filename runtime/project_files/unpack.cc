@@ -243,7 +243,7 @@ Result<std::string> place(int folder, const std::string& hidden, const std::stri
 
 Result<Unpacked> unpack(const UnpackOrder& order, const ContentTypes& types) {
   const UniqueFd above = TRY(open_folder(order.folder, true));
-  const auto hidden = files::random_draft_name();
+  const auto hidden = order.draft.empty() ? files::random_draft_name() : order.draft;
   if (!hidden) return fail(error_of(hidden.error(), order.name));
   if (mkdirat(above.get(), hidden->c_str(), kFolderMode) != 0)
     return fail(system_error("mkdir", join(order.folder, order.name), errno));

@@ -6,17 +6,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/unique_fd.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/places.h"
+#include "fuzz/ustar.h"
 #include "os/file.h"
 #include "resource/image_unpack.h"
-
-extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t most);
-extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t most,
-                                               unsigned seed);
 
 namespace sbx::fuzz {
 namespace {
@@ -25,22 +21,6 @@ namespace fs = std::filesystem;
 
 constexpr ImportLimits kLimits{1U << 20U, 100, 8};
 constexpr const char* kUntouched = "untouched\n";
-
-// A header with a wrong checksum ends the archive: few mutations would get further (POSIX pax, ustar).
-void repair_checksums(std::uint8_t* data, std::size_t size) {
-  constexpr std::size_t kBlock = 512;
-  constexpr std::size_t kSum = 148;
-  for (std::size_t at = 0; at + kBlock <= size; at += kBlock) {
-    std::uint8_t* block = data + at;
-    if (std::memcmp(block + 257, "ustar", 5) != 0) continue;
-    std::memset(block + kSum, ' ', 8);
-    unsigned sum = 0;
-    for (std::size_t i = 0; i < kBlock; ++i) sum += block[i];
-    char digits[8];
-    (void)std::snprintf(digits, sizeof digits, "%06o", sum);
-    std::memcpy(block + kSum, digits, sizeof digits);
-  }
-}
 
 void must_be_harmless(const fs::path& path) {
   struct stat status {};
