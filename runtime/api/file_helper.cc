@@ -31,10 +31,10 @@ Result<Pipe> make_pipe() {
 
 }  // namespace
 
-Result<std::shared_ptr<FileHelper>> FileHelper::start(http::Loop& loop, int control, const Peer& peer,
+Result<std::shared_ptr<FileHelper>> FileHelper::start(http::Loop& loop, const Sandbox& sandbox,
                                                       const FileRequest& request, Events events) {
   const Give give = [&](int input, int output) {
-    return start_files(control, input, output, request, peer);
+    return start_files(sandbox.control, input, output, sandbox.recorded, sandbox.peer);
   };
   return start(loop, give, &request, request.operation == FileOperation::write, std::move(events));
 }
@@ -52,7 +52,7 @@ Result<std::shared_ptr<FileHelper>> FileHelper::start(http::Loop& loop, const Gi
   helper->may_be_silent_ = request == nullptr;
   const Result<void> opened = helper->open(give, request, takes_content);
   if (opened) return helper;
-  helper->cancel();
+  helper->stop();
   return fail(opened.error());
 }
 
@@ -164,13 +164,13 @@ void FileHelper::take_answer() {
   answered_ = true;
   std::string rest = frame_.substr(sizeof size + size);
   frame_ = std::string();
-  const auto answered = events_.answered;  // it may let go of all of them
-  answered(std::move(*answer));
+  const auto told = events_.answered;  // it may let go of all of them
+  if (told) told(std::move(*answer));
   if (!rest.empty()) give(std::move(rest));
 }
 
 void FileHelper::give(std::string bytes) {
-  if (ended_) return;
+  if (ended_ || !events_.content) return;
   const auto content = events_.content;
   content(std::move(bytes));
 }
@@ -206,7 +206,7 @@ void FileHelper::end_if_over() {
   if (!events_.told) return end_with(end_, why_);
   const auto self = shared_from_this();
   const auto told = events_.told;
-  cancel();
+  stop();
   told(std::move(last_words_));
 }
 
@@ -214,11 +214,27 @@ void FileHelper::end_with(FilesEnd end, std::string why) {
   if (ended_) return;
   const auto self = shared_from_this();
   const auto ended = events_.ended;
-  cancel();
+  stop();
   if (ended) ended(end, std::move(why));
 }
 
+void FileHelper::leave() {
+  if (ended_) return;
+  left_ = true;
+  events_ = {};
+  room_ = nullptr;
+  input_watch_.stop();
+  input_.reset();
+  all_sent_ = true;
+  sent_ = outgoing_.size();
+  held_ ? go_on() : progress();
+}
+
 void FileHelper::cancel() {
+  if (!left_) stop();
+}
+
+void FileHelper::stop() {
   const auto self = weak_from_this().lock();
   ended_ = true;
   events_ = {};

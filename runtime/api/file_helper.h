@@ -27,9 +27,13 @@ class FileHelper : public std::enable_shared_from_this<FileHelper> {
     std::function<bool()> frozen;  // whether it is no wonder that nothing comes
   };
 
-  // `control`: the sandbox's keeper, which records that `peer` asks. `events` are let go at the end, and by
-  // cancel.
-  static Result<std::shared_ptr<FileHelper>> start(http::Loop& loop, int control, const Peer& peer,
+  // `sandbox`: its keeper, who asks, and what. `events` are let go at the end, and by leave and cancel.
+  struct Sandbox {
+    int control = -1;
+    Peer peer;
+    FileRequest recorded;  // what it is called there
+  };
+  static Result<std::shared_ptr<FileHelper>> start(http::Loop& loop, const Sandbox& sandbox,
                                                    const FileRequest& request, Events events);
   // `give`: starts it with its ends of both pipes, in and out; what it says last comes from there.
   using Give = std::function<Result<UniqueFd>(int input, int output)>;
@@ -45,7 +49,9 @@ class FileHelper : public std::enable_shared_from_this<FileHelper> {
   // Whether the content is taken now.
   void hold();
   void go_on();
-  // Its end, without a word.
+  // All that was asked for is here: it ends by itself, and no event comes of it. The keeper records that it did.
+  void leave();
+  // Its end, without a word; not of one that was left.
   void cancel();
 
  private:
@@ -53,6 +59,7 @@ class FileHelper : public std::enable_shared_from_this<FileHelper> {
   static Result<std::shared_ptr<FileHelper>> start(http::Loop& loop, const Give& give,
                                                    const FileRequest* request, bool takes_content,
                                                    Events events);
+  void stop();
   void write_some();
   void read_some();
   void take_answer();
@@ -75,6 +82,7 @@ class FileHelper : public std::enable_shared_from_this<FileHelper> {
   std::string frame_;  // the answer, as far as it is there
   bool answered_ = false;
   bool held_ = false;
+  bool left_ = false;
   bool output_ended_ = false;
   bool ended_ = false;
   FilesEnd end_ = FilesEnd::failed;

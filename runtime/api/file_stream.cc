@@ -16,7 +16,9 @@ void FileStream::begin(std::shared_ptr<FileHelper> helper, int status, std::vect
   left_ = length;
   begun_ = streams_ = true;
   exchange_->start_stream(status, std::move(headers), length);
-  if (left_ == 0 || !body) finish();
+  if (body && left_ != 0) return;
+  if (!body) helper_->cancel();
+  finish();
 }
 
 void FileStream::take(std::string bytes) {
@@ -37,7 +39,7 @@ void FileStream::finish() {
   streams_ = false;
   exchange_->finish();
   const auto helper = std::move(helper_);
-  helper->cancel();
+  helper->leave();
 }
 
 // Before all of it was there, or with the end of what nobody could tell the length of.

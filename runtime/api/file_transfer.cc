@@ -22,7 +22,7 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
     const auto asker = asker_of(*call_);
     if (!asker) return;
     auto started =
-        FileHelper::start(loop, sandbox->control(), asker->peer(), request_,
+        FileHelper::start(loop, {sandbox->control(), asker->peer(), recorded()}, request_,
                           {.answered = [self](const FileAnswer& answer) { self->answered(answer); },
                            .content = [self](std::string bytes) { self->stream_->take(std::move(bytes)); },
                            .ended = [self](FilesEnd end, const std::string& why) { self->ended(end, why); },
@@ -34,6 +34,13 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
   }
 
  private:
+  // Of HEAD no content goes anywhere.
+  [[nodiscard]] FileRequest recorded() const {
+    FileRequest request = request_;
+    if (call_->request.method == "HEAD") request.operation = FileOperation::stat;
+    return request;
+  }
+
   void take_body() {
     const auto self = shared_from_this();
     call_->exchange->read_body_in_parts(
@@ -62,7 +69,7 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
     } else {
       answer_done(answer);
     }
-    helper_->cancel();
+    helper_->leave();
   }
 
   void helper_says_nonsense() {

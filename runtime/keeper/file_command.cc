@@ -112,6 +112,7 @@ void FileCommand::finish() {
                                              "': " + errno_text(ending.failure.error_number));
   case Ending::Cause::wall_time: return answer(FilesEnd::too_long, "it took longer than an hour");
   case Ending::Cause::cancelled:
+    return answer(FilesEnd::sandbox_ended, ending.text.empty() ? "who asked for it has gone" : ending.text);
   case Ending::Cause::init_died:
     return answer(FilesEnd::sandbox_ended, ending.text.empty() ? "the sandbox ended" : ending.text);
   default: return answer(FilesEnd::failed, ending.text);

@@ -28,7 +28,7 @@ struct Helped {
     FileRequest request;
     request.operation = operation;
     request.path = "x";
-    auto started = FileHelper::start(*loop, pair->first.get(), {0, -1}, request,
+    auto started = FileHelper::start(*loop, {pair->first.get(), {0, -1}, request}, request,
                                      {.answered = [this](const FileAnswer&) { answered(); },
                                       .content = [this](const std::string& bytes) { content += bytes; },
                                       .ended =
