@@ -106,9 +106,8 @@ void Configurations::store(const SharedCall& call, const JsonObject& body) {
     return answer_problem(*call, 409, stored.error().text);
   if (!stored) return answer_late(call, stored.error());
   const int status = *before ? 200 : 201;
-  record(call, ProjectAction::store_configuration, [call, status, answer = describe_whole(configuration)] {
-    answer_json(*call, status, answer);
-  });
+  record(call, ProjectAction::store_configuration,
+         [call, status, answer = describe_whole(configuration)] { answer_json(*call, status, answer); });
 }
 
 void Configurations::record(const SharedCall& call, ProjectAction done, std::function<void()> then) {

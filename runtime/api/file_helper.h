@@ -49,7 +49,8 @@ class FileHelper : public std::enable_shared_from_this<FileHelper> {
   // Whether the content is taken now.
   void hold();
   void go_on();
-  // All that was asked for is here: it ends by itself, and no event comes of it. The keeper records that it did.
+  // All that was asked for is here: it ends by itself, and no event comes of it. The keeper records that it
+  // did.
   void leave();
   // Its end, without a word; not of one that was left.
   void cancel();

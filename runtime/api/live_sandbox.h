@@ -43,8 +43,8 @@ class LiveSandbox : public std::enable_shared_from_this<LiveSandbox> {
   // When it is over.
   void when_over(std::function<void()> then);
 
-  // Each only where may_ask says so. `done` gets why it could not be done, or nothing. `by`: who asks, for the
-  // keeper's record.
+  // Each only where may_ask says so. `done` gets why it could not be done, or nothing. `by`: who asks, for
+  // the keeper's record.
   using Done = std::function<void(Result<void>)>;
   void pause(const Peer& by, Done done);
   void resume(const Peer& by, Done done);

@@ -1,5 +1,5 @@
-// sbx-files in a living sandbox, for one request of the API's: a command as any other of it, but no run. What it
-// changes or takes along is an event of the log.
+// sbx-files in a living sandbox, for one request of the API's: a command as any other of it, but no run. What
+// it changes or takes along is an event of the log.
 #pragma once
 
 #include <memory>

@@ -29,7 +29,8 @@ const char* file_event_name(const FileRequest& request);
 // With the time it is now, on one line of ASCII.
 std::string event_to_json(const AuditEvent& event);
 
-// `record` of an event that was made ahead, should somebody be killed: it is now. What is none stays as it is.
+// `record` of an event that was made ahead, should somebody be killed: it is now. What is none stays as it
+// is.
 std::string with_time_now(const std::string& record);
 
 // Errors are those of append_to_monitor_log: what was done stays done.

@@ -165,8 +165,7 @@ Result<void> rotate(const std::string& path, unsigned keep) {
 
 // Puts one line after another into `bytes`.
 Result<void> add_line(std::string_view record, LogHead& head, std::string& bytes) {
-  const std::string line =
-      TRY(with_link(record, {head.seq + 1, head.hash.empty() ? kNoLine : head.hash}));
+  const std::string line = TRY(with_link(record, {head.seq + 1, head.hash.empty() ? kNoLine : head.hash}));
   head.seq += 1;
   head.hash = hash_of_line(line);
   bytes += line + "\n";

@@ -19,12 +19,12 @@ struct LogProblem {
 };
 
 struct VerifiedLog {
-  std::uint64_t lines = 0;      // with a link
-  std::uint64_t unlinked = 0;   // from before there was a chain
-  std::uint64_t torn = 0;       // begun, and never ended: a crash or a full disk; no part of the chain
-  std::uint64_t lost = 0;       // that could not be written and are not in the log yet
-  std::uint64_t first_seq = 0;  // 0: there is none. Above 1: older ones were rotated away
-  LogHead head;                 // of the last line
+  std::uint64_t lines = 0;           // with a link
+  std::uint64_t unlinked = 0;        // from before there was a chain
+  std::uint64_t torn = 0;            // begun, and never ended: a crash or a full disk; no part of the chain
+  std::uint64_t lost = 0;            // that could not be written and are not in the log yet
+  std::uint64_t first_seq = 0;       // 0: there is none. Above 1: older ones were rotated away
+  LogHead head;                      // of the last line
   std::vector<LogProblem> problems;  // the first kMostProblems
   std::uint64_t problem_count = 0;
 };

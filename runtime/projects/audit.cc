@@ -62,7 +62,7 @@ std::optional<AuditEvent> event_of(const ProjectQuestion& question, const PeerId
 void record_question(const MonitorLogOptions& log, std::optional<AuditEvent> event,
                      const Result<std::string>& answer) {
   if (!event) return;
-  event->message = !answer                              ? answer.error().text
+  event->message = !answer                                ? answer.error().text
                    : event->event == "transaction.commit" ? why_not_committed(*answer)
                                                           : "";
   event->failed = !event->message.empty();

@@ -1,8 +1,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "os/file.h"
 #include "monitor/audit_event.h"
+#include "os/file.h"
 #include "os/unfinished_files.h"
 #include "outcome/run_result.h"
 #include "resource/cgroup.h"
@@ -56,7 +56,8 @@ Result<std::string> recover(const Settings& settings, const Orphan& orphan) {
   for (const std::string& record : orphan.journal.records) {
     // A journal that was cut short or spoiled has no record worth a line.
     if (!is_result_json(record) || is_recorded(log.path, record)) continue;
-    TRY(append_to_monitor_log(log, with_more_in_message(with_time_now(record), "; the next start removed " + what)));
+    TRY(append_to_monitor_log(
+        log, with_more_in_message(with_time_now(record), "; the next start removed " + what)));
   }
   TRY(orphan.claim.clear_journal());
   return what;
@@ -96,7 +97,8 @@ void record_sweep(const Settings& settings, Sweep& sweep) {
   event.failed = !sweep.failure.empty();
   event.message = sweep.done();
   if (event.failed) event.message += (event.message.empty() ? "" : "; ") + sweep.failure;
-  if (const auto recorded = record_event(settings.log, event); !recorded) say_failure(sweep, recorded.error());
+  if (const auto recorded = record_event(settings.log, event); !recorded)
+    say_failure(sweep, recorded.error());
 }
 
 void sweep_runs(const Settings& settings, Sweep& sweep) {

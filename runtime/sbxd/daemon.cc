@@ -314,7 +314,8 @@ void Daemon::end_preparing() {
 }
 
 // Of its own life.
-void Daemon::record(const char* what, const std::string& subject, const std::string& message, bool failed) const {
+void Daemon::record(const char* what, const std::string& subject, const std::string& message,
+                    bool failed) const {
   AuditEvent event;
   event.event = what;
   event.subject = subject;

@@ -51,7 +51,8 @@ class Daemon {
                         const std::vector<int>& descriptors) const;
   Result<void> serve();
   void sweep();
-  void record(const char* what, const std::string& subject, const std::string& message, bool failed = false) const;
+  void record(const char* what, const std::string& subject, const std::string& message,
+              bool failed = false) const;
   Result<void> restart_api();
   Result<void> look_after_nursery(std::size_t index);
   void read_api();

@@ -65,7 +65,7 @@ enum class KeeperMessageType : std::uint32_t {
   command = 3,  // value: as of run
   pause = 4,
   resume = 5,
-  stop = 6,  // value: how long processes have after SIGTERM, in ms
+  stop = 6,     // value: how long processes have after SIGTERM, in ms
   destroy = 7,  // value: WhyDestroyed
   stats = 8,
   reset = 9,

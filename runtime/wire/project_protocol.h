@@ -51,7 +51,7 @@ enum class ProjectAction : std::uint8_t {
   check_files,
   store_configuration,   // `name`: the API did, and it is to be recorded; nothing else comes of it
   remove_configuration,  // the same
-  check_all_files,  // of every project, for nobody: the API's own question, and no other is
+  check_all_files,       // of every project, for nobody: the API's own question, and no other is
 };
 
 // What is done where the name of a new file is taken.

@@ -16,8 +16,8 @@ namespace {
 using Strings = std::vector<std::string>;
 
 ProgramResult sbxctl(const Sandbox& place, Strings words, const std::string& input = "") {
-  words.insert(words.begin(), {program_directory() + "/sbxctl", "--state-dir=" + place.state_dir(),
-                               "--log=" + place.log()});
+  words.insert(words.begin(),
+               {program_directory() + "/sbxctl", "--state-dir=" + place.state_dir(), "--log=" + place.log()});
   ProgramOptions options;
   options.input = input;
   return run_program(words, options);
@@ -94,7 +94,8 @@ TEST_CASE("the life of a sandbox is in the log") {
   CHECK(ends["stopped"] == "the sandbox was stopped");
   CHECK(ends["idle"] == "the sandbox was idle for as long as it may be");
   CHECK(ends["left"] == "the supervisor ends");
-  check_told(place, "sbxd.", {"sbxd.start " + place.run_dir() + "/sbxd.sock", "sbxd.stop " + place.run_dir() + "/sbxd.sock"});
+  check_told(place, "sbxd.",
+             {"sbxd.start " + place.run_dir() + "/sbxd.sock", "sbxd.stop " + place.run_dir() + "/sbxd.sock"});
   CHECK(place.log_lines().size() == 1);
   check_whole(place);
 }
@@ -114,9 +115,9 @@ TEST_CASE("files of a living sandbox are in the log when they come, go and chang
   CHECK(files.ask("POST", "/move?from=a&to=d/a").status == 200);
   CHECK(files.ask("DELETE", "?path=d").status == 409);
   CHECK(files.ask("DELETE", "?path=d&recursive").status == 204);
-  check_told(place, "file.", {"file.upload a", "file.download a", "file.download none failed",
-                                        "file.mkdir d", "file.move a -> d/a", "file.delete d failed",
-                                        "file.delete d"});
+  check_told(place, "file.",
+             {"file.upload a", "file.download a", "file.download none failed", "file.mkdir d",
+              "file.move a -> d/a", "file.delete d failed", "file.delete d"});
   for (const json& event : place.events("file.")) {
     CHECK(event["task_id"] == "files");
     CHECK(event["sandbox_id"].is_string());
@@ -129,8 +130,10 @@ TEST_CASE("what is done with projects is in the log, over the API and by sbxctl"
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
   const Daemon daemon(place);
-  CHECK(daemon.post("/v1/projects", {{"project_id", "p"}, {"limits", {{"disk_bytes", 16 << 20}}}}).status == 201);
-  CHECK(daemon.post("/v1/projects", {{"project_id", "p"}, {"limits", {{"disk_bytes", 16 << 20}}}}).status == 409);
+  CHECK(daemon.post("/v1/projects", {{"project_id", "p"}, {"limits", {{"disk_bytes", 16 << 20}}}}).status ==
+        201);
+  CHECK(daemon.post("/v1/projects", {{"project_id", "p"}, {"limits", {{"disk_bytes", 16 << 20}}}}).status ==
+        409);
   CHECK(daemon.ask("PUT", "/v1/projects/p/files?path=outputs/x", "1").status == 201);
   CHECK(daemon.get("/v1/projects/p/files?path=outputs/x").status == 200);
   check_told(place, "project.", {"project.create", "project.create failed"});
@@ -153,13 +156,14 @@ TEST_CASE("what is done with projects is in the log, over the API and by sbxctl"
   CHECK(ctl({"tx", "discard", "--project=p", "nosuch"}) == 1);
   CHECK(ctl({"projects", "rename", "p", "q"}) == 0);
   CHECK(ctl({"projects", "delete", "q"}) == 0);
-  check_told(place, "file.", {"file.upload outputs/x", "file.download outputs/x", "file.upload y",
-                                        "file.move project_files/y -> project_files/z",
-                                        "file.delete project_files/z", "file.delete project_files/none failed"});
+  check_told(place, "file.",
+             {"file.upload outputs/x", "file.download outputs/x", "file.upload y",
+              "file.move project_files/y -> project_files/z", "file.delete project_files/z",
+              "file.delete project_files/none failed"});
   check_told(place, "snapshot.", {"snapshot.take s", "snapshot.restore s", "snapshot.remove s"});
   check_told(place, "transaction.", {"transaction.discard nosuch failed"});
-  check_told(place, "project.", {"project.create", "project.create failed", "project.rename -> q",
-                                           "project.delete"});
+  check_told(place, "project.",
+             {"project.create", "project.create failed", "project.rename -> q", "project.delete"});
   for (const json& event : place.events("project.")) CHECK(event["caller"] == json{{"uid", 0}});
   check_whole(place);
 }
@@ -170,7 +174,8 @@ TEST_CASE("a token's events have its name, and those of tokens never have the to
   const Host tcp(place);
   const std::string secret = tcp.token({"ci", "--project=p"});
   const Daemon daemon(place, {"--config", tcp.config()});
-  const Answer made = ask(tcp.plain() + "/v1/sandboxes", secret, {{"project_id", "p"}, {"task_id", "tokens"}});
+  const Answer made =
+      ask(tcp.plain() + "/v1/sandboxes", secret, {{"project_id", "p"}, {"task_id", "tokens"}});
   CHECK(made.status == 201);
   const json created = place.events("sandbox.create").at(0);
   CHECK(created["caller"] == json{{"token", "ci"}});
@@ -199,7 +204,9 @@ TEST_CASE("what killed runs left is in the log when it is removed, and the chain
   CHECK(ends[0]["task_id"] == "killed");
   CHECK(ends[0]["caller"].is_null());
   const std::string why = ends[0]["message"];
-  CHECK_MESSAGE((why.starts_with("its supervisor was killed; the next start removed ") || why == "its supervisor went away"), why);
+  CHECK_MESSAGE((why.starts_with("its supervisor was killed; the next start removed ") ||
+                 why == "its supervisor went away"),
+                why);
   check_whole(place);
 }
 

@@ -51,8 +51,8 @@ class Host {
   [[nodiscard]] std::string encrypted() const { return "https://127.0.0.1:" + std::to_string(tls_); }
   [[nodiscard]] std::string certificate() const { return directory_ + "/cert.pem"; }
   ProgramResult sbxctl(std::vector<std::string> arguments) const {
-    arguments.insert(arguments.begin(), {program_directory() + "/sbxctl", "--config", config(),
-                                       "--log", directory_ + "/tokens.log", "token"});
+    arguments.insert(arguments.begin(), {program_directory() + "/sbxctl", "--config", config(), "--log",
+                                         directory_ + "/tokens.log", "token"});
     return run_program(arguments);
   }
   // Made, and shown once.

@@ -233,9 +233,8 @@ TEST_CASE(
   write_file(root + "/rootfs/build", "#!/bin/sh\necho \"$@\" memory $(ulimit -v)\n");
   REQUIRE(chmod((root + "/rootfs/build").c_str(), 0755) == 0);
   const auto build = [&](std::vector<std::string> names) {
-    names.insert(names.begin(),
-                 {root + "/build/bin/sbxctl", "--state-dir", sandbox.state_dir(), "--log",
-                  sandbox.log(), "images", "build"});
+    names.insert(names.begin(), {root + "/build/bin/sbxctl", "--state-dir", sandbox.state_dir(), "--log",
+                                 sandbox.log(), "images", "build"});
     ProgramOptions options;
     options.environment = {{"SBX_CACHE_DIR", root}};
     return run_program(names, std::move(options));

@@ -20,9 +20,8 @@ class Files {
   explicit Files(const Sandbox& sandbox) : sandbox_(sandbox) {}
 
   ProgramResult operator()(Strings words, const ProgramOptions& options = {}) const {
-    words.insert(words.begin(),
-                 {program_directory() + "/sbxctl", "--state-dir=" + sandbox_.state_dir(),
-                  "--log=" + sandbox_.log(), "files"});
+    words.insert(words.begin(), {program_directory() + "/sbxctl", "--state-dir=" + sandbox_.state_dir(),
+                                 "--log=" + sandbox_.log(), "files"});
     words.insert(words.begin() + 5, "--project=p");
     return run_program(words, options);
   }

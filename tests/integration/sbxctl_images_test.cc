@@ -18,8 +18,8 @@ using Strings = std::vector<std::string>;
 bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 ProgramResult images(const Sandbox& sandbox, const Strings& arguments, const ProgramOptions& options = {}) {
-  Strings all{program_directory() + "/sbxctl", "--state-dir", sandbox.state_dir(), "--log", sandbox.log(),
-              "images"};
+  Strings all{
+      program_directory() + "/sbxctl", "--state-dir", sandbox.state_dir(), "--log", sandbox.log(), "images"};
   all.insert(all.end(), arguments.begin(), arguments.end());
   return run_program(all, options);
 }

@@ -124,7 +124,8 @@ TEST_CASE("a killed run gets its line in its own log, also from a run with anoth
   write_file(config, tiny_pool());
   write_journal(sandbox, 77, "log " + own_log + "\nrecord " + record(kId) + "\n");
   CHECK(sandbox.run({"--config", config, "--", "/bin/true"}).exit_status == 0);
-  CHECK(read_file(own_log) == record(kId) + "\n");
+  const std::string line = record(kId);
+  CHECK(read_file(own_log).starts_with(line.substr(0, line.size() - 1) + ",\"seq\":1,"));
   CHECK(sandbox.log_lines().size() == 1);
   CHECK(read_file(journal_path(sandbox, 77)) == "");
 }

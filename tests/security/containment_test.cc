@@ -152,8 +152,9 @@ TEST_CASE("every attack is contained in a real image, too") {
               "the image python-3.11 is not built here (rootfs/build)");
   const Sandbox sandbox;
   const Targets targets(sandbox);
-  const ProgramResult imported = run_program({program_directory() + "/sbxctl", "--state-dir",
-                                              sandbox.state_dir(), "--log", sandbox.log(), "images", "import", cached + ".tar.zst"});
+  const ProgramResult imported =
+      run_program({program_directory() + "/sbxctl", "--state-dir", sandbox.state_dir(), "--log",
+                   sandbox.log(), "images", "import", cached + ".tar.zst"});
   REQUIRE_MESSAGE(imported.exit_status == 0, imported.err);
   check_policies(sandbox, targets, "python-3.11", {"variables=" + variables_of(cached + ".json")});
 }

@@ -35,7 +35,7 @@ class RunningSbxd:
         self._config = self.place / "config.yaml"
         self._config.write_text(json.dumps(config or {}), encoding="utf-8")
         self.environment = {**os.environ, "SBX_STATE_DIR": str(self.place / "state"), "SBX_RUN_DIR": str(self.place / "run"),
-                            "SBX_LOG": str(self.place / "log"), "SBX_SOCKET": self.socket, "SBX_CONFIG": str(self._config)}
+                            "SBX_LOG": str(self.place / "monitor.jsonl"), "SBX_SOCKET": self.socket, "SBX_CONFIG": str(self._config)}
         try:
             for image in images:
                 self._bring(image)

@@ -77,8 +77,9 @@ int verify(const Settings& settings, const Line& line) {
   const auto verified = verify_log(settings.log.path, *pin);
   if (!verified) return report_failure(verified.error().text);
   if (line.json) {
-    (void)printf("%s\n",
-                 as_json(*verified, settings.log.path).dump(2, ' ', true, Json::error_handler_t::replace).c_str());
+    (void)printf(
+        "%s\n",
+        as_json(*verified, settings.log.path).dump(2, ' ', true, Json::error_handler_t::replace).c_str());
   } else {
     print_whole(*verified);
   }
@@ -92,7 +93,8 @@ int head(const Settings& settings, const Line&) {
     print_whole(*verified);
     return kExitProblems;
   }
-  if (verified->first_seq == 0) return report_failure("'" + settings.log.path + "': no line of the chain is there");
+  if (verified->first_seq == 0)
+    return report_failure("'" + settings.log.path + "': no line of the chain is there");
   (void)printf("%llu:%s\n", static_cast<unsigned long long>(verified->head.seq), verified->head.hash.c_str());
   return kExitOk;
 }
@@ -108,11 +110,13 @@ void add_audit_commands(CLI::App& app, const Settings& settings, Action& action)
     CLI::App* command = audit->add_subcommand(name, help);
     const auto line = std::make_shared<Line>();
     command->fallthrough();  // to --log
-    command->callback(
-        [&settings, &action, line, work] { action = [&settings, line, work] { return work(settings, *line); }; });
+    command->callback([&settings, &action, line, work] {
+      action = [&settings, line, work] { return work(settings, *line); };
+    });
     return std::pair(command, line);
   };
-  const auto verified = add("verify", "Read all of it, with what was rotated, and hold each line against the next", verify);
+  const auto verified =
+      add("verify", "Read all of it, with what was rotated, and hold each line against the next", verify);
   verified.first->add_option("--head", verified.second->head,
                              "NUMBER:HASH of another time, kept elsewhere: that line is still the same");
   verified.first->add_flag("--json", verified.second->json, "As JSON");

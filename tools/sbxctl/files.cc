@@ -68,7 +68,8 @@ struct Place {
   }
   // What is an event of the log, done or not.
   template <class T>
-  Result<T> noted(const char* event, const std::string& subject, Result<T> done, const std::string& to = {}) const {
+  Result<T> noted(const char* event, const std::string& subject, Result<T> done,
+                  const std::string& to = {}) const {
     AuditEvent about;
     about.event = event;
     about.project_id = line.project;
@@ -337,7 +338,8 @@ Result<int> move(const Place& place) {
   const ProjectFiles files = TRY(place.open(Access::write));
   const std::string from = TRY(files.path_of(line.path));
   const std::string to = line.to.ends_with('/') ? line.to + project_files::name_of(from) : line.to;
-  const project_files::ListedFile moved = TRY(place.noted("file.move", from, files.move(from, to, true, line.replace), to));
+  const project_files::ListedFile moved =
+      TRY(place.noted("file.move", from, files.move(from, to, true, line.replace), to));
   if (line.json) print(file_json(moved));
   return kExitOk;
 }

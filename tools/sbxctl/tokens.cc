@@ -188,8 +188,7 @@ void add_token_command(CLI::App& app, const Settings& settings, Action& action) 
   making->callback([&, wish] { action = [&settings, wish] { return create(settings, *wish); }; });
   CLI::App* revoking = command->add_subcommand("revoke", "End one");
   revoking->add_option("NAME", wish->name, "Its name")->required();
-  revoking->callback(
-      [&, wish] { action = [&settings, wish] { return revoke(settings, wish->name); }; });
+  revoking->callback([&, wish] { action = [&settings, wish] { return revoke(settings, wish->name); }; });
   CLI::App* listing = command->add_subcommand("list", "All that there are, without the tokens themselves");
   listing->add_flag("--json", wish->json, "As JSON");
   listing->callback([&, wish] { action = [&settings, wish] { return list(settings.tokens, wish->json); }; });

@@ -129,9 +129,10 @@ class Commands {
 
   // `takes_name`: of one transaction or snapshot.
   CLI::App* add(const char* name, const char* help, bool takes_name, Work work) {
-    return add_command(name, help, takes_name, [work = std::move(work)](const Settings& settings, const Line& line) {
-      return with_project(settings, line, work);
-    });
+    return add_command(name, help, takes_name,
+                       [work = std::move(work)](const Settings& settings, const Line& line) {
+                         return with_project(settings, line, work);
+                       });
   }
   CLI::App* add(const char* name, const char* help, ProjectAction what) {
     return add_command(name, help, true, [what](const Settings& settings, const Line& line) {

@@ -20,9 +20,9 @@ TEST_CASE("an event says who did what, and what came of it") {
   json told = json::parse(event_to_json(event));
   CHECK(told["time"].get<std::string>().ends_with("Z"));
   told.erase("time");
-  const json expected{{"event", "file.move"},  {"caller", {{"uid", 1000}}}, {"project_id", "demo"},
-                      {"task_id", nullptr},    {"sandbox_id", nullptr},     {"subject", "a"},
-                      {"to", "b/a"},           {"outcome", "done"},         {"message", nullptr}};
+  const json expected{{"event", "file.move"}, {"caller", {{"uid", 1000}}}, {"project_id", "demo"},
+                      {"task_id", nullptr},   {"sandbox_id", nullptr},     {"subject", "a"},
+                      {"to", "b/a"},          {"outcome", "done"},         {"message", nullptr}};
   CHECK(told.dump() == expected.dump());
   event.caller = Caller{0, "ci"};
   event.failed = true;
@@ -36,10 +36,12 @@ TEST_CASE("an event says who did what, and what came of it") {
 }
 
 TEST_CASE("an event that was made ahead gets the time when it is true") {
-  const json told = json::parse(with_time_now(R"({"event":"sandbox.destroy","time":"2001-01-01T00:00:00.000Z","message":"x"})"));
+  const json told = json::parse(
+      with_time_now(R"({"event":"sandbox.destroy","time":"2001-01-01T00:00:00.000Z","message":"x"})"));
   CHECK(told["time"].get<std::string>() > "2026");
   CHECK(told["message"].get<std::string>() == "x");
-  for (const char* other : {R"({"run_id":"1","time":"2001"})", "no object", "[]"}) CHECK(with_time_now(other) == other);
+  for (const char* other : {R"({"run_id":"1","time":"2001"})", "no object", "[]"})
+    CHECK(with_time_now(other) == other);
 }
 
 TEST_CASE("names that are no text stay what they are, and no byte of them reaches a terminal") {

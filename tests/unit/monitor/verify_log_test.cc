@@ -52,7 +52,8 @@ class SomeLog {
   [[nodiscard]] Strings problems(const std::optional<LogPin>& pin = {}) const {
     Strings found;
     for (const LogProblem& one : verify(pin).problems)
-      found.push_back(one.file.substr(directory_.size() + 1) + ":" + std::to_string(one.line) + ": " + one.text);
+      found.push_back(one.file.substr(directory_.size() + 1) + ":" + std::to_string(one.line) + ": " +
+                      one.text);
     return found;
   }
 
