@@ -1,11 +1,15 @@
 #include "api/host_routes.h"
 
+#include <cerrno>
+#include <utility>
+
 #include "base/names.h"
 
 namespace sbx::api {
 namespace {
 
 constexpr std::chrono::seconds kFirstCheck{1};
+constexpr std::chrono::seconds kLongestLook{5};
 
 // What a keeper says is JSON of ours.
 HostQueries::Then answer_with(const SharedCall& call, std::function<void(OrderedJson)> answer) {
@@ -43,12 +47,26 @@ void HostRoutes::add_routes(Router& router) {
       "POST", "/v1/cleanup", [this](const SharedCall& call) { clean_up(call); }, Scope::admin);
 }
 
+// Who looks may hang: whoever asks whether we are ready is told that we are not.
 void HostRoutes::look_at_images(std::function<void(Result<void>)> then) {
-  queries_.ask(HostQuery::images, {}, [this, then = std::move(then)](const Result<std::string>& text) {
-    if (!text) return then(fail(text.error()));
+  struct Look {
+    std::function<void(Result<void>)> then;
+    http::Timer timer;
+    void tell(Result<void> result) {
+      timer.stop();
+      if (const auto once = std::exchange(then, {})) once(std::move(result));
+    }
+  };
+  const auto look = std::make_shared<Look>(Look{std::move(then), {}});
+  look->timer = loop_.after(kLongestLook, [weak = std::weak_ptr(look)] {
+    if (const auto late = weak.lock())
+      late->tell(fail(Error{"nothing that looks at the images answers", EAGAIN}));
+  });
+  queries_.ask(HostQuery::images, {}, [this, look](const Result<std::string>& text) {
+    if (!text) return look->tell(fail(text.error()));
     const OrderedJson json = OrderedJson::parse(*text, nullptr, false);
     if (json.is_object()) prepared_.take_store(json.value("images", OrderedJson::array()));
-    then({});
+    look->tell({});
   });
 }
 

@@ -21,7 +21,9 @@ namespace {
 Result<void> run(const RunRequest& places) {
   const Settings settings = TRY(make_settings(places));
   const Result<CgroupLayout> cgroups = find_cgroup_layout(settings.cgroup_parent);
-  const Result<std::unique_ptr<SandboxStarter>> starter = std::make_unique<InProcessStarter>();
+  MountTemplate mounts = TRY(MountTemplate::make());
+  const Result<std::unique_ptr<SandboxStarter>> starter =
+      std::make_unique<InProcessStarter>(std::move(mounts));
   TRY(os::reset_inherited_state());
   (void)umask(077);
   // Handled and not ignored: what is ignored would be so in every sandbox.

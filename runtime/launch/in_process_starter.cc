@@ -11,6 +11,7 @@
 
 #include "base/scope_exit.h"
 #include "launch/launcher.h"
+#include "launch/stage.h"
 
 namespace sbx {
 namespace {
@@ -43,6 +44,16 @@ class InProcessChannel final : public LaunchChannel {
   UniqueFd now_;  // readable until `first_` was told
 };
 
+// The caller's mounts are not copied.
+Result<LaunchedInit> launch_from(const MountTemplate& mounts, LaunchPlan plan,
+                                 const std::vector<UniqueFd>& descriptors, int own_pidfd) {
+  const NetworkNamespace network = NetworkNamespace::make();
+  const MountTemplate::Visit visit = TRY(mounts.enter());
+  plan.stage = MountTemplate::kStage;
+  TRY(make_stage(plan));
+  return launch_init(plan, descriptors, network, own_pidfd);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<LaunchChannel>> InProcessStarter::start(const LaunchPlan& plan,
@@ -58,11 +69,10 @@ Result<std::unique_ptr<LaunchChannel>> InProcessStarter::start(const LaunchPlan&
   }
   UniqueFd now(eventfd(1, EFD_CLOEXEC));
   if (!now.valid()) return fail(system_error("eventfd", "", errno));
-  const NetworkNamespace network = NetworkNamespace::make();
   // What the sandbox inherits, as from a spawner (os/inherited_state.h); our own files are nobody else's.
   const mode_t ours = umask(022);
   const ScopeExit restore([ours] { (void)umask(ours); });
-  LaunchedInit launched = launch_init(plan, owned, network, own_pidfd.get());
+  LaunchedInit launched = TRY(launch_from(mounts_, plan, owned, own_pidfd.get()));
   if (launched.failure.step != LaunchStep::none) {
     if (launched.pidfd.valid())
       (void)waitid(P_PIDFD, static_cast<id_t>(launched.pidfd.get()), nullptr, WEXITED);

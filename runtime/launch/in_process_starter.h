@@ -3,16 +3,20 @@
 #pragma once
 
 #include "launch/launch_channel.h"
-#include "launch/network_namespace.h"
+#include "launch/mount_template.h"
 
 namespace sbx {
 
 class InProcessStarter final : public SandboxStarter {
  public:
+  explicit InProcessStarter(MountTemplate mounts) : mounts_(std::move(mounts)) {}
   // Descriptor kInitProgramFd is init's program (wire/spawner_protocol.h).
   Result<std::unique_ptr<LaunchChannel>> start(const LaunchPlan& plan, const std::vector<int>& descriptors,
                                                bool last) override;
   [[nodiscard]] Error ended_unexpectedly() const override { return {"the sandbox's init was lost", 0}; }
+
+ private:
+  MountTemplate mounts_;
 };
 
 }  // namespace sbx

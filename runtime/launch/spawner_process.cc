@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 
+#include "launch/stage.h"
 #include "os/file.h"
 #include "os/process_end.h"
 #include "os/socket.h"
@@ -68,6 +69,7 @@ SpawnerProcess::~SpawnerProcess() {
 
 Result<std::unique_ptr<LaunchChannel>> SpawnerProcess::start(const LaunchPlan& plan,
                                                              const std::vector<int>& descriptors, bool last) {
+  TRY(make_stage(plan));
   const UniqueFd payload = TRY(os::sealed_memfd("sbx-launch", encode_launch_plan(plan)));
   std::vector<int> all{payload.get()};
   all.insert(all.end(), descriptors.begin(), descriptors.end());

@@ -246,15 +246,4 @@ Result<PreparedMounts> prepare_mounts(const SandboxPlan& plan, const OpenSources
   return Preparer(open, ids, pool, allowed, degradations).prepare(plan);
 }
 
-Result<std::string> prepare_stage(const std::string& run_dir, const SandboxPlan& plan) {
-  const std::string stage = run_dir + "/stage";
-  TRY(os::make_directories(stage, 0700));
-  for (const MountCommand& command : plan.commands) {
-    if (!command.target.starts_with('/')) continue;
-    const std::string path = stage + command.target;
-    if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return fail(system_error("mkdir", path, errno));
-  }
-  return stage;
-}
-
 }  // namespace sbx

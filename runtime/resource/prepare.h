@@ -35,7 +35,4 @@ Result<PreparedMounts> prepare_mounts(const SandboxPlan& plan, const OpenSources
                                       const IdPool& pool, const std::vector<std::string>& allowed,
                                       std::vector<std::string>& degradations);
 
-// The directory RUN/stage with every place that the plan's commands attach to below it.
-Result<std::string> prepare_stage(const std::string& run_dir, const SandboxPlan& plan);
-
 }  // namespace sbx

@@ -1,5 +1,6 @@
 // sbxrun through sbxd's socket: the same flags, streams, exit statuses and results.
 #include "integration/daemon.h"
+#include "integration/terminal_run.h"
 
 namespace sbx::test {
 
@@ -79,6 +80,44 @@ TEST_CASE("sbxrun runs a command in a living sandbox") {
   CHECK(refused.err.find("--memory: belongs to the sandbox") != std::string::npos);
   for (const char* flag : {"--image=x", "--policy=strict", "--project=p", "--bind=/etc:/mnt", "--direct"})
     CHECK(daemon.sbxrun({"--sandbox", "task:task", flag, "--", "true"}).exit_status == 2);
+}
+
+TEST_CASE("the terminal of a command in a living sandbox has the size of the caller's, and follows it") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  const std::string id = daemon.create();
+  TerminalRun run({program_directory() + "/sbxrun", "--socket", daemon.socket(), "--sandbox", id, "-t", "--",
+                   "/bin/sh", "-c", "trap 'stty size' WINCH; stty size; while :; do sleep 0.1; done"},
+                  {40, 100, 0, 0});
+  CHECK(run.shows("40 100"));
+  run.resize(50, 132);
+  CHECK(run.shows("50 132"));
+  run.type("\x03");
+  CHECK(run.wait() == 130);
+  CHECK(run.restored());
+}
+
+// As pipes they are not copied on their way: inside they are the same ones.
+TEST_CASE("over the socket a program has its caller's own pipes") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const Daemon daemon(place);
+  const std::string id = daemon.create();
+  ProgramOptions input;
+  input.input = "text";
+  for (const std::string& where : {std::string(), "--sandbox=" + id}) {
+    CAPTURE(where);
+    const std::string sbxrun = program_directory() + "/sbxrun --socket=" + daemon.socket() + " " + where;
+    const ProgramResult same = run_program(
+        {"sh", "-c",
+         "seen=$(readlink /proc/$$/fd/0 /proc/$$/fd/1); echo \"$seen\" >&2; " + sbxrun +
+             " -- sh -c 'seen=$(readlink /proc/$$/fd/0 /proc/$$/fd/1); echo \"$seen\"'"},
+        input);
+    CHECK_MESSAGE(same.exit_status == 0, same.err);
+    CHECK(same.out == same.err);
+    CHECK(same.out.find("pipe:[") != std::string::npos);
+  }
 }
 
 }  // namespace sbx::test
