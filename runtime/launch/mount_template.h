@@ -1,5 +1,6 @@
-// The mount namespace that sandboxes are started from. A clone copies every mount of its parent, and has to make each
-// private and to detach it: here there are two, on a host there may be hundreds (mount_namespaces(7)).
+// The mount namespace that sandboxes are started from. A clone copies every mount of its parent, and has to
+// make each private and to detach it: here there are two, on a host there may be hundreds
+// (mount_namespaces(7)).
 #pragma once
 
 #include "base/result.h"
@@ -9,14 +10,14 @@ namespace sbx {
 
 class MountTemplate {
  public:
-  // A small file system of its own in memory, with a place for the stage and the host's /proc. The calling process
-  // stays where it is; it is single-threaded (setns(2)).
+  // A small file system of its own in memory, with a place for the stage and the host's /proc. The calling
+  // process stays where it is; it is single-threaded (setns(2)).
   static Result<MountTemplate> make();
 
   static constexpr const char* kStage = "/stage";  // in the template
 
-  // As long as it lives the calling process is elsewhere than on the host; it ends the process if it cannot go back,
-  // which would take what is there for the host.
+  // As long as it lives the calling process is elsewhere than on the host; it ends the process if it cannot
+  // go back, which would take what is there for the host.
   class Visit {
    public:
     static Result<Visit> begin();

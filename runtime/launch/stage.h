@@ -6,7 +6,8 @@
 
 namespace sbx {
 
-// Makes the directory `plan.stage` with every place that the plan's commands attach to below it; what is there stays.
+// Makes the directory `plan.stage` with every place that the plan's commands attach to below it; what is
+// there stays.
 Result<void> make_stage(const LaunchPlan& plan);
 
 }  // namespace sbx

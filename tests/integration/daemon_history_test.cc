@@ -45,6 +45,10 @@ TEST_CASE("runs survive the end of sbxd and of its parts: results, output, event
     CHECK(again.body == first);
     CHECK(daemon.get(path_of(first) + "/output").text == "told\n");
     CHECK(daemon.get(path_of(first) + "/output?stream=stderr").text == "warned\n");
+    // SQLite's write-ahead log is on: 2, twice (sqlite.org/fileformat.html).
+    const std::string database = read_file(place.state_dir() + "/api/history/history.db");
+    REQUIRE(database.size() > 20);
+    CHECK(database.substr(18, 2) == "\x02\x02");
     const std::string events = daemon.get(path_of(first) + "/events").text;
     CHECK(events.find(R"("type":"stdout","data":"told\n")") != std::string::npos);
     CHECK(events.find(R"("type":"stderr","data":"warned\n")") != std::string::npos);

@@ -75,7 +75,8 @@ TEST_CASE("what runs in a sandbox stands still while it is paused, and goes on w
   CHECK(daemon.get(run + "?wait").body["outcome"] == "cancelled");
 }
 
-TEST_CASE("a stop asks commands, sessions and what they left running, and ends after its grace what is deaf") {
+TEST_CASE(
+    "a stop asks commands, sessions and what they left running, and ends after its grace what is deaf") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
   const Daemon daemon(place);
@@ -83,8 +84,8 @@ TEST_CASE("a stop asks commands, sessions and what they left running, and ends a
   const std::string path = "/v1/sandboxes/" + id;
   // Each says so in a file of the project; what was left running, too.
   const auto obeys = [](const std::string& name) {
-    return "trap 'echo bye >/workspace/agent_workspace/" + name +
-           "; exit 4' TERM; touch /tmp/" + name + "; while :; do sleep 0.02; done";
+    return "trap 'echo bye >/workspace/agent_workspace/" + name + "; exit 4' TERM; touch /tmp/" + name +
+           "; while :; do sleep 0.02; done";
   };
   (void)daemon.exec(id, "setsid sh -c \"" + obeys("left") + "\" >/dev/null 2>&1 &");
   const HttpAnswer session =
@@ -220,9 +221,8 @@ TEST_CASE("what a run that timed out wrote is told later, also by the next sbxd"
     const Daemon daemon(place);
     const json request{{"shell", "echo before; sleep 60"}, {"timeout_ms", 300}};
     const std::string id = daemon.create();
-    in_sandbox = "/v1/runs/" + daemon.post("/v1/sandboxes/" + id + "/exec?wait", request)
-                                   .body["run_id"]
-                                   .get<std::string>();
+    in_sandbox = "/v1/runs/" +
+                 daemon.post("/v1/sandboxes/" + id + "/exec?wait", request).body["run_id"].get<std::string>();
     alone = "/v1/runs/" + daemon.run(request)["run_id"].get<std::string>();
     CHECK(daemon.ask("DELETE", "/v1/sandboxes/" + id).status == 200);
     check(daemon);
@@ -247,8 +247,7 @@ TEST_CASE("when the end of a run is told its processes are gone") {
     const std::string script =
         "for i in 1 2 3 4 5; do setsid sleep " + seconds + " </dev/null >/dev/null 2>&1 & done; exit 3";
     const json begun = daemon.post("/v1/runs", {{"shell", script}}).body;
-    const std::string events =
-        daemon.get("/v1/runs/" + begun["run_id"].get<std::string>() + "/events").text;
+    const std::string events = daemon.get("/v1/runs/" + begun["run_id"].get<std::string>() + "/events").text;
     CHECK(events.find(R"("type":"exit")") != std::string::npos);
     CHECK_FALSE(lives(seconds));
   }

@@ -1,4 +1,5 @@
-// What the processes of sbxd are: their rights, their CPUs, their mounts, and what is said while one of them is not there.
+// What the processes of sbxd are: their rights, their CPUs, their mounts, and what is said while one of them
+// is not there.
 #include <sched.h>
 #include <sys/file.h>
 #include <sys/stat.h>

@@ -109,11 +109,11 @@ TEST_CASE("over the socket a program has its caller's own pipes") {
   for (const std::string& where : {std::string(), "--sandbox=" + id}) {
     CAPTURE(where);
     const std::string sbxrun = program_directory() + "/sbxrun --socket=" + daemon.socket() + " " + where;
-    const ProgramResult same = run_program(
-        {"sh", "-c",
-         "seen=$(readlink /proc/$$/fd/0 /proc/$$/fd/1); echo \"$seen\" >&2; " + sbxrun +
-             " -- sh -c 'seen=$(readlink /proc/$$/fd/0 /proc/$$/fd/1); echo \"$seen\"'"},
-        input);
+    const ProgramResult same =
+        run_program({"sh", "-c",
+                     "seen=$(readlink /proc/$$/fd/0 /proc/$$/fd/1); echo \"$seen\" >&2; " + sbxrun +
+                         " -- sh -c 'seen=$(readlink /proc/$$/fd/0 /proc/$$/fd/1); echo \"$seen\"'"},
+                    input);
     CHECK_MESSAGE(same.exit_status == 0, same.err);
     CHECK(same.out == same.err);
     CHECK(same.out.find("pipe:[") != std::string::npos);

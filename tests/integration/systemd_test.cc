@@ -1,10 +1,12 @@
 // Under systemd every cgroup is systemd's: a run gets a scope of its own, or stays where it was given one.
 // Run in the virtual machine (tests/vm/integration --systemd).
 #include <doctest/doctest.h>
+#include <linux/capability.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <sstream>
 
 #include "support/process_tree.h"
 #include "support/sandbox.h"
@@ -193,6 +195,30 @@ class DaemonUnits {
   static inline const std::string kPlace = "/run/systemd/system/";
 };
 
+// Of a process of the service: what its unit takes away.
+void check_hardening(const std::string& process) {
+  const std::string status = read_file(process + "/status");
+  CHECK(status.find("NoNewPrivs:\t1") != std::string::npos);
+  const std::size_t at = status.find("CapBnd:\t");
+  REQUIRE(at != std::string::npos);
+  const std::uint64_t bounds = std::stoull(status.substr(at + 8, 16), nullptr, 16);
+  const auto may = [&](unsigned capability) { return (bounds >> capability & 1U) != 0; };
+  for (const unsigned taken : {CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_SYS_BOOT, CAP_SYS_TIME, CAP_SYSLOG,
+                               CAP_MAC_ADMIN, CAP_AUDIT_CONTROL, CAP_BPF, CAP_PERFMON, CAP_NET_RAW})
+    CHECK_FALSE_MESSAGE(may(taken), taken);
+  CHECK(may(CAP_SYS_ADMIN));
+  std::istringstream mounts(read_file(process + "/mountinfo"));
+  std::string options;
+  for (std::string line; std::getline(mounts, line);) {
+    std::istringstream words(line);
+    std::string skipped;
+    std::string place;
+    words >> skipped >> skipped >> skipped >> skipped >> place;
+    if (place == "/usr") words >> options;
+  }
+  CHECK_MESSAGE(options.starts_with("ro,"), options);
+}
+
 TEST_CASE("the units of sbxd: its socket starts it, runs have all limits below it, a kill starts it again") {
   SKIP_UNLESS(is_root() && under_systemd(), "needs systemd as PID 1");
   const DaemonUnits units;
@@ -220,6 +246,7 @@ TEST_CASE("the units of sbxd: its socket starts it, runs have all limits below i
   CHECK(result["degradations"].empty());
   // Which is the sandbox's affair alone.
   CHECK(property("ActiveState") == "active");
+  check_hardening("/proc/" + property("MainPID"));
   CHECK(sbxrun({"--project", "kept", "--", "/bin/sh", "-c", "echo kept >file"}).exit_status == 0);
   const ProgramResult doctor =
       run_program({"curl", "-s", "--unix-socket", "/run/sbx/sbxd.sock", "http://sbx/v1/capabilities"});

@@ -1,5 +1,5 @@
-// A program on a terminal of the test's own: it runs on the slave of a pty made here, and the test types and reads at
-// its master.
+// A program on a terminal of the test's own: it runs on the slave of a pty made here, and the test types and
+// reads at its master.
 #pragma once
 
 #include <doctest/doctest.h>

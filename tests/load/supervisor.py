@@ -126,7 +126,7 @@ class Supervisor:
     # --- processes ---
 
     def processes(self):
-        """Those below sbxd: {pid: name}."""
+        """Those below sbxd: {pid: name}; init is called sbx-init, as which the kernel may not know it."""
         parents, names = {}, {}
         for entry in os.listdir("/proc"):
             if entry.isdigit() and (status := status_of(int(entry))):
@@ -139,7 +139,11 @@ class Supervisor:
                 pid = parents.get(pid, 0)
             return False
 
-        return {pid: name for pid, name in names.items() if is_ours(pid)}
+        def name_of(pid):
+            is_init = names.get(parents[pid]) == "sbx-keeper" and not names[pid].startswith("sbx-")
+            return "sbx-init" if is_init else names[pid]
+
+        return {pid: name_of(pid) for pid in names if is_ours(pid)}
 
     def kill(self, pid):
         try:

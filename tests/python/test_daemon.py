@@ -8,6 +8,7 @@ import os
 import random
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -24,7 +25,7 @@ import sbx
 from proxy import Proxy
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from running_sbxd import CannotBuild, RunningSbxd  # noqa: E402
+from running_sbxd import PROGRAMS, CannotBuild, RunningSbxd  # noqa: E402
 
 sbxd = None  # one for most of the cases
 
@@ -498,20 +499,43 @@ class Connections(Case):
             self.assertEqual(proxy.connections, 1)
 
     def test_over_tls_with_a_token(self):
+        def free_port():
+            with socket.create_server(("127.0.0.1", 0)) as there:
+                return there.getsockname()[1]
+
         with tempfile.TemporaryDirectory() as place:
             subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
                             "-subj", "/CN=sbx", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", f"{place}/key", "-out",
                             f"{place}/certificate"], check=True, capture_output=True)
-            server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            server.load_cert_chain(f"{place}/certificate", f"{place}/key")
-            ours = ssl.create_default_context(cafile=f"{place}/certificate")
-        with Proxy(sbxd.socket, tls=server) as proxy:
-            url = f"https://127.0.0.1:{proxy.port}"
-            client = self.connect(url=url, token="secret", tls=ours)
-            self.assertEqual(client.execute("seq 1 100000").check().stdout.count("\n"), 100_000)
-            self.assertIn(b"\r\nAuthorization: Bearer secret\r\n", proxy.asked)
-            with self.assertRaisesRegex(sbx.ConnectionFailed, "(?i)certificate"):
-                self.connect(url=url).execute("true")
+            os.chmod(f"{place}/key", 0o600)
+            trusted = ssl.create_default_context(cafile=f"{place}/certificate")
+            ports = {"http": free_port(), "https": free_port()}
+            config = {"listen": [{"address": "127.0.0.1", "port": ports["http"]},
+                                 {"address": "127.0.0.1", "port": ports["https"],
+                                  "tls": {"certificate": f"{place}/certificate", "key": f"{place}/key"}}],
+                      "tokens": f"{place}/tokens.yaml"}
+            with RunningSbxd(config, start=False) as server:
+                made = subprocess.run([PROGRAMS / "sbxctl", "token", "create", "ci", "--project", "p", "--expires", "1d"], check=True,
+                                      capture_output=True, text=True, env=server.environment)
+                token = made.stdout.splitlines()[0]
+                server.start()
+                url = f"https://127.0.0.1:{ports['https']}"
+                client = self.connect(url=url, token=token, tls=trusted)
+                run = client.execute("seq 1 100000", project_id="p").check()
+                self.assertEqual(run.stdout.count("\n"), 100_000)
+                with client.get_sandbox(task_id="t", project_id="p") as sandbox:
+                    sandbox.write_file("file", b"text")
+                    self.assertEqual(sandbox.execute("cat file").check().stdout, "text")
+                    with sandbox.stream("echo one; echo two") as events:
+                        self.assertEqual("".join(event.text for event in events if event.type == "stdout"), "one\ntwo\n")
+                with self.assertRaises(sbx.Forbidden):
+                    client.execute("true", project_id="q")
+                plain = self.connect(url=f"http://127.0.0.1:{ports['http']}", token=token)
+                self.assertEqual(plain.execute("echo plain", project_id="p").check().stdout, "plain\n")
+                with self.assertRaises(sbx.Unauthorized):
+                    self.connect(url=url, token=token + "x", tls=trusted).execute("true", project_id="p")
+                with self.assertRaisesRegex(sbx.ConnectionFailed, "(?i)certificate"):
+                    self.connect(url=url, token=token).execute("true", project_id="p")
 
     def test_over_tcp_on_this_machine(self):
         with Proxy(sbxd.socket, tcp=True) as proxy:

@@ -33,7 +33,8 @@ class RunningSbxd:
         self.images = images
         self.process: subprocess.Popen | None = None
         self._config = self.place / "config.yaml"
-        self._config.write_text(json.dumps(config or {}), encoding="utf-8")
+        # PLACE in it is its own directory.
+        self._config.write_text(json.dumps(config or {}).replace("PLACE", str(self.place)), encoding="utf-8")
         self.environment = {**os.environ, "SBX_STATE_DIR": str(self.place / "state"), "SBX_RUN_DIR": str(self.place / "run"),
                             "SBX_LOG": str(self.place / "monitor.jsonl"), "SBX_SOCKET": self.socket, "SBX_CONFIG": str(self._config)}
         try:
