@@ -169,7 +169,7 @@ TEST_CASE("sbxctl cleanup asks the sbxd that runs, and does it itself where none
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;
   const auto cleanup = [&](const Strings& options) {
-    Strings all{"cleanup", "--run-dir", place.run_dir(), "--log", place.log()};
+    Strings all{"cleanup", "--run-dir", place.run_dir()};
     all.insert(all.end(), options.begin(), options.end());
     return sbxctl(place, all);
   };
