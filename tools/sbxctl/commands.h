@@ -23,6 +23,7 @@ using Action = std::function<int()>;  // returns the exit status
 void add_audit_commands(CLI::App& app, const Settings& settings, Action& action);
 void add_cleanup_command(CLI::App& app, const Settings& settings, Action& action);
 void add_doctor_command(CLI::App& app, const Settings& settings, Action& action);
+void add_history_commands(CLI::App& app, const Settings& settings, Action& action);  // history, show, stats
 void add_images_command(CLI::App& app, const Settings& settings, Action& action);
 void add_image_making_commands(CLI::App& images, const Settings& settings, Action& action);
 void add_languages_command(CLI::App& app, const Settings& settings, Action& action);

@@ -13,6 +13,7 @@
 #include "base/times.h"
 #include "base/units.h"
 #include "commands.h"
+#include "moments.h"
 #include "os/file.h"
 #include "run/load_tokens.h"
 
@@ -43,19 +44,6 @@ std::string new_token() {
   return std::string("sbx_") + text.data();
 }
 
-// Days as well as what other durations are.
-Result<std::uint64_t> parse_lifetime(const std::string& text) {
-  constexpr std::uint64_t kDay = 86'400'000;
-  constexpr std::uint64_t kMost = 36'600 * kDay;
-  const bool days = text.ends_with('d');
-  const Result<std::uint64_t> number = days ? parse_count("--expires", text.substr(0, text.size() - 1))
-                                            : parse_milliseconds("--expires", text);
-  const std::uint64_t value = TRY(number);
-  if (value > (days ? kMost / kDay : kMost))
-    return fail("--expires '" + text + "': more than a hundred years");
-  return days ? value * kDay : value;
-}
-
 Result<Token> make_token(const Wish& wish) {
   Token token;
   TRY(check_name("NAME", wish.name));
@@ -71,7 +59,7 @@ Result<Token> make_token(const Wish& wish) {
   token.policies = wish.policies.empty() ? std::vector<std::string>{"default"} : wish.policies;
   token.created_ms = utc_ms();
   if (wish.expires.empty()) return token;
-  const std::uint64_t lifetime = TRY(parse_lifetime(wish.expires));
+  const std::uint64_t lifetime = TRY(parse_span("--expires", wish.expires));
   token.expires_ms = token.created_ms + static_cast<std::int64_t>(lifetime);
   return token;
 }
