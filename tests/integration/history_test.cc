@@ -96,6 +96,35 @@ TEST_CASE("statistics are those of the runs that are searched for, for each grou
   CHECK(json::parse(sbxctl(place, {"stats", "--json", "--task=none"}).out)["runs"] == 0);
 }
 
+TEST_CASE("what is out of the ordinary in the log is told, with its runs, and what is over on request") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  const auto alerts = [&](const Strings& more) {
+    Strings words{"alerts"};
+    words.insert(words.end(), more.begin(), more.end());
+    return sbxctl(place, words);
+  };
+  CHECK(alerts({}).exit_status == 0);
+  for (int i = 0; i < 3; ++i)
+    CHECK(place.run({"--quiet", "--project=p", "--", "/bin/sh", "-c", "kill -SEGV $$"}).exit_status == 139);
+  const ProgramResult told = alerts({"--json"});
+  CHECK(told.exit_status == 3);
+  const json alert = json::parse(told.out);
+  CHECK(alert["kind"] == "repeated_crash");
+  CHECK(alert["scope"] == "project:p SIGSEGV");
+  CHECK(alert["active"] == true);
+  CHECK(alert["evidence"]["same"] == 3);
+  CHECK(alert["runs"].back() == place.log_lines().back()["run_id"]);
+  CHECK(alerts({}).out.find("3 of the last 3 runs ended by the same SIGSEGV") != std::string::npos);
+  for (int i = 0; i < 10; ++i) CHECK(place.run({"--quiet", "--project=p", "--", "true"}).exit_status == 0);
+  CHECK(alerts({}).exit_status == 0);
+  CHECK(alerts({}).out.empty());
+  const json over = json::parse(alerts({"--all", "--json"}).out);
+  CHECK(over["active"] == false);
+  CHECK(over["cleared"].is_string());
+  CHECK(alerts({"--since=never"}).exit_status == 2);
+}
+
 TEST_CASE("a history that is broken is made anew, and one that cannot be written is told") {
   SKIP_UNLESS(is_root(), "needs root");
   const Sandbox place;

@@ -202,9 +202,9 @@ void check_hardening(const std::string& process) {
   const std::size_t at = status.find("CapBnd:\t");
   REQUIRE(at != std::string::npos);
   const std::uint64_t bounds = std::stoull(status.substr(at + 8, 16), nullptr, 16);
-  const auto may = [&](unsigned capability) { return (bounds >> capability & 1U) != 0; };
-  for (const unsigned taken : {CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_SYS_BOOT, CAP_SYS_TIME, CAP_SYSLOG,
-                               CAP_MAC_ADMIN, CAP_AUDIT_CONTROL, CAP_BPF, CAP_PERFMON, CAP_NET_RAW})
+  const auto may = [&](int capability) { return (bounds >> static_cast<unsigned>(capability) & 1U) != 0; };
+  for (const int taken : {CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_SYS_BOOT, CAP_SYS_TIME, CAP_SYSLOG,
+                          CAP_MAC_ADMIN, CAP_AUDIT_CONTROL, CAP_BPF, CAP_PERFMON, CAP_NET_RAW})
     CHECK_FALSE_MESSAGE(may(taken), taken);
   CHECK(may(CAP_SYS_ADMIN));
   std::istringstream mounts(read_file(process + "/mountinfo"));

@@ -20,6 +20,7 @@ inline constexpr int kExitUsage = 2;
 using Action = std::function<int()>;  // returns the exit status
 
 // `settings` and `action` outlive the parser.
+void add_alerts_command(CLI::App& app, const Settings& settings, Action& action);
 void add_audit_commands(CLI::App& app, const Settings& settings, Action& action);
 void add_cleanup_command(CLI::App& app, const Settings& settings, Action& action);
 void add_doctor_command(CLI::App& app, const Settings& settings, Action& action);
