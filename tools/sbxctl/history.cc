@@ -98,7 +98,8 @@ void print_run(const RunEntry& run) {
                run.failure.empty() ? "" : ("  " + printable(run.failure)).c_str());
 }
 
-int history(const Settings& settings, Line line) {
+int history(const Settings& settings, const Line& given) {
+  Line line = given;
   if (const auto read = read_moments(line); !read) return (void)report_failure(read.error().text), kExitUsage;
   const auto store = open_store(settings);
   if (!store) return report_failure(store.error().text);
@@ -210,7 +211,8 @@ void print_groups(const std::string& by, const std::vector<std::pair<std::string
   }
 }
 
-int stats(const Settings& settings, Line line) {
+int stats(const Settings& settings, const Line& given) {
+  Line line = given;
   if (const auto read = read_moments(line); !read) return (void)report_failure(read.error().text), kExitUsage;
   const auto store = open_store(settings);
   if (!store) return report_failure(store.error().text);
@@ -224,6 +226,7 @@ int stats(const Settings& settings, Line line) {
   if (!counted) return report_failure(counted.error().text);
   const RunStatistics total = all.finish();
   std::vector<std::pair<std::string, RunStatistics>> parts;
+  parts.reserve(groups_of.size());
   for (auto& [name, counter] : groups_of) parts.emplace_back(name, counter.finish());
   std::ranges::stable_sort(
       parts, [](const auto& one, const auto& other) { return one.second.runs > other.second.runs; });
@@ -267,7 +270,7 @@ void add_search(CLI::App* command, Line& line) {
 
 void add_history_commands(CLI::App& app, const Settings& settings, Action& action) {
   const auto line = std::make_shared<Line>();
-  const auto does = [&settings, &action, line](int (*work)(const Settings&, Line)) {
+  const auto does = [&settings, &action, line](int (*work)(const Settings&, const Line&)) {
     return [&settings, &action, line, work] {
       action = [&settings, line, work] { return work(settings, *line); };
     };
@@ -281,7 +284,7 @@ void add_history_commands(CLI::App& app, const Settings& settings, Action& actio
   listed->callback(does(history));
   CLI::App* shown = app.add_subcommand("show", "The whole record of a run");
   shown->add_option("RUN", line->run, "Its id, or as much of its beginning as no other one has")->required();
-  shown->callback(does([](const Settings& where, Line what) { return show(where, what); }));
+  shown->callback(does(show));
   CLI::App* counted =
       app.add_subcommand("stats", "Runs, counted: how they ended, how long they took, what they used");
   add_search(counted, *line);
