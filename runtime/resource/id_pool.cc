@@ -115,7 +115,8 @@ Result<std::vector<Orphan>> find_orphans(const std::string& run_dir, const IdPoo
     std::optional<UniqueFd> lock = TRY(os::lock_file(directory.get(), name, false));
     if (!lock) continue;  // alive
     const auto text = os::read_all(lock->get(), name);
-    if (!text) continue;  // it stays claimed by nobody and is tried again
+    if (!text) continue;          // it stays claimed by nobody and is tried again
+    if (text->empty()) continue;  // it ended by itself since we saw that it has a journal
     orphans.push_back(
         {IdClaim(pool.first + slot * kIdsPerSandbox, run_dir + "/ids/" + name, std::move(*lock)),
          parse_journal(*text)});

@@ -58,7 +58,7 @@ TEST_CASE("what runs in a sandbox stands still while it is paused, and goes on w
   const Daemon daemon(place);
   const std::string id = daemon.create();
   const std::string path = "/v1/sandboxes/" + id;
-  const std::string run = begin(daemon, id, "echo up; while :; do echo more; done");
+  const std::string run = begin(daemon, id, "echo up; while :; do echo more; sleep 0.01; done");
   const auto written = [&] { return daemon.get(run + "/output").text.size(); };
   const std::size_t first = written();
   REQUIRE(comes_true([&] { return written() > first; }));

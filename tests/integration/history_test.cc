@@ -1,5 +1,6 @@
 // The history of all runs: sbxctl history, show and stats.
 #include "integration/daemon.h"
+#include "integration/terminal_run.h"
 
 namespace sbx::test {
 
@@ -123,6 +124,41 @@ TEST_CASE("what is out of the ordinary in the log is told, with its runs, and wh
   CHECK(over["active"] == false);
   CHECK(over["cleared"].is_string());
   CHECK(alerts({"--since=never"}).exit_status == 2);
+}
+
+TEST_CASE("what living sandboxes use just now is shown, again and again, on a terminal until a key") {
+  SKIP_UNLESS(is_root(), "needs root");
+  const Sandbox place;
+  CHECK(sbxctl(place, {"top", "--run-dir", place.run_dir()}).err ==
+        "sbxctl: no sbxd answers at '" + place.run_dir() + "/sbxd.sock'\n");
+  const Daemon daemon(place);
+  const std::string busy = daemon.create({{"task_id", "busy"}});
+  const std::string idle = daemon.create({{"project_id", "top" + std::to_string(getpid())}});
+  CHECK(daemon.post("/v1/sandboxes/" + busy + "/exec", {{"shell", "while :; do :; done"}}).status == 202);
+  const ProgramResult looks =
+      sbxctl(place, {"top", "--socket", daemon.socket(), "--json", "--count=2", "--every=300ms"});
+  CHECK_MESSAGE(looks.exit_status == 0, looks.err);
+  const json look = json::parse(looks.out.substr(looks.out.find('\n') + 1));
+  REQUIRE(look["sandboxes"].size() == 2);
+  CHECK(look["sandboxes"][0]["name"] == "busy");
+  CHECK(look["sandboxes"][0]["state"] == "busy");
+  CHECK(look["sandboxes"][0]["cpu_percent"] > 5);
+  CHECK(look["sandboxes"][0]["memory_bytes"] > 0);
+  CHECK(look["sandboxes"][0]["age_ms"] >= 0);
+  CHECK(look["sandboxes"][1]["id"] == idle);
+  CHECK(look["sandboxes"][1]["cpu_percent"] < 5);
+  // Into a file: no command of a terminal.
+  const std::string words = sbxctl(place, {"top", "--socket", daemon.socket(), "--count=1"}).out;
+  CHECK(words.find(" 2 sandboxes, cpu ") != std::string::npos);
+  CHECK(words.find('\033') == std::string::npos);
+  TerminalRun terminal({program_directory() + "/sbxctl", "--state-dir=" + place.state_dir(), "top",
+                        "--socket", daemon.socket(), "--every=100ms"});
+  CHECK(terminal.shows("2 sandboxes"));
+  CHECK(terminal.shows("2 sandboxes"));
+  terminal.type("q");
+  CHECK(terminal.wait() == 0);
+  CHECK(terminal.restored());
+  CHECK(sbxctl(place, {"top", "--every=0"}).exit_status == 2);
 }
 
 TEST_CASE("a history that is broken is made anew, and one that cannot be written is told") {

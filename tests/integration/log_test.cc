@@ -160,6 +160,7 @@ TEST_CASE("a log that rotates under parallel runs loses no line and tears none")
   for (const std::string& line : all_lines(sandbox.log())) {
     const json parsed = json::parse(line, nullptr, false);
     REQUIRE_MESSAGE(!parsed.is_discarded(), "torn: " << line);
+    REQUIRE_MESSAGE(parsed["task_id"].is_string(), line);
     ++tasks[parsed["task_id"].get<std::string>()];
   }
   CHECK(tasks.size() == kWriters * kRuns);

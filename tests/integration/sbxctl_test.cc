@@ -39,14 +39,14 @@ TEST_CASE("wrong usage is status 2 and one line that names what was wrong") {
                 {},
                 "a command is missing; the commands are doctor, images, languages, token, projects, tx, "
                 "snapshots, files, "
-                "audit, cleanup; see "
+                "alerts, top, history, show, stats, audit, cleanup; see "
                 "'sbxctl "
                 "--help'"},
            Case{"sbxctl",
                 {"bogus"},
                 "unknown command 'bogus'; the commands are doctor, images, languages, token, projects, tx, "
                 "snapshots, files, "
-                "audit, cleanup"},
+                "alerts, top, history, show, stats, audit, cleanup"},
            Case{"sbxctl", {"--bogus"}, "unknown option '--bogus'"},
            Case{"sbxctl", {"--bogus", "images", "list"}, "--bogus"},
            Case{"sbxctl", {"bog\x1b[31mus\nx"}, "unknown command 'bog?[31mus?x'"},

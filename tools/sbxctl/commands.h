@@ -30,6 +30,7 @@ void add_image_making_commands(CLI::App& images, const Settings& settings, Actio
 void add_languages_command(CLI::App& app, const Settings& settings, Action& action);
 void add_files_commands(CLI::App& app, const Settings& settings, Action& action);
 void add_token_command(CLI::App& app, const Settings& settings, Action& action);
+void add_top_command(CLI::App& app, const Settings& settings, Action& action);
 void add_project_commands(CLI::App& app, const Settings& settings, Action& action);
 void add_transaction_commands(CLI::App& app, const Settings& settings, Action& action);  // tx, snapshots
 

@@ -92,6 +92,7 @@ int run(int argc, char** argv) {
   add_transaction_commands(app, settings, action);
   add_files_commands(app, settings, action);
   add_alerts_command(app, settings, action);
+  add_top_command(app, settings, action);
   add_history_commands(app, settings, action);
   add_audit_commands(app, settings, action);
   add_cleanup_command(app, settings, action);
